@@ -1,0 +1,80 @@
+"""Variation of expression between donors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kompot.datasets.design import Design
+from kompot.datasets.limits import check_number
+
+
+@dataclass(frozen=True)
+class DonorVariation:
+    r"""Donor effects on log expression.
+
+    The log rate of gene :math:`g` at state :math:`x` in a sample differs from the mean by
+
+    .. math:: \sigma_g \{ \sqrt{1 - \phi}\, e_g + \sqrt{\phi}\, b(x)^\top h_g \},
+
+    with :math:`e_g` and the elements of :math:`h_g` standard normal and :math:`b(x)` the smooth
+    basis on the tree, which has length one: the variance is :math:`\sigma_g^2` at every state.
+    The samples of one donor have correlation :math:`\rho` in :math:`e_g` and :math:`h_g`.
+
+    Parameters
+    ----------
+    donor_sd
+        Root mean square of :math:`\sigma_g` over genes, natural log.
+    donor_sd_dispersion
+        Coefficient of variation of :math:`\sigma_g^2` over genes, which are scaled inverse
+        chi-square with :math:`4 + 2/cv^2` degrees of freedom. 0: equal.
+    donor_state_fraction
+        :math:`\phi`, share of the variance that depends on the state.
+    donor_correlation
+        :math:`\rho`, of the two samples of a donor in a paired design.
+    """
+
+    donor_sd: float
+    donor_sd_dispersion: float
+    donor_state_fraction: float
+    donor_correlation: float
+
+    def __post_init__(self) -> None:
+        """Check the parameters."""
+        check_number("donor_sd", self.donor_sd, 0, 5)
+        check_number("donor_sd_dispersion", self.donor_sd_dispersion, 0, 100)
+        check_number("donor_state_fraction", self.donor_state_fraction, 0, 1)
+        check_number("donor_correlation", self.donor_correlation, 0, 1)
+
+    def draw_sd(self, n_genes: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        r"""Draw the standard deviation :math:`\sigma_g` of each gene, ``(n_genes,)``."""
+        if self.donor_sd_dispersion == 0:
+            return np.full(n_genes, float(self.donor_sd))
+        freedom = 4 + 2 / self.donor_sd_dispersion**2
+        relative = (freedom - 2) / rng.chisquare(freedom, n_genes)
+        sd: NDArray[np.float64] = self.donor_sd * np.sqrt(relative)
+        return sd
+
+    def draw_weights(
+        self, design: Design, sd: NDArray[np.float64], n_basis: int, rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        r"""Draw :math:`\sigma_g (e_g, h_g)` of each sample.
+
+        Returns
+        -------
+        Array of shape ``(n_samples, 1 + n_basis, n_genes)``.
+        """
+        shared = self.donor_correlation if design.paired else 0.0
+        rows = (1 + n_basis, len(sd))
+        weights = rng.standard_normal((design.n_samples, *rows))
+        weights *= np.sqrt(1 - shared)
+        if shared > 0:
+            of_donor = rng.standard_normal((len(design.donors), *rows))
+            weights += np.sqrt(shared) * of_donor[design.sample_donor]
+        weights *= sd
+        return weights
+
+    def features(self, basis: NDArray[np.float64]) -> NDArray[np.float64]:
+        r"""Multipliers :math:`(\sqrt{1-\phi}, \sqrt\phi\, b(x))`, ``(n_cells, 1 + n_basis)``."""
+        intercept = np.full((len(basis), 1), np.sqrt(1 - self.donor_state_fraction))
+        return np.hstack([intercept, np.sqrt(self.donor_state_fraction) * basis])

@@ -1,0 +1,212 @@
+r"""Features of low rank: :math:`\Phi\Phi^\top \approx K` by randomly pivoted Cholesky.
+
+A smooth kernel on real cell states has numerical rank of tens to hundreds. Pivots (landmarks)
+:math:`U` are drawn among the cells with probability proportional to the variance that the features
+do not explain yet, until that residual is below a tolerance (Chen, Epperly, Tropp & Webber 2025,
+*Comm. Pure Appl. Math.* 78, 995, algorithm 2.1); several pivots a round by rejection (Epperly,
+Tropp & Webber 2024, *arXiv* 2410.03969, algorithm 2), which has the same distribution.
+No ``n_cells x n_cells`` matrix is ever formed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kompot.gp.kernels import Kernel
+from kompot.gp.linalg import row_slices, whiten
+
+__all__ = ["FeatureMap", "fit_features"]
+
+Array = NDArray[np.float64]
+
+_BLOCK = 120
+"""Pivots proposed in a round."""
+_POOL = 50_000
+"""Cells among which pivots are drawn; the residual is then checked on all cells."""
+_CHUNK = 4096
+"""Cells at a time where all are passed."""
+_FLOOR = 1e-12
+"""Residual variance that cannot be told from rounding; no pivot is placed there."""
+
+
+@dataclass(frozen=True)
+class FeatureMap:
+    r"""Features :math:`\phi(x) = L^{-1} k(U, x)` with :math:`LL^\top = k(U, U)`.
+
+    Attributes
+    ----------
+    kernel
+        Covariance function of unit variance.
+    landmarks
+        Pivots :math:`U`, ``(rank, n_dims)``.
+    factor
+        Lower Cholesky factor :math:`L` of their covariance, ``(rank, rank)``.
+    residual_mean, residual_max
+        Of :math:`k(x,x) - |\phi(x)|^2` over the cells on which the map was made.
+    """
+
+    kernel: Kernel
+    landmarks: Array
+    factor: Array
+    residual_mean: float = np.nan
+    residual_max: float = np.nan
+
+    @property
+    def rank(self) -> int:
+        """Number of features."""
+        return len(self.landmarks)
+
+    def __call__(self, states: Array) -> Array:
+        """Features ``(n_cells, rank)`` of cell states ``(n_cells, n_dims)``."""
+        return whiten(self.factor, self.kernel(states, self.landmarks))
+
+
+def residual_variance(phi: Array) -> Array:
+    r"""Prior variance that features do not explain, :math:`1 - |\phi(x)|^2`, ``(n_cells,)``."""
+    residual = 1.0 - np.einsum("ij,ij->i", phi, phi)
+    return np.maximum(residual, 0.0, out=residual)
+
+
+def fit_features(
+    states: Array,
+    kernel: Kernel,
+    *,
+    max_rank: int | None = None,
+    tol: float = 1e-6,
+    landmarks: Array | None = None,
+    rng: np.random.Generator | None = None,
+) -> FeatureMap:
+    r"""Find landmarks among the cells, or factorise given ones.
+
+    Parameters
+    ----------
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    kernel
+        Covariance function of unit variance.
+    max_rank
+        Largest number of landmarks; None for no limit but the number of cells.
+    tol
+        Stop when the mean residual variance over the cells is below. Zero goes on to rounding.
+    landmarks
+        Use these, ``(n_landmarks, n_dims)``, less those that depend numerically on the others,
+        and draw none.
+    rng
+        Source of random pivots.
+
+    Returns
+    -------
+    Feature map with the residual that it reached on ``states``.
+    """
+    rng = np.random.default_rng() if rng is None else rng
+    if landmarks is not None:
+        found = _draw_landmarks(None, landmarks, kernel, len(landmarks), 0.0, rng)
+        return _with_residual(found, states)[0]
+
+    n_cells = len(states)
+    max_rank = n_cells if max_rank is None else min(max_rank, n_cells)
+    pool = rng.choice(n_cells, _POOL, replace=False) if n_cells > _POOL else np.arange(n_cells)
+    found = None
+    while True:
+        found = _draw_landmarks(found, states[pool], kernel, max_rank, tol, rng)
+        found, residual = _with_residual(found, states)
+        remaining = np.where(residual > _FLOOR, residual, 0.0)
+        if found.residual_mean < tol or found.rank >= max_rank or not remaining.any():
+            return found
+        n_more = min(_POOL, int((remaining > 0).sum()))
+        pool = rng.choice(n_cells, n_more, replace=False, p=remaining / remaining.sum())
+
+
+def _with_residual(found: FeatureMap, states: Array) -> tuple[FeatureMap, Array]:
+    """The map with its residual on all cells, and that residual ``(n_cells,)``."""
+    parts = [residual_variance(found(states[rows])) for rows in row_slices(len(states), _CHUNK)]
+    residual = np.concatenate(parts)
+    mean, largest = float(residual.mean()), float(residual.max())
+    return FeatureMap(found.kernel, found.landmarks, found.factor, mean, largest), residual
+
+
+def _draw_landmarks(
+    start: FeatureMap | None,
+    pool: Array,
+    kernel: Kernel,
+    max_rank: int,
+    tol: float,
+    rng: np.random.Generator,
+) -> FeatureMap:
+    """Extend a map by pivots drawn from a pool of cells, ``(n_pool, n_dims)``."""
+    rank = 0 if start is None else start.rank
+    phi = np.empty((len(pool), min(max_rank, rank + _BLOCK)))
+    if start is not None:
+        phi[:, :rank] = start(pool)
+    residual = residual_variance(phi[:, :rank])
+    chosen: list[int] = []
+    while rank < max_rank:
+        residual[residual < _FLOOR] = 0.0
+        total = residual.sum()
+        if total / len(pool) < tol or total == 0.0:
+            break
+        proposals = rng.choice(len(pool), _BLOCK, p=residual / total)
+        pivots, factor = _accept(proposals, pool, phi[:, :rank], residual, kernel, rng)
+        pivots, factor = pivots[: max_rank - rank], factor[: max_rank - rank, : max_rank - rank]
+        columns = kernel(pool, pool[pivots])
+        columns -= phi[:, :rank] @ phi[pivots, :rank].T
+        columns = whiten(factor, columns)
+        residual -= np.einsum("ij,ij->i", columns, columns)
+        residual[pivots] = 0.0
+        phi = _append(phi, rank, columns, max_rank)
+        rank += len(pivots)
+        chosen.extend(pivots)
+    return _assemble(start, kernel, pool[chosen], phi[chosen, :rank])
+
+
+def _accept(
+    proposals: NDArray[np.intp],
+    pool: Array,
+    phi: Array,
+    residual: Array,
+    kernel: Kernel,
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.intp], Array]:
+    """Proposals kept by rejection, one after the other, and the factor of their residual.
+
+    A proposal is kept with the probability that its residual variance, given those kept before,
+    has of the residual with which it was proposed.
+    """
+    cells = pool[proposals]
+    remaining = kernel(cells, cells) - phi[proposals] @ phi[proposals].T
+    threshold = rng.random(len(proposals)) * residual[proposals]
+    threshold[0] = 0.0  # the first is always kept, whatever rounding says
+    factor = np.zeros_like(remaining)
+    kept: list[int] = []
+    for i in range(len(proposals)):
+        variance = remaining[i, i]
+        if variance <= max(threshold[i], _FLOOR) and kept:
+            continue
+        column = remaining[:, i] / np.sqrt(max(variance, _FLOOR))
+        factor[:, len(kept)] = column
+        remaining -= np.outer(column, column)
+        kept.append(i)
+    return proposals[kept], np.tril(factor[kept, : len(kept)])
+
+
+def _append(phi: Array, rank: int, columns: Array, max_rank: int) -> Array:
+    """Write columns after the first ``rank``, in a wider array if they do not fit."""
+    needed = rank + columns.shape[1]
+    if needed > phi.shape[1]:
+        wider = np.empty((len(phi), min(max_rank, max(needed, 2 * phi.shape[1]))))
+        wider[:, :rank] = phi[:, :rank]
+        phi = wider
+    phi[:, rank:needed] = columns
+    return phi
+
+
+def _assemble(start: FeatureMap | None, kernel: Kernel, landmarks: Array, phi: Array) -> FeatureMap:
+    """Map of the old landmarks and new ones with their features ``(n_new, rank)``."""
+    if start is None:
+        return FeatureMap(kernel, landmarks.copy(), np.tril(phi))
+    rank = start.rank + len(landmarks)
+    factor = np.zeros((rank, rank))
+    factor[: start.rank, : start.rank] = start.factor
+    factor[start.rank :] = phi
+    return FeatureMap(kernel, np.vstack([start.landmarks, landmarks]), np.tril(factor))

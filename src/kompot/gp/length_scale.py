@@ -1,0 +1,47 @@
+"""How far apart two cell states must be before their expression is unrelated."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kompot.gp.neighbors import nearest_distinct_distances
+
+__all__ = ["estimate_length_scale"]
+
+Array = NDArray[np.float64]
+
+
+def estimate_length_scale(states: Array, ls_factor: float = 10.0, max_queries: int = 5000) -> float:
+    r"""Length scale from the spacing of the cells.
+
+    :math:`\ell = c \exp(3 + \frac1n \sum_i \log d_i)` with :math:`d_i` the distance of cell
+    :math:`i` to its nearest distinct cell and :math:`c` = ``ls_factor``: the heuristic of Mellon
+    (Otto et al. 2024, *Nature Methods* 21, 1185) times a factor.
+
+    Parameters
+    ----------
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    ls_factor
+        Multiple of the heuristic, positive.
+    max_queries
+        Above this many cells the mean runs over so many cells, evenly spaced in lexicographic
+        order (so that the order of the cells does not matter). Neighbours are sought among all.
+
+    Raises
+    ------
+    ValueError
+        If all cells are in one place.
+    """
+    n_cells = len(states)
+    queries = None
+    if n_cells > max_queries:
+        places = np.linspace(0, n_cells - 1, max_queries).astype(np.intp)
+        queries = np.lexsort(states.T[::-1])[places]
+    distances = nearest_distinct_distances(states, queries)
+    if not np.isfinite(distances).all():
+        msg = (
+            f"The length scale cannot be estimated: all {n_cells} cells have the same state. "
+            "Give `ls`, or an embedding in which cells differ."
+        )
+        raise ValueError(msg)
+    return float(ls_factor * np.exp(np.log(distances).mean() + 3.0))

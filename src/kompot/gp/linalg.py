@@ -1,0 +1,84 @@
+"""Products and factorisations that the regression shares."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
+
+__all__ = ["cross_product", "explained_cholesky", "row_slices", "whiten"]
+
+Array = NDArray[np.float64]
+
+_DENSE_SHARE = 0.15
+"""From this share of non-zeros on, a dense product of a chunk is faster than a sparse one."""
+
+
+def row_slices(n_rows: int, size: int | None) -> Iterator[slice]:
+    """Consecutive slices of at most ``size`` rows; one of all rows if ``size`` is None or 0."""
+    step = size or max(n_rows, 1)
+    for start in range(0, n_rows, step):
+        yield slice(start, min(start + step, n_rows))
+
+
+def cross_product(phi: Array, values: Any) -> Array:
+    r""":math:`\Phi^\top Y` of a chunk of cells.
+
+    Parameters
+    ----------
+    phi
+        Features, ``(n_cells, rank)``.
+    values
+        Expression, ``(n_cells, n_genes)``, an array or a sparse matrix of any real type.
+
+    Returns
+    -------
+    ``(rank, n_genes)``
+    """
+    if sparse.issparse(values):
+        if values.nnz < _DENSE_SHARE * values.shape[0] * values.shape[1]:
+            product: Array = np.asarray(values.T @ phi)
+            return product.T
+        values = values.toarray()
+    return (np.asarray(values, dtype=np.float64).T @ phi).T
+
+
+def explained_cholesky(matrix: Array, remedy: str) -> Array:
+    """Lower Cholesky factor of a positive definite matrix; on failure says what to change.
+
+    Parameters
+    ----------
+    matrix
+        Symmetric, ``(rank, rank)``.
+    remedy
+        What the user can do about a failure, added to the error.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the matrix is not positive definite.
+    """
+    try:
+        factor: Array = cholesky(matrix, lower=True)
+    except LinAlgError as error:
+        error.add_note(f"The covariance of {len(matrix)} features is not positive definite: {remedy}")
+        raise
+    return factor
+
+
+def whiten(factor: Array, rows: Array) -> Array:
+    r"""Rows in the coordinates in which a covariance is the identity: :math:`R L^{-\top}`.
+
+    Parameters
+    ----------
+    factor
+        Lower Cholesky factor :math:`L` of the covariance, ``(rank, rank)``.
+    rows
+        :math:`R`, ``(n, rank)``; overwritten if it is laid out row by row.
+    """
+    solved: Array = solve_triangular(
+        factor, rows.T, lower=True, overwrite_b=True, check_finite=False
+    )
+    return solved.T

@@ -1,0 +1,150 @@
+r"""Regression posterior in feature space.
+
+With features :math:`\phi` of rank :math:`r`, noise :math:`\sigma` and prior
+:math:`f = \phi^\top v,\ v \sim N(0, I)`, everything about a condition is in
+:math:`\Phi^\top\Phi` and :math:`\Phi^\top Y` (Rasmussen & Williams 2006, section 2.1.2):
+
+.. math:: B = I + \Phi^\top\Phi/\sigma^2, \quad \hat v = B^{-1}\Phi^\top Y/\sigma^2, \quad
+          \operatorname{Cov}(v) = B^{-1}.
+
+At full rank this is the textbook Gaussian process.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.linalg import cho_solve, solve_triangular
+
+from kompot.gp.linalg import cross_product, explained_cholesky
+
+__all__ = ["Posterior", "SufficientStatistics", "fit_posterior"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass
+class SufficientStatistics:
+    r"""Sums over cells that determine a posterior.
+
+    Attributes
+    ----------
+    total
+        :math:`\sum_i \phi_i`, ``(rank,)``.
+    gram
+        :math:`\Phi^\top\Phi`, ``(rank, rank)``.
+    cross
+        :math:`\Phi^\top Y`, ``(rank, n_genes)``.
+    squares
+        :math:`\sum_i y_i^2`, ``(n_genes,)``.
+    n_cells
+        Number of cells.
+    """
+
+    total: Array
+    gram: Array
+    cross: Array
+    squares: Array
+    n_cells: int = 0
+
+    @classmethod
+    def zeros(cls, rank: int, n_genes: int) -> "SufficientStatistics":
+        """Sums over no cells."""
+        return cls(
+            np.zeros(rank), np.zeros((rank, rank)), np.zeros((n_genes, rank)).T, np.zeros(n_genes)
+        )
+
+    def add(self, phi: Array, values: Any) -> None:
+        """Add a chunk: features ``(n_cells, rank)``, expression ``(n_cells, n_genes)``."""
+        self.n_cells += len(phi)
+        self.total += phi.sum(axis=0)
+        self.gram += phi.T @ phi
+        self.cross += cross_product(phi, values)
+        if sparse.issparse(values):
+            squares = values.multiply(values).sum(axis=0, dtype=np.float64)
+            self.squares += np.asarray(squares).ravel()
+        else:
+            self.squares += np.einsum("ij,ij->j", values, values, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Posterior:
+    r"""Posterior of the weights :math:`v` of one condition.
+
+    Attributes
+    ----------
+    weights
+        Posterior mean :math:`\hat v`, ``(rank, n_genes)``.
+    factor
+        Lower Cholesky factor of :math:`B`, ``(rank, rank)``.
+    sigma
+        Noise standard deviation of the model.
+    """
+
+    weights: Array
+    factor: Array
+    sigma: float
+
+    def mean(self, phi: Array) -> Array:
+        r"""Posterior mean :math:`\phi\hat v` ``(n_points, n_genes)`` at features ``phi``."""
+        return phi @ self.weights
+
+    def variance(self, phi: Array) -> Array:
+        r"""Posterior variance :math:`\phi B^{-1} \phi^\top` of the explained part, ``(n_points,)``.
+
+        What features do not explain, :math:`1 - |\phi|^2`, is to be added.
+        """
+        half = solve_triangular(self.factor, phi.T, lower=True, check_finite=False)
+        return np.einsum("ij,ij->j", half, half)
+
+    @cached_property
+    def covariance(self) -> Array:
+        """Posterior covariance of the weights, :math:`B^{-1}`, ``(rank, rank)``."""
+        inverse: Array = cho_solve((self.factor, True), np.eye(len(self.factor)))
+        return (inverse + inverse.T) / 2.0
+
+    def residual_squares(self, statistics: SufficientStatistics) -> Array:
+        r"""Sum of squared residuals of the cells fitted, ``(n_genes,)``.
+
+        :math:`\sum y^2 - 2 \hat v^\top\Phi^\top y + \hat v^\top \Phi^\top\Phi \hat v`.
+        """
+        fitted = statistics.gram @ self.weights
+        squares = statistics.squares + np.einsum(
+            "ij,ij->j", self.weights, fitted - 2.0 * statistics.cross
+        )
+        return np.maximum(squares, 0.0)
+
+    @property
+    def residual_degrees_of_freedom(self) -> float:
+        r"""What the fit takes from the residuals, :math:`\operatorname{tr}(2S - S^2)`.
+
+        :math:`S = \Phi B^{-1} \Phi^\top / \sigma^2` is the smoother; its trace and that of its
+        square are those of :math:`I - B^{-1}`.
+        """
+        unexplained = self.covariance
+        return float(len(unexplained) - np.einsum("ij,ij->", unexplained, unexplained))
+
+
+def fit_posterior(statistics: SufficientStatistics, sigma: float) -> Posterior:
+    """Posterior of one condition for all its genes in one factorisation.
+
+    Parameters
+    ----------
+    statistics
+        Sums over the cells of the condition.
+    sigma
+        Noise standard deviation, positive.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the precision overflows or is not positive definite.
+    """
+    precision = statistics.gram / sigma**2
+    np.fill_diagonal(precision, precision.diagonal() + 1.0)
+    factor = explained_cholesky(precision, "use a larger `sigma` or fewer landmarks.")
+    weights = cho_solve((factor, True), statistics.cross) / sigma**2
+    return Posterior(weights, factor, sigma)

@@ -1,0 +1,149 @@
+"""A Gaussian-process regression of many genes on cell states."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+
+from kompot.gp.features import fit_features, residual_variance
+from kompot.gp.kernels import make_kernel
+from kompot.gp.length_scale import estimate_length_scale
+from kompot.gp.linalg import row_slices
+from kompot.gp.regression import fit_posterior
+from kompot.models.arrays import as_expression, as_states, check_positive, require_fitted
+from kompot.models.expression_fit import accumulate
+
+__all__ = ["FunctionEstimator"]
+
+Array = NDArray[np.float64]
+
+
+class FunctionEstimator(BaseEstimator):  # type: ignore[misc]
+    r"""Expression as a smooth function of cell state.
+
+    :math:`y_{ig} = f_g(x_i) + \epsilon`, :math:`\epsilon \sim N(0, \sigma^2)`,
+    :math:`f_g \sim GP(0, k)`, in features :math:`\phi` of low rank: the posterior mean is
+    :math:`\phi(x) B^{-1}\Phi^\top y/\sigma^2` and the covariance
+    :math:`\phi(x) B^{-1} \phi(x')^\top` plus what the features leave of the prior,
+    with :math:`B = I + \Phi^\top\Phi/\sigma^2`
+    (Rasmussen & Williams 2006, section 2.1.2).
+
+    Parameters
+    ----------
+    sigma
+        Noise standard deviation, positive, in the units of ``y``.
+    ls
+        Length scale in units of the embedding; None estimates it (see ``ls_factor``).
+    ls_factor
+        Multiple of the heuristic :math:`\exp(3 + \text{mean} \log d_{nn})`.
+    kernel
+        Name of the covariance function, a key of :data:`kompot.gp.KERNELS`.
+    n_landmarks
+        Largest rank; None for no limit but the number of cells.
+    landmarks
+        Landmarks to use instead of drawing them, ``(n_landmarks, n_dims)``.
+    tol
+        Prior variance that features may leave on average (of 1).
+    random_state
+        Seed of the landmarks.
+    batch_size
+        Cells predicted at a time; None or 0 for all.
+
+    Attributes
+    ----------
+    features_ : FeatureMap
+        Feature map of rank ``features_.rank``.
+    posterior_ : Posterior
+        Posterior of the weights.
+    ls_ : float
+        Length scale used.
+    """
+
+    def __init__(
+        self,
+        *,
+        sigma: float = 1.0,
+        ls: float | None = None,
+        ls_factor: float = 10.0,
+        kernel: str = "matern52",
+        n_landmarks: int | None = 5000,
+        landmarks: ArrayLike | None = None,
+        tol: float = 1e-6,
+        random_state: int | None = 0,
+        batch_size: int | None = 500,
+    ) -> None:
+        self.sigma = sigma
+        self.ls = ls
+        self.ls_factor = ls_factor
+        self.kernel = kernel
+        self.n_landmarks = n_landmarks
+        self.landmarks = landmarks
+        self.tol = tol
+        self.random_state = random_state
+        self.batch_size = batch_size
+
+    def fit(self, X: ArrayLike, y: Any) -> Self:  # noqa: N803
+        """Fit all columns of ``y`` at once.
+
+        Parameters
+        ----------
+        X
+            Cell states, ``(n_cells, n_dims)``.
+        y
+            Expression, ``(n_cells,)`` or ``(n_cells, n_genes)``, an array or a sparse matrix.
+
+        Raises
+        ------
+        ValueError
+            If shapes disagree, numbers are not finite or a parameter is out of range.
+        """
+        check_positive(sigma=self.sigma, ls_factor=self.ls_factor)
+        states = as_states(X, "X")
+        expression = as_expression(y, "y", len(states))
+        self.ls_ = self.ls or estimate_length_scale(states, self.ls_factor)
+        self.features_ = fit_features(
+            states,
+            make_kernel(self.kernel, self.ls_),
+            max_rank=self.n_landmarks,
+            tol=self.tol,
+            landmarks=None if self.landmarks is None else as_states(self.landmarks, "landmarks"),
+            rng=np.random.default_rng(self.random_state),
+        )
+        (sums,) = accumulate(self.features_, states, expression, np.zeros(len(states), np.intp))
+        self.posterior_ = fit_posterior(sums, self.sigma)
+        self._one_gene = np.ndim(y) == 1
+        return self
+
+    def predict(self, X: ArrayLike) -> Array:  # noqa: N803
+        """Posterior mean at cell states ``(n_cells, n_dims)``: ``(n_cells, n_genes)``.
+
+        One-dimensional if ``y`` was.
+        """
+        require_fitted(self, "posterior_")
+        states = as_states(X, "X", self.features_.landmarks.shape[1])
+        rows = row_slices(len(states), self.batch_size)
+        mean = np.concatenate([self.posterior_.mean(self.features_(states[r])) for r in rows])
+        return mean[:, 0] if self._one_gene else mean
+
+    def covariance(self, X: ArrayLike, diag: bool = True) -> Array:  # noqa: N803
+        """Posterior covariance of the function, the same for all genes, without noise.
+
+        Parameters
+        ----------
+        X
+            Cell states, ``(n_cells, n_dims)``.
+        diag
+            Only the variances, ``(n_cells,)``; otherwise all of ``(n_cells, n_cells)``.
+        """
+        require_fitted(self, "posterior_")
+        states = as_states(X, "X", self.features_.landmarks.shape[1])
+        if diag:
+            parts = []
+            for rows in row_slices(len(states), self.batch_size):
+                phi = self.features_(states[rows])
+                parts.append(self.posterior_.variance(phi) + residual_variance(phi))
+            return np.concatenate(parts)
+        phi = self.features_(states)
+        unexplained = self.features_.kernel(states, states) - phi @ phi.T
+        return phi @ self.posterior_.covariance @ phi.T + unexplained

@@ -1,0 +1,1 @@
+"""Statistics of fold changes, on arrays."""

@@ -1,0 +1,58 @@
+"""Genes whose expression is shuffled over cells: what distances look like without any effect."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+__all__ = ["choose_null_genes", "shuffle_columns"]
+
+
+def choose_null_genes(
+    null_genes: int | Sequence[int], n_genes: int, rng: np.random.Generator
+) -> NDArray[np.intp]:
+    """Columns to be shuffled.
+
+    Parameters
+    ----------
+    null_genes
+        How many to draw, or the columns themselves. More than there are genes are drawn with
+        replacement (each copy is shuffled anew), fewer without.
+    n_genes
+        Number of genes to draw from.
+    rng
+        Source of random numbers.
+    """
+    if isinstance(null_genes, int | np.integer):
+        return rng.choice(n_genes, int(null_genes), replace=int(null_genes) > n_genes)
+    return np.asarray(null_genes, dtype=np.intp)
+
+
+def shuffle_columns(columns: Any, rng: np.random.Generator) -> Any:
+    """Permute every column on its own.
+
+    The non-zeros of a sparse column move to a uniformly random set of rows in random order: the
+    same distribution as a permutation of the whole column, without ever writing the zeros.
+
+    Parameters
+    ----------
+    columns
+        Expression, ``(n_cells, n_genes)``, an array or a sparse matrix.
+    rng
+        Source of random numbers.
+
+    Returns
+    -------
+    An array, or a CSR array (of the same type of numbers).
+    """
+    if not sparse.issparse(columns):
+        return rng.permuted(np.asarray(columns), axis=0)
+    columns = columns.tocsc()
+    n_cells = columns.shape[0]
+    lengths = np.diff(columns.indptr)
+    rows = [rng.choice(n_cells, length, replace=False) for length in lengths]
+    indices = np.concatenate(rows) if rows else np.empty(0, dtype=np.intp)
+    shuffled = sparse.csc_array((columns.data, indices, columns.indptr), shape=columns.shape)
+    return shuffled.tocsr()
