@@ -3,4 +3,44 @@
 Names are loaded when they are first used, so that ``import kompot`` costs nothing.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kompot import anndata, datasets, gp, models, plot, stats
+    from kompot.anndata import compute_differential_expression
+    from kompot.models import DifferentialExpression, FunctionEstimator
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "DifferentialExpression": "kompot.models",
+    "FunctionEstimator": "kompot.models",
+    "compute_differential_expression": "kompot.anndata",
+}
+_SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
+
+__all__ = [
+    "DifferentialExpression",
+    "FunctionEstimator",
+    "anndata",
+    "compute_differential_expression",
+    "datasets",
+    "gp",
+    "models",
+    "plot",
+    "stats",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return import_module(f"kompot.{name}")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    msg = f"module 'kompot' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -141,14 +141,16 @@ def read_unequal_cells(value: object) -> float:
 
 
 def apportion(total: int, weights: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Divide `total` into whole numbers of at least one, otherwise proportional to `weights`.
+    """Divide `total` into whole numbers proportional to `weights`, but at least one each.
 
-    The fractions that are left go to the largest remainders; `total` is at least ``len(weights)``.
+    What is left after rounding down goes to the largest remainders; what an empty part needs comes
+    from the largest part. `total` must be at least ``len(weights)``.
     """
-    quota = (total - len(weights)) * weights / weights.sum()
+    quota = total * weights / weights.sum()
     numbers: NDArray[np.intp] = np.floor(quota).astype(np.intp)
-    missing = total - len(weights) - int(numbers.sum())
-    largest = np.argsort(numbers - quota, kind="stable")[:missing]
+    largest = np.argsort(numbers - quota, kind="stable")[: total - int(numbers.sum())]
     numbers[largest] += 1
-    numbers += 1
+    for empty in np.flatnonzero(numbers == 0):
+        numbers[np.argmax(numbers)] -= 1
+        numbers[empty] = 1
     return numbers

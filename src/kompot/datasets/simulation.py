@@ -39,7 +39,7 @@ def simulate(
     fraction_local: float = 0.05,
     lfc_global: float = 0.5,
     lfc_branch: float = 0.7,
-    lfc_local: float = 1.0,
+    lfc_local: float = 1.5,
     lfc_spread: float = 0.2,
     local_width: float = 0.3,
     donor_sd: float = 0.15,

@@ -63,7 +63,9 @@ def explained_cholesky(matrix: Array, remedy: str) -> Array:
     try:
         factor: Array = cholesky(matrix, lower=True)
     except LinAlgError as error:
-        error.add_note(f"The covariance of {len(matrix)} features is not positive definite: {remedy}")
+        error.add_note(
+            f"The covariance of {len(matrix)} features is not positive definite: {remedy}"
+        )
         raise
     return factor
 

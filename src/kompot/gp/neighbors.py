@@ -11,6 +11,9 @@ Array = NDArray[np.float64]
 _TREE_DIMS = 15
 """Above this many dimensions a search tree visits nearly every cell and brute force is faster."""
 
+_SMALLEST = np.sqrt(np.finfo(np.float64).tiny)
+"""The squares of smaller distances underflow; such cells count as so far apart."""
+
 
 def nearest_distinct_distances(states: Array, queries: NDArray[np.intp] | None = None) -> Array:
     r"""Distance of each cell to the nearest cell in another place.
@@ -33,7 +36,7 @@ def nearest_distinct_distances(states: Array, queries: NDArray[np.intp] | None =
     distances = _second_neighbor_distances(states, wanted)
     if (distances == 0).any():
         distances = _second_neighbor_distances(np.unique(states, axis=0), wanted)
-    return distances
+    return np.maximum(distances, _SMALLEST)
 
 
 def _second_neighbor_distances(states: Array, wanted: Array) -> Array:

@@ -10,7 +10,7 @@ With features :math:`\phi` of rank :math:`r`, noise :math:`\sigma` and prior
 At full rank this is the textbook Gaussian process.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -69,6 +69,10 @@ class SufficientStatistics:
         else:
             self.squares += np.einsum("ij,ij->j", values, values, dtype=np.float64)
 
+    def first_genes(self, n_genes: int) -> "SufficientStatistics":
+        """The sums of the first genes only."""
+        return replace(self, cross=self.cross[:, :n_genes], squares=self.squares[:n_genes])
+
 
 @dataclass(frozen=True)
 class Posterior:
@@ -87,6 +91,10 @@ class Posterior:
     weights: Array
     factor: Array
     sigma: float
+
+    def first_genes(self, n_genes: int) -> "Posterior":
+        """The posterior of the first genes only."""
+        return Posterior(self.weights[:, :n_genes], self.factor, self.sigma)
 
     def mean(self, phi: Array) -> Array:
         r"""Posterior mean :math:`\phi\hat v` ``(n_points, n_genes)`` at features ``phi``."""

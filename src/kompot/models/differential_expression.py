@@ -14,7 +14,7 @@ from kompot.gp.length_scale import estimate_length_scale
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import Posterior, SufficientStatistics, fit_posterior
 from kompot.models.arrays import as_expression, as_states, check_positive, require_fitted
-from kompot.models.expression_fit import Rows, Stacked, accumulate
+from kompot.models.expression_fit import Rows, SideBySide, Stacked, accumulate
 from kompot.stats.fold_change import fold_change_zscores, standard_deviation
 from kompot.stats.mahalanobis import difference_covariance, mahalanobis, null_spectrum
 from kompot.stats.tail_probability import weighted_chi_square_sf
@@ -81,6 +81,8 @@ class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
         Posteriors of the conditions.
     statistics1_, statistics2_ : SufficientStatistics
         Sums over the cells of the conditions.
+    null_delta_ : ndarray
+        The same as ``delta_`` for the shuffled genes.
     delta_ : ndarray
         :math:`\hat v_2 - \hat v_1`, ``(rank, n_genes)``, natural log.
     ls_ : float
@@ -169,6 +171,8 @@ class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
         ls: float | None = None,
         ls_factor: float = 10.0,
         landmarks: ArrayLike | None = None,
+        null_expression: Rows | None = None,
+        progress: bool = False,
     ) -> Self:
         """Fit both conditions from cells in any order, reading expression once, by rows.
 
@@ -182,6 +186,11 @@ class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
             0 or 1 for each cell, ``(n_cells,)``.
         sigma, ls, ls_factor, landmarks
             As in :meth:`fit`.
+        null_expression
+            Shuffled genes to fit in the same pass, ``(n_cells, n_null)``; only their distances
+            are kept (:meth:`null_distances`).
+        progress
+            Show a progress bar.
         """
         self._check_parameters(sigma, ls, ls_factor)
         self.sigma_ = sigma
@@ -196,15 +205,30 @@ class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
             landmarks=landmarks,
             rng=np.random.default_rng(self.random_state),
         )
-        self.statistics1_: SufficientStatistics
-        self.statistics2_: SufficientStatistics
-        self.statistics1_, self.statistics2_ = accumulate(
-            self.features_, states, expression, condition
-        )
+        both = expression if null_expression is None else SideBySide(expression, null_expression)
+        sums = accumulate(self.features_, states, both, condition, progress)
+        self.statistics1_, self.statistics2_ = sums
         self.posterior1_: Posterior = fit_posterior(self.statistics1_, sigma)
         self.posterior2_: Posterior = fit_posterior(self.statistics2_, sigma)
         self.delta_: Array = self.posterior2_.weights - self.posterior1_.weights
+        self._split_null(expression.shape[1])
         return self
+
+    def _split_null(self, n_genes: int) -> None:
+        """Keep of the shuffled genes, which come last, only the difference of their weights."""
+        self.null_delta_: Array = self.delta_[:, n_genes:]
+        self.delta_ = self.delta_[:, :n_genes]
+        self.statistics1_, self.statistics2_ = (
+            sums.first_genes(n_genes) for sums in (self.statistics1_, self.statistics2_)
+        )
+        self.posterior1_, self.posterior2_ = (
+            posterior.first_genes(n_genes) for posterior in (self.posterior1_, self.posterior2_)
+        )
+
+    def null_distances(self) -> Array:
+        """Mahalanobis distances of the shuffled genes, ``(n_null,)``."""
+        require_fitted(self, "delta_")
+        return mahalanobis(self.null_delta_, self._difference_covariance())
 
     def score(self) -> GeneScores:
         """Mean fold change over the cells fitted, distance and tail probability of each gene."""
@@ -218,9 +242,16 @@ class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
         ratio = np.divide(
             (distance * self.sigma_) ** 2, noise, out=np.zeros_like(distance), where=noise > 0
         )
+        ptp = weighted_chi_square_sf(ratio, weights)
+        return GeneScores(self.mean_fold_change(), distance, ptp)
+
+    def mean_fold_change(self) -> Array:
+        """Mean fold change of each gene over the cells fitted, ``(n_genes,)``, natural log."""
+        require_fitted(self, "delta_")
         total = self.statistics1_.total + self.statistics2_.total
-        mean_phi = total / (self.statistics1_.n_cells + self.statistics2_.n_cells)
-        return GeneScores(mean_phi @ self.delta_, distance, weighted_chi_square_sf(ratio, weights))
+        n_cells = self.statistics1_.n_cells + self.statistics2_.n_cells
+        mean: Array = total @ self.delta_ / n_cells
+        return mean
 
     def predict(
         self,
@@ -262,21 +293,19 @@ class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
             result["mahalanobis_distances"], result["ptp"] = scores.mahalanobis, scores.ptp
         return result
 
-    def predict_chunk(self, states: Array) -> dict[str, Array]:
-        """Imputed expression, fold change and standard deviations of some cells."""
+    def predict_chunk(self, states: Array, genes: bool = True) -> dict[str, Array]:
+        """Standard deviations and, unless declined, all genes' functions at some cells."""
         phi = self.features_(states)
         residual = residual_variance(phi)
-        return {
-            "condition1_imputed": self.posterior1_.mean(phi),
-            "condition2_imputed": self.posterior2_.mean(phi),
-            "fold_change": phi @ self.delta_,
-            "condition1_std": standard_deviation(
-                self.posterior1_.variance(phi), residual, self.eps
-            ),
-            "condition2_std": standard_deviation(
-                self.posterior2_.variance(phi), residual, self.eps
-            ),
+        part = {
+            f"condition{c}_std": standard_deviation(posterior.variance(phi), residual, self.eps)
+            for c, posterior in ((1, self.posterior1_), (2, self.posterior2_))
         }
+        if genes:
+            part["condition1_imputed"] = self.posterior1_.mean(phi)
+            part["condition2_imputed"] = self.posterior2_.mean(phi)
+            part["fold_change"] = part["condition2_imputed"] - part["condition1_imputed"]
+        return part
 
     def covariance(self, X: ArrayLike) -> Array:  # noqa: N803
         r"""Posterior covariance of the fold change between cells, ``(n_cells, n_cells)``.
@@ -300,9 +329,7 @@ class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
             msg = f"`param_scheme` must be one of {PARAM_SCHEMES}, got {self.param_scheme!r}."
             raise ValueError(msg)
 
-    def _length_scale(
-        self, states: Array, condition: NDArray[np.intp], ls_factor: float
-    ) -> float:
+    def _length_scale(self, states: Array, condition: NDArray[np.intp], ls_factor: float) -> float:
         """Length scale by the scheme."""
         if self.param_scheme == "pooled":
             return estimate_length_scale(states, ls_factor)

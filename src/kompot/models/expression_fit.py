@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from tqdm.auto import tqdm
 
 from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
@@ -78,7 +79,11 @@ class SideBySide:
 
 
 def accumulate(
-    features: FeatureMap, states: Array, expression: Rows, condition: NDArray[np.intp]
+    features: FeatureMap,
+    states: Array,
+    expression: Rows,
+    condition: NDArray[np.intp],
+    progress: bool = False,
 ) -> tuple[SufficientStatistics, ...]:
     """Sums over the cells of each condition, in one pass.
 
@@ -92,6 +97,8 @@ def accumulate(
         ``(n_cells, n_genes)``; only rows are read, a chunk at a time.
     condition
         Number of the condition of each cell, from 0, ``(n_cells,)``.
+    progress
+        Show a progress bar.
 
     Returns
     -------
@@ -101,7 +108,8 @@ def accumulate(
     sums = [
         SufficientStatistics.zeros(features.rank, expression.shape[1]) for _ in range(n_conditions)
     ]
-    for rows in row_slices(len(states), _CHUNK):
+    slices = list(row_slices(len(states), _CHUNK))
+    for rows in tqdm(slices, desc="fitting", unit="chunk", disable=not progress):
         phi, values, labels = features(states[rows]), expression[rows], condition[rows]
         for c in np.unique(labels):
             cells = labels == c

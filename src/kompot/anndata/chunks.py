@@ -1,0 +1,88 @@
+"""Expression of chosen cells and genes, read by rows."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy import sparse
+
+from kompot.gp.linalg import row_slices
+
+__all__ = ["ExpressionRows", "expression_matrix"]
+
+_CHUNK = 4096
+
+
+def expression_matrix(adata: AnnData, layer: str | None) -> Any:
+    """``X`` or a layer; column-compressed matrices are turned to rows once."""
+    matrix = adata.X if layer is None else adata.layers[layer]
+    if sparse.issparse(matrix) and matrix.format not in ("csr",):
+        return matrix.tocsr()
+    return matrix
+
+
+@dataclass(frozen=True)
+class ExpressionRows:
+    """Chosen cells and genes of a matrix, without copying it.
+
+    Parameters
+    ----------
+    matrix
+        ``(n_obs, n_vars)``, an array or anything whose rows can be indexed.
+    cells
+        Row numbers, increasing.
+    genes
+        Column numbers, in any order, repeats allowed; None for all.
+    """
+
+    matrix: Any
+    cells: NDArray[np.intp]
+    genes: NDArray[np.intp] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(n_cells, n_genes)``."""
+        n_genes = self.matrix.shape[1] if self.genes is None else len(self.genes)
+        return len(self.cells), n_genes
+
+    @cached_property
+    def _is_everything(self) -> bool:
+        return len(self.cells) == self.matrix.shape[0]
+
+    def __getitem__(self, rows: slice) -> Any:
+        """Rows ``rows`` of the chosen cells, all chosen genes."""
+        chunk = self.matrix[rows if self._is_everything else self.cells[rows]]
+        return chunk if self.genes is None else chunk[:, self.genes]
+
+    def read(self) -> Any:
+        """All chosen cells and genes at once, sparse if the matrix is."""
+        parts = [self[rows] for rows in row_slices(len(self.cells), _CHUNK)]
+        if sparse.issparse(parts[0]):
+            return sparse.vstack(parts, format="csr")
+        return np.concatenate(parts)
+
+    def not_finite(self) -> tuple[int, NDArray[np.intp], NDArray[np.intp]]:
+        """How many values are NaN or infinite, and the cells and genes (positions) with any."""
+        count = 0
+        cells: list[NDArray[np.intp]] = []
+        genes: list[NDArray[np.intp]] = []
+        for rows in row_slices(len(self.cells), _CHUNK):
+            chunk = self[rows]
+            values = chunk.data if sparse.issparse(chunk) else np.asarray(chunk)
+            bad = ~np.isfinite(values)
+            if not bad.any():
+                continue
+            if sparse.issparse(chunk):
+                coo = chunk.tocoo()
+                where = coo.row[~np.isfinite(coo.data)], coo.col[~np.isfinite(coo.data)]
+            else:
+                where = np.nonzero(bad)
+            count += len(where[0])
+            cells.append(where[0] + rows.start)
+            genes.append(where[1])
+        if not count:
+            return 0, np.empty(0, np.intp), np.empty(0, np.intp)
+        return count, np.unique(np.concatenate(cells)), np.unique(np.concatenate(genes))

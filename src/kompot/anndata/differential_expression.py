@@ -1,0 +1,387 @@
+"""Differential expression of two conditions, from AnnData to AnnData."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from numpy.typing import ArrayLike, NDArray
+
+from kompot import memory
+from kompot.anndata.chunks import ExpressionRows
+from kompot.anndata.expression_record import expression_record, landmarks_entry
+from kompot.anndata.expression_results import (
+    ExpressionResult,
+    cell_values,
+    gene_table,
+    gene_values,
+    stored_fields,
+)
+from kompot.anndata.inputs import (
+    Cells,
+    read_cells,
+    read_expression,
+    read_landmarks,
+    read_null_genes,
+    refuse_missing_values,
+)
+from kompot.anndata.later import refuse_later_features, refuse_unknown
+from kompot.anndata.writing import refuse_overwrite, write_fields
+from kompot.models.differential_expression import DifferentialExpression
+from kompot.records.fields import ExpressionFields, Field
+from kompot.settings import (
+    FDRSettings,
+    FilterSettings,
+    GPSettings,
+    OutputSettings,
+    StorageSettings,
+)
+from kompot.stats.null_genes import choose_null_genes, shuffle_columns
+
+__all__ = ["compute_differential_expression"]
+
+log = logging.getLogger(__name__)
+
+
+def compute_differential_expression(  # noqa: PLR0917 the documented order of arguments
+    adata: AnnData,
+    groupby: str,
+    condition1: str,
+    condition2: str,
+    obsm_key: str = "DM_EigenVectors",
+    layer: str | None = None,
+    genes: list[str] | None = None,
+    n_landmarks: int | None = GPSettings.n_landmarks,
+    landmarks: ArrayLike | None = None,
+    sample_col: str | None = None,
+    sigma: float = GPSettings.sigma,
+    ls: float | None = GPSettings.ls,
+    ls_factor: float = GPSettings.ls_factor,
+    compute_mahalanobis: bool = OutputSettings.compute_mahalanobis,
+    jit_compile: bool = GPSettings.jit_compile,
+    eps: float = GPSettings.eps,
+    random_state: int | None = GPSettings.random_state,
+    batch_size: int | None = GPSettings.batch_size,
+    store_arrays_on_disk: bool | None = StorageSettings.store_arrays_on_disk,
+    disk_storage_dir: str | None = StorageSettings.disk_storage_dir,
+    max_memory_ratio: float = StorageSettings.max_memory_ratio,
+    cell_filter: Any = FilterSettings.cell_filter,
+    groups: Any = FilterSettings.groups,
+    min_cells: int = FilterSettings.min_cells,
+    min_percentage: float | None = FilterSettings.min_percentage,
+    check_representation: bool | None = FilterSettings.check_representation,
+    copy: bool = OutputSettings.copy,
+    inplace: bool = OutputSettings.inplace,
+    result_key: str = StorageSettings.result_key,
+    overwrite: bool | None = StorageSettings.overwrite,
+    store_landmarks: bool = StorageSettings.store_landmarks,
+    return_full_results: bool = OutputSettings.return_full_results,
+    store_posterior_covariance: bool = StorageSettings.store_posterior_covariance,
+    allow_single_condition_variance: bool = OutputSettings.allow_single_condition_variance,
+    progress: bool = OutputSettings.progress,
+    null_genes: int | Sequence[int] | None = FDRSettings.null_genes,
+    null_seed: int | None = FDRSettings.null_seed,
+    fdr_threshold: float = FDRSettings.threshold,
+    store_additional_stats: bool = StorageSettings.store_additional_stats,
+    *,
+    layers: str = StorageSettings.layers,
+    kernel: str = GPSettings.kernel,
+    tol: float = GPSettings.tol,
+    param_scheme: str = GPSettings.param_scheme,
+    **function_kwargs: Any,
+) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
+    r"""Find the genes whose expression differs between two conditions as a function of cell state.
+
+    Expression in each condition is a Gaussian process over cell states. The fold change of a gene
+    is the difference of the two functions; its Mahalanobis distance measures the whole difference
+    in units of its uncertainty, and shuffled genes tell which distances arise by chance.
+    The significance is *cell-level*: it speaks of these cells, not of other donors.
+
+    Parameters
+    ----------
+    adata
+        Cells of both conditions, expression as log1p of normalised counts (or any scale on which a
+        difference is a fold change).
+    groupby
+        Column of ``adata.obs`` with the conditions. Cells without a label, or of another
+        condition, take no part; the functions are evaluated for them all the same.
+    condition1, condition2
+        Labels of the conditions; fold changes are condition 2 minus condition 1.
+    obsm_key
+        Key of ``adata.obsm`` with the cell states, ``(n_cells, n_dims)``.
+    layer
+        Layer with the expression; None for ``adata.X``.
+    genes
+        Names of the genes to test; None for all. Fields of the other genes keep earlier values.
+    n_landmarks
+        Largest rank of the features that represent the functions; fewer are used once ``tol`` is
+        reached. None for no limit.
+    landmarks
+        Cell states to use as landmarks, ``(n_landmarks, n_dims)``; else those stored by an earlier
+        run of this ``result_key``, of ``kompot_de`` or ``kompot_da``; else they are drawn.
+    sample_col
+        Column of ``adata.obs`` with the biological samples. Not available yet.
+    sigma
+        Noise standard deviation of the model, natural log.
+    ls
+        Length scale in units of the embedding; None estimates it from the spacing of the cells.
+    ls_factor
+        Multiple of the estimate.
+    compute_mahalanobis
+        Score genes by distance (and, with null genes, by false discovery rate).
+    jit_compile
+        Run through JAX. Not available yet.
+    eps
+        Jitter of the fold change's covariance at the landmarks. Larger if its factorisation fails.
+    random_state
+        Seed of the landmarks. None draws them anew each time.
+    batch_size
+        Cells predicted at a time; None or 0 for all.
+    store_arrays_on_disk, disk_storage_dir
+        Not available yet.
+    max_memory_ratio
+        Share of the available memory that the layers may take; a run that would exceed it is
+        refused before computing.
+    cell_filter, groups, min_cells, min_percentage, check_representation
+        Not available yet.
+    copy
+        Return a copy of the data with the results and leave ``adata`` as it is.
+    inplace
+        Write the results to ``adata``. False (without ``copy``) writes nothing.
+    result_key
+        Beginning of every field's name.
+    overwrite
+        Results of the same names: None replaces them with a warning, True silently, False raises.
+    store_landmarks
+        Keep the landmarks in ``adata.uns[result_key]["landmarks"]``, for reuse.
+    return_full_results
+        Return the dictionary described below.
+    store_posterior_covariance
+        Keep the covariance of the fold change between all cells, ``(n_cells, n_cells)``.
+    allow_single_condition_variance
+        Not available yet.
+    progress
+        Show progress bars.
+    null_genes
+        Genes to shuffle over cells: how many, or their column numbers; None or 0 for no false
+        discovery rates.
+    null_seed
+        Seed of their choice and shuffling.
+    fdr_threshold
+        Genes whose local false discovery rate is lower are called (``is_de``).
+    store_additional_stats
+        Also store p-values, tail FDR, tail probability and the layer of z-scores.
+    layers
+        ``"dense"`` stores imputed expression and fold change of every cell (float32);
+        ``"none"`` stores none of them.
+    kernel
+        ``"matern52"``, ``"matern32"``, ``"exponential"``, ``"squared_exponential"`` or
+        ``"rational_quadratic"``.
+    tol
+        Prior variance that the features may leave on average, of 1.
+    param_scheme
+        From which cells the length scale is estimated: ``"condition1"``, ``"condition2"``,
+        ``"pooled"`` or ``"symmetric"`` (exchanging the conditions then only changes signs).
+    **function_kwargs
+        None beyond the above; an unknown name is refused.
+
+    Returns
+    -------
+    None, or the changed copy if ``copy``, or with ``return_full_results`` a dictionary (with
+    ``copy`` both, in a tuple) of
+
+    * ``table``: one row for each gene with ``mean_lfc`` (natural log), ``pvalue``, ``local_fdr``,
+      ``tail_fdr``, ``is_de``, ``mahalanobis``, ``ptp``;
+    * ``model``: the fitted :class:`kompot.DifferentialExpression`;
+    * ``landmarks``: ``(rank, n_dims)``;
+    * ``field_names``: names of the stored fields by role.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument cannot be used, before anything is computed.
+    MemoryError
+        If the layers would not fit, before anything is computed.
+    NotImplementedError
+        If a parameter is given whose feature is not available yet.
+
+    Notes
+    -----
+    Stored, with ``R`` the result key and ``A``, ``B`` the conditions (space, ``-``, ``.`` and
+    ``/`` become ``_``): ``var`` R_A_to_B_mean_lfc, R_A_to_B_mahalanobis,
+    R_A_to_B_mahalanobis_local_fdr, R_A_to_B_is_de; ``layers`` R_A_imputed, R_B_imputed,
+    R_A_to_B_fold_change; ``obs`` R_A_std, R_B_std (the same for every gene); the record of the run
+    in ``uns["kompot_de"]``. With ``store_additional_stats`` also ``var`` R_A_to_B_ptp,
+    R_A_to_B_mahalanobis_pvalue, R_A_to_B_mahalanobis_tail_fdr and the layer
+    R_A_to_B_fold_change_zscores; with ``store_posterior_covariance``
+    ``obsp`` R_A_to_B_posterior_covariance. Nothing is written before all is computed.
+    """
+    started = time.perf_counter()
+    refuse_unknown(function_kwargs, compute_differential_expression)
+    gp = GPSettings(
+        sigma, ls, ls_factor, n_landmarks, landmarks, batch_size, eps, jit_compile, random_state,
+        kernel, tol, param_scheme,
+    )  # fmt: skip
+    fdr = FDRSettings(null_genes, null_seed, fdr_threshold)
+    cell_choice = FilterSettings(
+        cell_filter, groups, min_cells, min_percentage, check_representation
+    )
+    storage = StorageSettings(
+        result_key, overwrite, store_landmarks, store_posterior_covariance, store_additional_stats,
+        store_arrays_on_disk, disk_storage_dir, max_memory_ratio, layers,
+    )  # fmt: skip
+    output = OutputSettings(
+        copy, inplace, return_full_results, compute_mahalanobis, allow_single_condition_variance,
+        progress,
+    )  # fmt: skip
+    refuse_later_features(sample_col, gp, cell_choice, storage, output)
+
+    cells = read_cells(adata, groupby, condition1, condition2, obsm_key)
+    expression = read_expression(adata, cells, layer, genes)
+    given, source = _find_landmarks(adata, landmarks, result_key, cells.states.shape[1])
+    null_choice = read_null_genes(null_genes, adata.n_vars) if compute_mahalanobis else None
+    fields = ExpressionFields(result_key, condition1, condition2)
+    wanted = stored_fields(fields, null_choice is not None, output, storage)
+    if copy or inplace:
+        refuse_overwrite(adata, wanted, result_key, overwrite)
+    _require_memory(adata, wanted, expression.shape[1], storage)
+    refuse_missing_values(adata, expression)
+
+    model = _fit(cells, expression, null_choice, given, gp, fdr, progress=progress)
+    names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
+    table = gene_table(model, names, fdr, compute_mahalanobis=compute_mahalanobis)
+    result = ExpressionResult(model, table, expression)
+    _log_result(result, cells, (condition1, condition2), fdr)
+
+    target = adata
+    if copy or inplace:
+        values = gene_values(adata, fields, wanted, result)
+        values |= cell_values(
+            adata, fields, wanted, result, gp, obsm_key=obsm_key, cells=cells, progress=progress
+        )
+        values = {field: values[field] for field in wanted}
+        choices = {
+            "groupby": groupby, "condition1": condition1, "condition2": condition2,
+            "obsm_key": obsm_key, "layer": layer, "genes": genes, "sample_col": sample_col,
+        }  # fmt: skip
+        record = expression_record(
+            result, fields, wanted, choices, (gp, fdr, cell_choice, storage, output),
+            landmarks_source=source, seconds=time.perf_counter() - started,
+        )  # fmt: skip
+        uns = landmarks_entry(adata, result, wanted, record, storage, source)
+        target = adata.copy() if copy else adata
+        write_fields(target, values, uns)
+    full = {
+        "table": table,
+        "model": model,
+        "landmarks": model.features_.landmarks,
+        "field_names": {field.role: field.name for field in wanted},
+    }
+    if copy:
+        return (full, target) if return_full_results else target
+    return full if return_full_results else None
+
+
+def _find_landmarks(
+    adata: AnnData, landmarks: ArrayLike | None, result_key: str, n_dims: int
+) -> tuple[NDArray[np.float64] | None, str]:
+    """Landmarks that are given or were stored by an earlier run, and where they come from."""
+    if landmarks is not None:
+        return read_landmarks(landmarks, n_dims), "argument"
+    for key in (result_key, "kompot_de", "kompot_da"):
+        stored = adata.uns.get(key)
+        if not isinstance(stored, dict) or "landmarks" not in stored:
+            continue
+        found = np.asarray(stored["landmarks"])
+        if found.ndim == 2 and found.shape[1] == n_dims:
+            log.info("%d landmarks stored in adata.uns[%r] are used again", len(found), key)
+            return read_landmarks(found, n_dims), key
+    return None, "computed"
+
+
+def _require_memory(
+    adata: AnnData, wanted: list[Field], n_genes: int, storage: StorageSettings
+) -> None:
+    """Refuse layers and covariances that would not fit."""
+    n_layers = sum(field.location == "layers" for field in wanted)
+    width = adata.n_vars + (n_genes if n_genes < adata.n_vars else 0)
+    memory.require(
+        n_layers * memory.dense_bytes(adata.n_obs, width, itemsize=4),
+        storage.max_memory_ratio,
+        what=f"{n_layers} dense layers of {adata.n_obs} cells x {adata.n_vars} genes",
+        remedy="Give layers='none' to store statistics only, or fewer `genes`.",
+    )
+    if storage.store_posterior_covariance:
+        memory.require(
+            2 * memory.dense_bytes(adata.n_obs, adata.n_obs),
+            storage.max_memory_ratio,
+            what=f"the posterior covariance of {adata.n_obs} cells",
+            remedy="Give store_posterior_covariance=False.",
+        )
+
+
+def _fit(
+    cells: Cells,
+    expression: ExpressionRows,
+    null_choice: int | NDArray[np.intp] | None,
+    landmarks: NDArray[np.float64] | None,
+    gp: GPSettings,
+    fdr: FDRSettings,
+    *,
+    progress: bool,
+) -> DifferentialExpression:
+    """Fit both conditions and the shuffled genes in one pass over the cells."""
+    null_expression = None
+    if null_choice is not None:
+        rng = np.random.default_rng(fdr.null_seed)
+        picked = choose_null_genes(null_choice, expression.shape[1], rng)
+        if isinstance(null_choice, int) and expression.genes is not None:
+            picked = expression.genes[picked]
+        columns = ExpressionRows(expression.matrix, cells.rows, picked).read()
+        null_expression = shuffle_columns(columns, rng)
+    model = DifferentialExpression(
+        gp.n_landmarks,
+        eps=gp.eps,
+        random_state=gp.random_state,
+        batch_size=gp.batch_size,
+        kernel=gp.kernel,
+        tol=gp.tol,
+        param_scheme=gp.param_scheme,
+    )
+    return model.fit_cells(
+        cells.states,
+        expression,
+        cells.condition,
+        sigma=gp.sigma,
+        ls=gp.ls,
+        ls_factor=gp.ls_factor,
+        landmarks=landmarks,
+        null_expression=null_expression,
+        progress=progress,
+    )
+
+
+def _log_result(
+    result: ExpressionResult, cells: Cells, conditions: tuple[str, str], fdr: FDRSettings
+) -> None:
+    """One line of numbers for each step."""
+    features = result.model.features_
+    log.info(
+        "%d cells of %r and %d of %r; length scale %.4g, rank %d, residual %.2g (largest %.2g)",
+        cells.sizes[0], conditions[0], cells.sizes[1], conditions[1], result.model.ls_,
+        features.rank, features.residual_mean, features.residual_max,
+    )  # fmt: skip
+    if features.residual_mean >= result.model.tol:
+        log.warning(
+            "The rank stopped at %d with a mean residual of %.2g, above tol=%g; "
+            "more `n_landmarks` or a larger `ls` would bring it down",
+            features.rank, features.residual_mean, result.model.tol,
+        )  # fmt: skip
+    if "is_de" in result.table:
+        log.info(
+            "%d of %d genes with a local FDR below %g (cell-level inference: about these cells, "
+            "not about other donors)",
+            result.table["is_de"].sum(), len(result.table), fdr.threshold,
+        )  # fmt: skip

@@ -1,0 +1,148 @@
+"""The record that a differential-expression run leaves in ``uns``."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+
+from kompot.anndata.expression_results import ExpressionResult
+from kompot.records.fields import ExpressionFields, Field
+from kompot.records.history import appended_history, environment
+from kompot.settings import (
+    FDRSettings,
+    FilterSettings,
+    GPSettings,
+    OutputSettings,
+    StorageSettings,
+)
+
+__all__ = ["expression_record", "landmarks_entry"]
+
+_HISTORY_KEY = "kompot_de"
+
+
+def expression_record(
+    result: ExpressionResult,
+    fields: ExpressionFields,
+    wanted: list[Field],
+    choices: Mapping[str, Any],
+    settings: tuple[GPSettings, FDRSettings, FilterSettings, StorageSettings, OutputSettings],
+    *,
+    landmarks_source: str,
+    seconds: float,
+) -> dict[str, Any]:
+    """What was run, with which parameters and numerics, and which fields it wrote."""
+    names = {field.role: field.name for field in wanted}
+    made = environment()
+    fdr_roles = ("pvalue", "local_fdr", "tail_fdr")
+    fdr_keys = {f"{role}_key": names.get(f"mahalanobis_{role}_key") for role in fdr_roles}
+    return {
+        "timestamp": made["timestamp"],
+        "function": "compute_differential_expression",
+        "result_key": fields.key,
+        "analysis_type": "de",
+        "inference_level": "cell",
+        "lfc_key": fields.mean_lfc.name,
+        "mahalanobis_key": names.get("mahalanobis_key"),
+        "ptp_key": names.get("ptp_key"),
+        "fdr_keys": fdr_keys | {"is_de_key": names["is_de_key"]} if "is_de_key" in names else None,
+        "fdr_results": _fdr_results(result, settings[1]),
+        "imputed_layer_keys": {
+            "condition1": names.get("imputed_key_1"),
+            "condition2": names.get("imputed_key_2"),
+            "fold_change": names.get("fold_change_key"),
+        },
+        "field_names": names,
+        "field_mapping": {
+            field.name: {
+                "location": field.location,
+                "type": field.type,
+                "description": field.description,
+            }
+            for field in wanted
+        },
+        "uses_sample_variance": False,
+        "has_groups": False,
+        "params": dict(choices) | _parameters(*settings),
+        "numerics": _numerics(result, landmarks_source, seconds),
+        "environment": made,
+        "kompot_version": made["package_versions"]["kompot"],
+    }
+
+
+def landmarks_entry(
+    adata: AnnData,
+    result: ExpressionResult,
+    wanted: list[Field],
+    record: dict[str, Any],
+    storage: StorageSettings,
+    source: str,
+) -> dict[str, dict[str, Any]]:
+    """Entries of ``uns`` after the run: the history and, if wanted, the landmarks."""
+    landmarks = result.model.features_.landmarks
+    info = {
+        "shape": list(landmarks.shape),
+        "dtype": str(landmarks.dtype),
+        "source": source,
+        "n_landmarks": len(landmarks),
+        "timestamp": record["timestamp"],
+    }
+    entries = {_HISTORY_KEY: appended_history(adata.uns.get(_HISTORY_KEY), record, wanted)}
+    entries[_HISTORY_KEY]["landmarks_info"] = info
+    own = entries.setdefault(storage.result_key, dict(adata.uns.get(storage.result_key, {})))
+    own["landmarks_info"] = info
+    if storage.store_landmarks:
+        own["landmarks"] = landmarks
+    return entries
+
+
+def _fdr_results(result: ExpressionResult, fdr: FDRSettings) -> dict[str, Any] | None:
+    """How many genes were called, and the smallest distance among them."""
+    if "is_de" not in result.table:
+        return None
+    called = result.table["is_de"].to_numpy()
+    distances = result.table["mahalanobis"].to_numpy()[called]
+    return {
+        "n_significant": int(called.sum()),
+        "n_total": len(called),
+        "fraction_significant": float(called.mean()),
+        "fdr_threshold": fdr.threshold,
+        "min_significant_mahalanobis": float(distances.min()) if called.any() else None,
+    }
+
+
+def _parameters(
+    gp: GPSettings,
+    fdr: FDRSettings,
+    cells: FilterSettings,
+    storage: StorageSettings,
+    output: OutputSettings,
+) -> dict[str, dict[str, Any]]:
+    """Parameters by kind; of landmarks only whether they were given."""
+    null_genes = fdr.null_genes
+    if isinstance(null_genes, np.ndarray | range | tuple):
+        null_genes = [int(column) for column in null_genes]
+    return {
+        "gp": asdict(gp) | {"landmarks": gp.landmarks is not None},
+        "fdr": asdict(fdr) | {"null_genes": null_genes},
+        "filter": asdict(cells),
+        "storage": asdict(storage),
+        "output": asdict(output),
+    }
+
+
+def _numerics(result: ExpressionResult, source: str, seconds: float) -> dict[str, Any]:
+    """What the numerics reached."""
+    model = result.model
+    return {
+        "ls": model.ls_,
+        "rank": model.features_.rank,
+        "tol": model.tol,
+        "residual_mean": model.features_.residual_mean,
+        "residual_max": model.features_.residual_max,
+        "landmarks_source": source,
+        "random_state": model.random_state,
+        "seconds": seconds,
+    }

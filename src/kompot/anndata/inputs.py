@@ -1,0 +1,282 @@
+"""All checks of what the user gives, in words that say what to do, before any computing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import ArrayLike, NDArray
+
+from kompot.anndata.chunks import ExpressionRows, expression_matrix
+from kompot.records.fields import clean_name
+
+__all__ = [
+    "Cells",
+    "read_cells",
+    "read_expression",
+    "read_landmarks",
+    "read_null_genes",
+    "refuse_missing_values",
+]
+
+Array = NDArray[np.float64]
+
+_DIFFUSION_HINT = (
+    " With scanpy, `sc.tl.diffmap(adata); "
+    "adata.obsm['DM_EigenVectors'] = adata.obsm['X_diffmap'][:, 1:]` makes the default one."
+)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of two conditions.
+
+    Attributes
+    ----------
+    rows
+        Their positions in the data, increasing, ``(n_cells,)``.
+    condition
+        0 for condition 1, 1 for condition 2, ``(n_cells,)``.
+    states
+        Their states, ``(n_cells, n_dims)``, finite.
+    """
+
+    rows: NDArray[np.intp]
+    condition: NDArray[np.intp]
+    states: Array
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Number of cells of each condition."""
+        n2 = int(self.condition.sum())
+        return len(self.condition) - n2, n2
+
+
+def read_cells(
+    adata: AnnData, groupby: str, condition1: str, condition2: str, obsm_key: str
+) -> Cells:
+    """Cells of two conditions and their states.
+
+    Raises
+    ------
+    TypeError
+        If ``adata`` is no AnnData object.
+    ValueError
+        If a column, condition or embedding does not exist or cannot be used.
+    """
+    if not isinstance(adata, AnnData):
+        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
+        raise TypeError(msg)
+    labels = _read_labels(adata, groupby)
+    _check_conditions(labels, groupby, condition1, condition2)
+    condition = np.full(len(labels), -1, dtype=np.intp)
+    for number, name in enumerate((condition1, condition2)):
+        members = _members(labels, name)
+        if members.sum() < 2:
+            msg = (
+                f"Condition {name!r} in column {groupby!r} has {int(members.sum())} cell; "
+                "at least 2 are needed."
+            )
+            raise ValueError(msg)
+        condition[members] = number
+    rows = np.flatnonzero(condition >= 0)
+    states = read_states(adata, obsm_key)[rows]
+    _refuse_bad_states(adata, obsm_key, states, rows)
+    return Cells(rows, condition[rows], states)
+
+
+def _read_labels(adata: AnnData, column: str) -> "pd.Series[Any]":
+    """A column of ``obs``."""
+    if column not in adata.obs:
+        msg = f"Column {column!r} not found in adata.obs. Available columns: {list(adata.obs.columns)}"
+        raise ValueError(msg)
+    labels: pd.Series[Any] = adata.obs[column]
+    return labels
+
+
+def _members(labels: "pd.Series[Any]", name: object) -> NDArray[np.bool_]:
+    """Cells with a label, compared as text so that ``True`` and ``"True"`` both work."""
+    same = labels.notna() & (labels.astype(str) == str(name))
+    return same.to_numpy(bool)
+
+
+def _check_conditions(
+    labels: "pd.Series[Any]", groupby: str, condition1: str, condition2: str
+) -> None:
+    available = [str(value) for value in pd.unique(labels.dropna())]
+    for name in (condition1, condition2):
+        if str(name) not in available:
+            msg = (
+                f"Condition {name!r} not found in column {groupby!r}. "
+                f"Available values: {sorted(available)[:50]}"
+            )
+            raise ValueError(msg)
+    if str(condition1) == str(condition2):
+        msg = f"`condition1` and `condition2` must be different, got {condition1!r} twice."
+        raise ValueError(msg)
+    if clean_name(condition1) == clean_name(condition2):
+        msg = (
+            f"The conditions {condition1!r} and {condition2!r} would be stored under the same "
+            f"name {clean_name(condition1)!r}; rename one in adata.obs[{groupby!r}]."
+        )
+        raise ValueError(msg)
+
+
+def read_states(adata: AnnData, obsm_key: str) -> Array:
+    """An embedding as float64, ``(n_obs, n_dims)``."""
+    if obsm_key not in adata.obsm:
+        hint = _DIFFUSION_HINT if obsm_key == "DM_EigenVectors" else ""
+        msg = (
+            f"Key {obsm_key!r} not found in adata.obsm. Available keys: {list(adata.obsm)}; "
+            f"choose one as `obsm_key`.{hint}"
+        )
+        raise ValueError(msg)
+    states = adata.obsm[obsm_key]
+    states = np.asarray(states.toarray() if hasattr(states, "toarray") else states)
+    if states.ndim != 2 or states.shape[1] == 0 or states.dtype.kind not in "fiub":
+        msg = (
+            f"adata.obsm[{obsm_key!r}] must be a matrix of numbers (n_cells, n_dims), "
+            f"got shape {states.shape} of type {states.dtype}."
+        )
+        raise ValueError(msg)
+    return np.ascontiguousarray(states, dtype=np.float64)
+
+
+def _refuse_bad_states(
+    adata: AnnData, obsm_key: str, states: Array, rows: NDArray[np.intp]
+) -> None:
+    """Refuse states that are not finite or so far apart that squares overflow."""
+    bad = ~(np.abs(states) < 1e150).all(axis=1)
+    if bad.any():
+        names = adata.obs_names[rows[bad][:5]].tolist()
+        msg = (
+            f"adata.obsm[{obsm_key!r}] holds NaN, infinite or huge (> 1e150) values in "
+            f"{int(bad.sum())} of {len(rows)} cells of the two conditions (first: {names}); "
+            "leave these cells out, adata[mask].copy(), or mend the embedding."
+        )
+        raise ValueError(msg)
+
+
+def read_expression(
+    adata: AnnData, cells: Cells, layer: str | None, genes: Sequence[str] | None
+) -> ExpressionRows:
+    """Expression of the cells in the chosen genes, in the order of ``var_names``.
+
+    Raises
+    ------
+    ValueError
+        If the layer or genes do not exist, or values are missing.
+    """
+    if layer is not None and layer not in adata.layers:
+        msg = f"Layer {layer!r} not found in adata.layers. Available layers: {list(adata.layers)}"
+        raise ValueError(msg)
+    if layer is None and adata.X is None:
+        msg = f"adata.X is empty; choose a `layer`. Available layers: {list(adata.layers)}"
+        raise ValueError(msg)
+    if adata.n_vars == 0:
+        msg = "`adata` has no genes."
+        raise ValueError(msg)
+    columns = None if genes is None else _gene_columns(adata, genes)
+    expression = ExpressionRows(expression_matrix(adata, layer), cells.rows, columns)
+    return expression
+
+
+def refuse_missing_values(adata: AnnData, expression: ExpressionRows) -> None:
+    """Refuse expression that is NaN or infinite, naming how many and where."""
+    count, cells, genes = expression.not_finite()
+    if not count:
+        return
+    columns = genes if expression.genes is None else expression.genes[genes]
+    msg = (
+        f"The expression holds {count} NaN or infinite values in {len(genes)} genes "
+        f"(first: {adata.var_names[columns[:5]].tolist()}) and {len(cells)} cells "
+        f"(first: {adata.obs_names[expression.cells[cells[:5]]].tolist()}); "
+        "leave these out with `genes` or by subsetting, or fill them."
+    )
+    raise ValueError(msg)
+
+
+def _gene_columns(adata: AnnData, genes: Sequence[str]) -> NDArray[np.intp]:
+    """Column numbers of genes, increasing."""
+    if isinstance(genes, str):
+        msg = f"`genes` must be a list of gene names, got the text {genes!r}; write [{genes!r}]."
+        raise TypeError(msg)
+    names = pd.Index(genes)
+    if len(names) == 0:
+        msg = "The `genes` list is empty; give at least one gene, or None for all."
+        raise ValueError(msg)
+    if names.has_duplicates:
+        repeated = names[names.duplicated()].unique()[:10].tolist()
+        msg = f"`genes` holds names more than once: {repeated}."
+        raise ValueError(msg)
+    missing = names.difference(adata.var_names, sort=False)
+    if len(missing):
+        msg = f"{len(missing)} `genes` not found in adata.var_names: {missing[:10].tolist()}"
+        raise ValueError(msg)
+    if not adata.var_names.is_unique:
+        msg = "adata.var_names are not unique; call adata.var_names_make_unique() to choose genes."
+        raise ValueError(msg)
+    return np.sort(adata.var_names.get_indexer(names)).astype(np.intp)
+
+
+def read_null_genes(
+    null_genes: int | Sequence[int] | None, n_vars: int
+) -> int | NDArray[np.intp] | None:
+    """How many genes to shuffle, or which columns; None for none.
+
+    Raises
+    ------
+    ValueError
+        If it is negative, no number, or a column that does not exist.
+    """
+    if null_genes is None:
+        return None
+    if isinstance(null_genes, int | np.integer) and not isinstance(null_genes, bool):
+        if null_genes < 0:
+            msg = f"`null_genes` must not be negative, got {null_genes}; 0 or None for none."
+            raise ValueError(msg)
+        return int(null_genes) or None
+    columns = np.asarray(null_genes)
+    if columns.ndim != 1 or columns.dtype.kind not in "iu" and columns.size:
+        msg = (
+            "`null_genes` must be a number of genes, a list of column numbers or None, "
+            f"got {null_genes!r}."
+        )
+        raise ValueError(msg)
+    outside = columns[(columns < 0) | (columns >= n_vars)]
+    if len(outside):
+        msg = (
+            f"`null_genes` holds {len(outside)} column numbers outside 0 to {n_vars - 1}: "
+            f"{outside[:5].tolist()}."
+        )
+        raise ValueError(msg)
+    return columns.astype(np.intp) if len(columns) else None
+
+
+def read_landmarks(landmarks: ArrayLike | None, n_dims: int) -> Array | None:
+    """Given landmarks as float64, ``(n_landmarks, n_dims)``.
+
+    Raises
+    ------
+    ValueError
+        If they have another number of dimensions than the embedding or are not finite.
+    """
+    if landmarks is None:
+        return None
+    array = np.asarray(landmarks)
+    if array.ndim != 2 or len(array) == 0 or array.dtype.kind not in "fiub":
+        msg = (
+            "`landmarks` must be a matrix of numbers (n_landmarks, n_dims), "
+            f"got shape {array.shape} of type {array.dtype}."
+        )
+        raise ValueError(msg)
+    if array.shape[1] != n_dims:
+        msg = f"`landmarks` have {array.shape[1]} features but the embedding has {n_dims}."
+        raise ValueError(msg)
+    array = np.asarray(array, dtype=np.float64)
+    if not np.isfinite(array).all():
+        msg = "`landmarks` hold NaN or infinite values."
+        raise ValueError(msg)
+    return array

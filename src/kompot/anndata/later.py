@@ -1,0 +1,55 @@
+"""Parameters that are refused: of features still to come, and unknown ones."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kompot.settings import FilterSettings, GPSettings, OutputSettings, StorageSettings
+
+__all__ = ["refuse_later_features", "refuse_unknown"]
+
+
+def refuse_later_features(
+    sample_col: str | None,
+    gp: GPSettings,
+    cells: FilterSettings,
+    storage: StorageSettings,
+    output: OutputSettings,
+) -> None:
+    """Refuse parameters whose feature is not available yet, rather than ignore them.
+
+    Raises
+    ------
+    NotImplementedError
+        If one of them is given.
+    """
+    given = {
+        "sample_col": sample_col is not None,
+        "allow_single_condition_variance": output.allow_single_condition_variance,
+        "jit_compile": gp.jit_compile,
+        "cell_filter": cells.cell_filter is not None,
+        "groups": cells.groups is not None,
+        "min_cells": cells.min_cells != FilterSettings.min_cells,
+        "min_percentage": cells.min_percentage is not None,
+        "check_representation": cells.check_representation is not None,
+        "store_arrays_on_disk": bool(storage.store_arrays_on_disk),
+        "disk_storage_dir": storage.disk_storage_dir is not None,
+    }
+    names = [f"`{name}`" for name, is_given in given.items() if is_given]
+    if names:
+        msg = f"{', '.join(names)} cannot be used yet; leave out what is named."
+        raise NotImplementedError(msg)
+
+
+def refuse_unknown(unknown: Mapping[str, Any], function: Callable[..., Any]) -> None:
+    """Refuse keyword arguments that a function does not know.
+
+    Raises
+    ------
+    TypeError
+        Naming them and listing the known ones.
+    """
+    if unknown:
+        known = [name for name in inspect.signature(function).parameters if "kwargs" not in name]
+        msg = f"Unknown arguments: {sorted(unknown)}. Known arguments: {known}"
+        raise TypeError(msg)

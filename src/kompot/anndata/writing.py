@@ -1,0 +1,132 @@
+"""Writing results: all of them or none."""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData, ImplicitModificationWarning
+from numpy.typing import NDArray
+
+from kompot.records.fields import Field
+
+_FRAMES = ("obs", "var")
+
+__all__ = ["existing_fields", "refuse_overwrite", "spread_columns", "spread_genes", "write_fields"]
+
+
+def existing_fields(adata: AnnData, fields: Iterable[Field]) -> list[Field]:
+    """Fields that the data hold already."""
+    return [field for field in fields if field.name in getattr(adata, field.location)]
+
+
+def refuse_overwrite(
+    adata: AnnData, fields: Iterable[Field], result_key: str, overwrite: bool | None
+) -> None:
+    """Apply the rule for results that exist: refuse (False), warn (None) or say nothing (True).
+
+    Raises
+    ------
+    ValueError
+        If fields exist and ``overwrite`` is False.
+    """
+    names = [field.name for field in existing_fields(adata, fields)]
+    if not names or overwrite:
+        return
+    listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more fields" if len(names) > 5 else "")
+    found = (
+        f"Differential expression results with result_key='{result_key}' already exist in the "
+        f"dataset. Fields that will be overwritten: {listed}."
+    )
+    if overwrite is False:
+        msg = f"{found} Set overwrite=True to overwrite or use a different result_key."
+        raise ValueError(msg)
+    warnings.warn(found, UserWarning, stacklevel=4)
+
+
+def spread_genes(
+    adata: AnnData, name: str, values: NDArray[Any], genes: NDArray[np.intp] | None
+) -> NDArray[Any]:
+    """A column of ``var``: new values for chosen genes, earlier ones or none for the others."""
+    if genes is None:
+        return values
+    fill = False if values.dtype == bool else np.nan
+    if name in adata.var:
+        column = adata.var[name].to_numpy().astype(values.dtype)
+    else:
+        column = np.full(adata.n_vars, fill, dtype=values.dtype)
+    column[genes] = values
+    return column
+
+
+def spread_columns(
+    adata: AnnData, name: str, values: NDArray[Any], genes: NDArray[np.intp] | None
+) -> NDArray[Any]:
+    """A layer: new values for chosen genes, earlier ones or NaN for the others."""
+    if genes is None:
+        return values
+    if name in adata.layers:
+        layer = adata.layers[name]
+        full = np.array(layer.toarray() if hasattr(layer, "toarray") else layer, values.dtype)
+    else:
+        full = np.full(adata.shape, np.nan, dtype=values.dtype)
+    full[:, genes] = values
+    return full
+
+
+def write_fields(
+    adata: AnnData, values: Mapping[Field, Any], uns: Mapping[str, dict[str, Any]]
+) -> None:
+    """Store results; on any error or interrupt what was there before is put back.
+
+    Parameters
+    ----------
+    adata
+        Written to. A view becomes data of its own, as on any assignment.
+    values
+        Value of each field.
+    uns
+        Entries of ``adata.uns``.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImplicitModificationWarning)
+        frames = {location: getattr(adata, location) for location in _FRAMES}
+        arrays = {f: _peek(adata, f) for f in values if f.location not in _FRAMES}
+        entries = {key: adata.uns.get(key) for key in uns}
+        done = False
+        try:
+            for location, frame in frames.items():
+                columns = {f.name: v for f, v in values.items() if f.location == location}
+                if columns:
+                    setattr(adata, location, frame.assign(**columns))
+            for field in arrays:
+                getattr(adata, field.location)[field.name] = values[field]
+            adata.uns.update(uns)
+            done = True
+        finally:
+            if not done:
+                _put_back(adata, frames, arrays, entries)
+
+
+def _peek(adata: AnnData, field: Field) -> Any:
+    """What a field holds now; None if it does not exist."""
+    place = getattr(adata, field.location)
+    return place[field.name] if field.name in place else None
+
+
+def _put_back(
+    adata: AnnData,
+    frames: Mapping[str, pd.DataFrame],
+    arrays: Mapping[Field, Any],
+    entries: Mapping[str, Any],
+) -> None:
+    """Undo a half-done write."""
+    for location, frame in frames.items():
+        setattr(adata, location, frame)
+    places = [(getattr(adata, field.location), field.name, old) for field, old in arrays.items()]
+    for place, name, old in places + [(adata.uns, key, old) for key, old in entries.items()]:
+        if old is not None:
+            place[name] = old
+        elif name in place:
+            del place[name]

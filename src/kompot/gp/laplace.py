@@ -1,0 +1,324 @@
+r"""Laplace approximation of the log density in feature space.
+
+With features :math:`\Phi` of rank :math:`r`, :math:`f = \mu + \Phi z` and :math:`z \sim N(0, I)`,
+the log posterior of nearest-neighbour distances is strictly concave, with Hessian
+:math:`-H`, :math:`H = I + \Phi^\top \operatorname{diag}(e^{f + \log V}) \Phi`. Newton's method finds
+its only maximum :math:`\hat z` in a few steps, and :math:`z \sim N(\hat z, H^{-1})` is the Laplace
+approximation (Rasmussen & Williams 2006, section 3.4).
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_solve, solve_triangular
+
+from kompot.gp.density import NeighborLikelihood
+from kompot.gp.features import FeatureMap
+from kompot.gp.linalg import explained_cholesky, row_slices
+
+__all__ = ["OPTIMIZERS", "DensityConvergenceWarning", "DensityPosterior", "fit_density"]
+
+Array = NDArray[np.float64]
+
+OPTIMIZERS = ("newton", "L-BFGS-B", "advi")
+"""How the maximum is found."""
+
+_GRADIENT_GOAL = 1e-9
+"""Relative gradient norm at which to stop."""
+_GRADIENT_LIMIT = 1e-6
+"""Relative gradient norm above which the maximum counts as not reached."""
+_STORED_BYTES = 512 * 2**20
+"""Features that need more are computed again in each pass."""
+_CHUNK = 4096
+_SUFFICIENT_DECREASE = 1e-4
+_SMALLEST_STEP = 2.0**-40
+_EULER_GAMMA = float(np.euler_gamma)
+_LOG_EXPONENTIAL_VARIANCE = np.pi**2 / 6.0
+
+
+class DensityConvergenceWarning(UserWarning):
+    """The density's maximum was not reached to the accuracy it should have."""
+
+
+@dataclass(frozen=True)
+class DensityPosterior:
+    r"""Laplace posterior of the log density :math:`f = \mu + \phi z` of one set of cells.
+
+    Attributes
+    ----------
+    mu
+        Prior mean :math:`\mu`, natural log of cells per unit volume.
+    weights
+        :math:`\hat z`, ``(rank,)``.
+    factor
+        Lower Cholesky factor of :math:`H`, ``(rank, rank)``.
+    n_cells
+        Number of cells.
+    gradient_norm
+        :math:`\|\nabla\| / \|\Phi^\top 1\|` of the log posterior at :math:`\hat z`: the
+        certificate that it is the maximum.
+    converged
+        Whether that is below 1e-6.
+    n_iter
+        Steps taken.
+    log_evidence
+        Laplace log marginal likelihood
+        :math:`\log p(r | \hat z) - \tfrac12 |\hat z|^2 - \tfrac12 \log\det H`.
+    """
+
+    mu: float
+    weights: Array
+    factor: Array
+    n_cells: int
+    gradient_norm: float
+    converged: bool
+    n_iter: int
+    log_evidence: float
+
+    def mean(self, phi: Array) -> Array:
+        r"""Posterior mode :math:`\mu + \phi\hat z` at features ``(n_points, rank)``."""
+        return self.mu + phi @ self.weights
+
+    def variance(self, phi: Array) -> Array:
+        r"""Posterior variance :math:`\phi H^{-1}\phi^\top` of the explained part, ``(n_points,)``.
+
+        What features do not explain, :math:`1 - |\phi|^2`, is to be added.
+        """
+        half = solve_triangular(self.factor, phi.T, lower=True, check_finite=False)
+        return np.einsum("ij,ij->j", half, half)
+
+    @cached_property
+    def covariance(self) -> Array:
+        """Posterior covariance of the weights, :math:`H^{-1}`, ``(rank, rank)``."""
+        inverse: Array = cho_solve((self.factor, True), np.eye(len(self.factor)))
+        return (inverse + inverse.T) / 2.0
+
+
+def fit_density(
+    features: FeatureMap,
+    states: Array,
+    likelihood: NeighborLikelihood,
+    mu: float,
+    *,
+    optimizer: str = "newton",
+    n_iter: int = 100,
+) -> DensityPosterior:
+    """Laplace posterior of the log density of cells.
+
+    Parameters
+    ----------
+    features
+        Feature map of rank ``rank``.
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    likelihood
+        Likelihood of the cells' nearest-neighbour distances.
+    mu
+        Prior mean of the log density.
+    optimizer
+        ``"newton"``, or ``"L-BFGS-B"`` for SciPy's quasi-Newton method. ``"advi"`` warns and is
+        ``"newton"``: the exact Laplace posterior takes the place of variational inference.
+    n_iter
+        Most steps to take.
+
+    Warns
+    -----
+    DensityConvergenceWarning
+        If the relative gradient norm is not below 1e-6 in the end.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer is unknown.
+    """
+    if optimizer not in OPTIMIZERS:
+        msg = f"`optimizer` must be one of {OPTIMIZERS}, got {optimizer!r}."
+        raise ValueError(msg)
+    if optimizer == "advi":
+        warnings.warn(
+            "optimizer='advi' is not available: the exact Laplace posterior is computed by "
+            "Newton's method instead. Use optimizer='newton' to silence this.",
+            UserWarning,
+            stacklevel=2,
+        )
+    problem = _LogPosterior(_Passes(features, states), likelihood, mu)
+    minimize = _minimize_lbfgs if optimizer == "L-BFGS-B" else _minimize_newton
+    state, steps = minimize(problem, problem.regression_start(), n_iter)
+    if state.gradient_norm > _GRADIENT_LIMIT:
+        warnings.warn(
+            f"The density of {len(states)} cells was not found to full accuracy: after {steps} "
+            f"steps of {optimizer} the relative gradient norm is {state.gradient_norm:.1e}, above "
+            f"{_GRADIENT_LIMIT:g}. Use optimizer='newton' or more steps (`n_iter`).",
+            DensityConvergenceWarning,
+            stacklevel=2,
+        )
+    return _posterior(problem, state, steps)
+
+
+class _Passes:
+    """Features of the cells by chunks of rows, kept if they fit and else computed each time."""
+
+    def __init__(self, features: FeatureMap, states: Array) -> None:
+        self.features, self.states = features, states
+        self.slices = list(row_slices(len(states), _CHUNK))
+        self.stored: list[Array] | None = None
+        if 8 * len(states) * features.rank <= _STORED_BYTES:
+            self.stored = [np.ascontiguousarray(features(states[rows])) for rows in self.slices]
+
+    def __iter__(self) -> Iterator[tuple[slice, Array]]:
+        for i, rows in enumerate(self.slices):
+            yield rows, self.features(self.states[rows]) if self.stored is None else self.stored[i]
+
+    def times(self, weights: Array) -> Array:
+        """Features times weights ``(rank,)``: ``(n_cells,)``."""
+        return np.concatenate([phi @ weights for _, phi in self])
+
+    def weighted_sum(self, cells: Array) -> Array:
+        """Sum of the features of cells with weights ``(n_cells,)``: ``(rank,)``."""
+        total: Array = np.sum([cells[rows] @ phi for rows, phi in self], axis=0)
+        return total
+
+    def gram(self, cells: Array) -> Array:
+        r""":math:`\Phi^\top \operatorname{diag}(w) \Phi` for weights ``(n_cells,)``, not negative."""
+        total = np.zeros((self.features.rank, self.features.rank))
+        root = np.sqrt(cells)
+        for rows, phi in self:
+            scaled = phi * root[rows, None]
+            total += scaled.T @ scaled
+        return total
+
+
+@dataclass(frozen=True)
+class _Iterate:
+    """A point of the search: weights, log density and expected counts at the cells, gradient."""
+
+    weights: Array
+    log_density: Array
+    expected: Array
+    gradient: Array
+    gradient_norm: float
+
+
+class _LogPosterior:
+    """Negative log posterior of the weights and its derivatives."""
+
+    def __init__(self, passes: _Passes, likelihood: NeighborLikelihood, mu: float) -> None:
+        self.passes, self.likelihood, self.mu = passes, likelihood, mu
+        self.total = passes.weighted_sum(np.ones(len(passes.states)))
+        self.scale = max(float(np.linalg.norm(self.total)), 1.0)
+
+    def regression_start(self) -> Array:
+        r"""Weights of a ridge regression of the nearest-neighbour log density.
+
+        Minus the log volume is :math:`f` plus noise of mean :math:`\gamma` (Euler's) and variance
+        :math:`\pi^2/6`, minus the log of an exponential variable.
+        """
+        target = -self.likelihood.log_volume - _EULER_GAMMA - self.mu
+        precision = self.passes.gram(np.full(len(target), 1.0 / _LOG_EXPONENTIAL_VARIANCE))
+        np.fill_diagonal(precision, precision.diagonal() + 1.0)
+        cross = self.passes.weighted_sum(target / _LOG_EXPONENTIAL_VARIANCE)
+        return _solve(_cholesky(precision), cross)
+
+    def at(self, weights: Array, log_density: Array | None = None) -> _Iterate:
+        """Everything but the Hessian at some weights."""
+        if log_density is None:
+            log_density = self.mu + self.passes.times(weights)
+        expected = self.likelihood.expected(log_density)
+        gradient = weights - self.total + self.passes.weighted_sum(expected)
+        norm = float(np.linalg.norm(gradient)) / self.scale
+        return _Iterate(weights, log_density, expected, gradient, norm)
+
+    def hessian(self, point: _Iterate) -> Array:
+        """Second derivative at a point, ``(rank, rank)``."""
+        hessian = self.passes.gram(point.expected)
+        np.fill_diagonal(hessian, hessian.diagonal() + 1.0)
+        return hessian
+
+
+def _minimize_newton(problem: _LogPosterior, start: Array, n_iter: int) -> tuple[_Iterate, int]:
+    """Damped Newton steps until the gradient vanishes or rounding ends the descent."""
+    point = _finite_start(problem, start)
+    for done in range(n_iter):
+        if point.gradient_norm < _GRADIENT_GOAL:
+            return point, done
+        step = -_solve(_cholesky(problem.hessian(point)), point.gradient)
+        along = problem.passes.times(step)
+        length = _step_length(point, step, along)
+        if length == 0.0:
+            return point, done
+        point = problem.at(point.weights + length * step, point.log_density + length * along)
+    return point, n_iter
+
+
+def _finite_start(problem: _LogPosterior, start: Array) -> _Iterate:
+    """The start, drawn towards the prior mean until no expected count overflows."""
+    point = problem.at(start)
+    while not np.isfinite(point.expected).all():
+        start = start / 2.0
+        point = problem.at(start)
+    return point
+
+
+def _step_length(point: _Iterate, step: Array, along: Array) -> float:
+    """First of 1, 1/2, 1/4, ... that lowers the objective enough; 0 if rounding hides it.
+
+    The change of the objective is summed from the changes at each cell, which loses no digits.
+    """
+    slope = float(point.gradient @ step)
+    linear = float(point.weights @ step - along.sum())
+    length = 1.0
+    while length > _SMALLEST_STEP:
+        with np.errstate(over="ignore"):
+            curved = float(point.expected @ np.expm1(length * along))
+        change = length * linear + 0.5 * length**2 * float(step @ step) + curved
+        if change <= _SUFFICIENT_DECREASE * length * slope:
+            return length
+        length /= 2.0
+    return 0.0
+
+
+def _minimize_lbfgs(problem: _LogPosterior, start: Array, n_iter: int) -> tuple[_Iterate, int]:
+    """SciPy's limited-memory quasi-Newton method."""
+    from scipy.optimize import minimize  # for this choice only
+
+    def objective(weights: Array) -> tuple[float, Array]:
+        point = problem.at(weights)
+        value = 0.5 * weights @ weights - point.log_density.sum() + point.expected.sum()
+        return float(value), point.gradient
+
+    start = _finite_start(problem, start).weights
+    options = {"maxiter": n_iter, "maxcor": 30, "ftol": 1e-15, "gtol": _GRADIENT_GOAL}
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+    return problem.at(found.x), int(found.nit)
+
+
+def _posterior(problem: _LogPosterior, point: _Iterate, steps: int) -> DensityPosterior:
+    factor = _cholesky(problem.hessian(point))
+    log_evidence = (
+        problem.likelihood.log_likelihood(point.log_density)
+        - 0.5 * float(point.weights @ point.weights)
+        - float(np.log(factor.diagonal()).sum())
+    )
+    return DensityPosterior(
+        mu=problem.mu,
+        weights=point.weights,
+        factor=factor,
+        n_cells=len(problem.passes.states),
+        gradient_norm=point.gradient_norm,
+        converged=point.gradient_norm < _GRADIENT_LIMIT,
+        n_iter=steps,
+        log_evidence=log_evidence,
+    )
+
+
+def _cholesky(precision: Array) -> Array:
+    return explained_cholesky(precision, "use fewer landmarks or a longer length scale.")
+
+
+def _solve(factor: Array, right: Array) -> Array:
+    solution: Array = cho_solve((factor, True), right, check_finite=False)
+    return solution

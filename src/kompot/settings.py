@@ -1,0 +1,241 @@
+"""Options that belong together, checked when they are made; every default is stated once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "FDRSettings",
+    "FilterSettings",
+    "GPSettings",
+    "OutputSettings",
+    "StorageSettings",
+]
+
+
+@dataclass(frozen=True)
+class GPSettings:
+    r"""The Gaussian process.
+
+    Parameters
+    ----------
+    sigma
+        Noise standard deviation, positive.
+    ls
+        Length scale in units of the embedding; None estimates it.
+    ls_factor
+        Multiple of the estimate, positive.
+    n_landmarks
+        Largest rank of the features; None for the number of cells.
+    landmarks
+        Landmarks to use instead, ``(n_landmarks, n_dims)``.
+    batch_size
+        Cells predicted at a time; None or 0 for all.
+    eps
+        Jitter of the fold change's covariance at the landmarks, not negative.
+    jit_compile
+        Run through JAX.
+    random_state
+        Seed of the landmarks.
+    kernel
+        Name of the covariance function.
+    tol
+        Prior variance that the features may leave on average, in [0, 1).
+    param_scheme
+        From which cells the length scale is estimated.
+    """
+
+    sigma: float = 1.0
+    ls: float | None = None
+    ls_factor: float = 10.0
+    n_landmarks: int | None = 5000
+    landmarks: Any = None
+    batch_size: int | None = 100
+    eps: float = 1e-8
+    jit_compile: bool = False
+    random_state: int | None = None
+    kernel: str = "matern52"
+    tol: float = 1e-6
+    param_scheme: str = "condition1"
+
+    def __post_init__(self) -> None:
+        _number("sigma", self.sigma, above=0)
+        _number("ls", self.ls, above=0, optional=True)
+        _number("ls_factor", self.ls_factor, above=0)
+        _number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
+        _number("batch_size", self.batch_size, least=0, whole=True, optional=True)
+        _number("eps", self.eps, least=0)
+        _number("random_state", self.random_state, least=0, whole=True, optional=True)
+        _number("tol", self.tol, least=0, below=1)
+        _choice(
+            "kernel",
+            self.kernel,
+            ("matern52", "matern32", "exponential", "squared_exponential", "rational_quadratic"),
+        )
+        _choice(
+            "param_scheme", self.param_scheme, ("condition1", "condition2", "symmetric", "pooled")
+        )
+        _flags(jit_compile=self.jit_compile)
+
+
+@dataclass(frozen=True)
+class FDRSettings:
+    """False discovery rates.
+
+    Parameters
+    ----------
+    null_genes
+        Genes to shuffle: how many, which columns, or None for no rates.
+    null_seed
+        Seed of their choice and shuffling.
+    threshold
+        Genes with a lower rate are called, in (0, 1].
+    """
+
+    null_genes: int | Sequence[int] | None = 2000
+    null_seed: int | None = 42
+    threshold: float = 0.05
+
+    def __post_init__(self) -> None:
+        _number("null_seed", self.null_seed, least=0, whole=True, optional=True)
+        _number("fdr_threshold", self.threshold, above=0, most=1)
+
+
+@dataclass(frozen=True)
+class FilterSettings:
+    """Which cells take part and in which groups genes are scored."""
+
+    cell_filter: Any = None
+    groups: Any = None
+    min_cells: int = 2
+    min_percentage: float | None = None
+    check_representation: bool | None = None
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """Where and how results are stored.
+
+    Parameters
+    ----------
+    result_key
+        Beginning of every field's name.
+    overwrite
+        True replaces earlier results silently, None with a warning, False refuses.
+    store_landmarks, store_posterior_covariance, store_additional_stats
+        Also store these.
+    store_arrays_on_disk, disk_storage_dir
+        Large arrays on disk.
+    max_memory_ratio
+        Share of the available memory that large arrays may take, in (0, 1].
+    layers
+        ``"dense"`` or ``"none"``.
+    """
+
+    result_key: str = "kompot_de"
+    overwrite: bool | None = None
+    store_landmarks: bool = False
+    store_posterior_covariance: bool = False
+    store_additional_stats: bool = False
+    store_arrays_on_disk: bool | None = None
+    disk_storage_dir: str | None = None
+    max_memory_ratio: float = 0.8
+    layers: str = "dense"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.result_key, str) or not self.result_key or "/" in self.result_key:
+            msg = (
+                f"'result_key' must be a text without '/' (files cannot hold such names), "
+                f"got {self.result_key!r}."
+            )
+            raise ValueError(msg)
+        if self.overwrite not in (None, True, False):
+            msg = f"'overwrite' must be None, True or False, got {self.overwrite!r}."
+            raise ValueError(msg)
+        _number("max_memory_ratio", self.max_memory_ratio, above=0, most=1)
+        _choice("layers", self.layers, ("dense", "none"))
+        _flags(
+            store_landmarks=self.store_landmarks,
+            store_posterior_covariance=self.store_posterior_covariance,
+            store_additional_stats=self.store_additional_stats,
+        )
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """What is returned and shown."""
+
+    copy: bool = False
+    inplace: bool = True
+    return_full_results: bool = False
+    compute_mahalanobis: bool = True
+    allow_single_condition_variance: bool = False
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        _flags(
+            copy=self.copy,
+            inplace=self.inplace,
+            return_full_results=self.return_full_results,
+            compute_mahalanobis=self.compute_mahalanobis,
+            progress=self.progress,
+        )
+        if not (self.copy or self.inplace or self.return_full_results):
+            msg = (
+                "'inplace' is False but neither copy=True nor return_full_results=True was given; "
+                "nothing would be left of the results."
+            )
+            raise ValueError(msg)
+
+
+def _number(
+    name: str,
+    value: Any,
+    *,
+    above: float = -np.inf,
+    least: float = -np.inf,
+    below: float = np.inf,
+    most: float = np.inf,
+    whole: bool = False,
+    optional: bool = False,
+) -> None:
+    """Refuse what is no number or outside its range, naming the argument."""
+    if value is None and optional:
+        return
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, kinds):
+        kind = "a whole number" if whole else "a number"
+        msg = f"'{name}' must be {kind}{' or None' if optional else ''}, got {value!r}."
+        raise TypeError(msg)
+    if not (value > above and least <= value < below and value <= most and np.isfinite(value)):
+        limits = [
+            f"{word} {limit:g}"
+            for word, limit in (
+                ("greater than", above),
+                ("at least", least),
+                ("less than", below),
+                ("at most", most),
+            )
+            if np.isfinite(limit)
+        ]
+        msg = (
+            f"'{name}' must be finite{' and ' * bool(limits)}{' and '.join(limits)}, got {value!r}."
+        )
+        raise ValueError(msg)
+
+
+def _choice(name: str, value: Any, allowed: Sequence[str]) -> None:
+    """Refuse a name that is not among the allowed ones."""
+    if value not in allowed:
+        msg = f"'{name}' must be one of {list(allowed)}, got {value!r}."
+        raise ValueError(msg)
+
+
+def _flags(**values: Any) -> None:
+    """Refuse what is neither True nor False."""
+    for name, value in values.items():
+        if not isinstance(value, bool | np.bool_):
+            msg = f"'{name}' must be True or False, got {value!r}."
+            raise TypeError(msg)

@@ -1,0 +1,239 @@
+import numpy as np
+import pytest
+
+from kompot.datasets import simulate, true_fold_change
+from kompot.datasets.design import Design
+from kompot.datasets.donors import DonorVariation
+from kompot.datasets.expression import CELLS_PER_BLOCK, draw_counts
+from kompot.datasets.trajectory import Trajectory
+
+NO_DONORS = {
+    "donor_sd": 0,
+    "donor_composition": None,
+    "donor_tilt": 0,
+    "unequal_cells": False,
+    "abundance_log_odds": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def clean():
+    """Many cells and no variation between donors."""
+    return simulate(
+        n_cells=20_000,
+        n_genes=120,
+        fraction_global=0.2,
+        fraction_branch=0.2,
+        fraction_local=0.2,
+        mean_count=3,
+        mean_count_sd=0.5,
+        state_sd=0.3,
+        lfc_local=1.2,
+        **NO_DONORS,
+    )
+
+
+def log_ratio(adata, gene, cells):
+    """Log ratio of mean counts of condition 2 and 1 in some cells."""
+    counts = adata.layers["counts"][:, gene].toarray().ravel()
+    treated = (adata.obs["condition"] == "treated").to_numpy()
+    return np.log(counts[cells & treated].mean() / counts[cells & ~treated].mean())
+
+
+def test_global_effects_are_in_the_counts_and_null_genes_are_not(clean):
+    every = np.ones(clean.n_obs, dtype=bool)
+    estimate = np.array([log_ratio(clean, gene, every) for gene in range(clean.n_vars)])
+    effect, truth = clean.var["effect"].to_numpy(str), clean.var["true_lfc"].to_numpy()
+    for kind in ("global", "none"):
+        error = (estimate - truth)[effect == kind]
+        assert abs(error.mean()) < 0.02
+        assert np.sqrt(np.mean(error**2)) < 0.03
+
+
+@pytest.mark.parametrize("kind", ["branch", "local"])
+def test_partial_effects_are_in_the_counts_where_they_were_planted(clean, kind):
+    truth = true_fold_change(clean)
+    inside, outside = [], []
+    for gene in np.flatnonzero(clean.var["effect"] == kind):
+        lfc = clean.var["true_lfc"].iloc[gene]
+        near = np.abs(truth[:, gene]) > 0.9 * abs(lfc)
+        inside.append((log_ratio(clean, gene, near) - truth[near, gene].mean()) / abs(lfc))
+        outside.append(log_ratio(clean, gene, truth[:, gene] == 0))
+    assert abs(np.mean(inside)) < 0.03
+    assert np.std(inside) < 0.1
+    assert np.sqrt(np.mean(np.square(outside))) < 0.03
+
+
+def test_normalised_null_genes_do_not_move(clean):
+    treated = (clean.obs["condition"] == "treated").to_numpy()
+    null = (clean.var["effect"] == "none").to_numpy()
+    shift = clean.X[treated].mean(0).A1 - clean.X[~treated].mean(0).A1
+    assert abs(np.median(shift[null])) < 0.08  # 60 % of the genes differ here
+
+
+def test_numbers_and_signs_of_effects():
+    fractions = {"fraction_global": 0.1, "fraction_branch": 0.05, "fraction_local": 0.2}
+    var = simulate(n_cells=10, n_genes=400, **fractions, random_state=3).var
+    numbers = var["effect"].value_counts()
+    assert numbers.to_dict() == {"none": 260, "local": 80, "global": 40, "branch": 20}
+    for kind in ("global", "branch", "local"):
+        assert (var.loc[var["effect"] == kind, "true_lfc"] > 0).mean() == 0.5
+    np.testing.assert_array_equal(var["is_de"], var["true_lfc"] != 0)
+    np.testing.assert_array_equal(var["is_de"], var["effect"] != "none")
+    assert set(var.loc[var["effect"] == "global", "effect_branch"]) == {"all"}
+    assert set(var.loc[var["effect"] == "local", "effect_branch"]) == {"branch_1", "branch_2"}
+
+
+def test_effect_sizes_are_log_normal_around_the_median():
+    var = simulate(
+        n_cells=10, n_genes=4000, fraction_global=1, fraction_local=0, lfc_spread=0.4
+    ).var
+    size = np.log(var["true_lfc"].abs())
+    assert size.mean() == pytest.approx(np.log(0.5), abs=0.03)
+    assert size.std() == pytest.approx(0.4, rel=0.05)
+    fixed = simulate(n_cells=10, n_genes=20, fraction_global=1, fraction_local=0, lfc_spread=0)
+    np.testing.assert_allclose(fixed.var["true_lfc"].abs(), 0.5)
+
+
+def test_true_fold_change_has_the_documented_shape(clean):
+    truth = true_fold_change(clean)
+    var, branch = clean.var, clean.obs["branch"].to_numpy(str)
+    position = (clean.obs["pseudotime"].to_numpy() - 0.35) / 0.65
+    for gene in range(clean.n_vars):
+        row, found = var.iloc[gene], truth[:, gene]
+        here = branch == row["effect_branch"]
+        match row["effect"]:
+            case "none":
+                expected = np.zeros(clean.n_obs)
+            case "global":
+                expected = np.full(clean.n_obs, row["true_lfc"])
+            case "branch":
+                x = np.clip(position / 0.2, 0, 1)
+                expected = row["true_lfc"] * here * (3 * x**2 - 2 * x**3)
+            case _:
+                offset = (position - row["effect_center"]) / row["effect_width"]
+                bump = np.where(np.abs(offset) < 1, (1 + np.cos(np.pi * offset)) / 2, 0)
+                expected = row["true_lfc"] * here * bump
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_true_fold_change_of_a_subset_is_the_subset(clean):
+    truth = true_fold_change(clean)
+    part = clean[clean.obs["branch"] == "branch_2", 10:40].copy()
+    rows = (clean.obs["branch"] == "branch_2").to_numpy()
+    np.testing.assert_array_equal(true_fold_change(part), truth[rows, 10:40])
+    names = ["gene_0030", "gene_0012"]
+    np.testing.assert_array_equal(true_fold_change(part, names), truth[rows][:, [29, 11]])
+
+
+def test_true_fold_change_refuses_what_it_does_not_know(clean):
+    with pytest.raises(ValueError, match="1 of 2 are not, the first is 'Gata1'"):
+        true_fold_change(clean, ["gene_0001", "Gata1"])
+    part = clean[:10].copy()
+    del part.uns["simulation"], part.var["true_lfc"]
+    with pytest.raises(ValueError, match=r"no var\['true_lfc'\], uns\['simulation'\]"):
+        true_fold_change(part)
+    part = clean[:10].copy()
+    part.obs["branch"] = "stem"
+    with pytest.raises(ValueError, match="found 'stem'"):
+        true_fold_change(part)
+
+
+def test_counts_are_sparse_whole_numbers_of_the_stated_mean():
+    adata = simulate(random_state=5)
+    counts = adata.layers["counts"]
+    assert 0.6 < 1 - counts.nnz / np.prod(counts.shape) < 0.8
+    np.testing.assert_array_equal(counts.data, np.round(counts.data))
+    assert counts.data.min() >= 1
+    assert counts.mean() == pytest.approx(0.7, rel=0.1)
+    total = counts.sum(1).A1
+    assert np.log(total).std() == pytest.approx(0.3, rel=0.15)
+    expected = np.log1p(1e4 * counts[:50].toarray() / total[:50, np.newaxis])
+    np.testing.assert_allclose(adata.X[:50].toarray(), expected, rtol=1e-5)
+
+
+def test_cells_without_counts_stay_zero():
+    adata = simulate(n_cells=500, n_genes=3, mean_count=0.05)
+    assert np.any(adata.layers["counts"].sum(1) == 0)
+    assert np.isfinite(adata.X.data).all()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_counts_have_negative_binomial_moments(alpha):
+    mean = np.array([0.3, 2.0, 20.0])
+    counts = draw_counts(
+        30_000,
+        lambda rows: np.tile(np.log(mean), (rows.stop - rows.start, 1)),
+        np.full(3, alpha),
+        "float64",
+        np.random.default_rng(0),
+    ).toarray()
+    np.testing.assert_allclose(counts.mean(0), mean, rtol=0.03)
+    np.testing.assert_allclose(counts.var(0), mean + alpha * mean**2, rtol=0.06)
+
+
+def test_blocks_cover_every_cell_and_are_independent():
+    rows = []
+
+    def log_rate(block):
+        rows.extend(range(block.start, block.stop))
+        return np.zeros((block.stop - block.start, 4))
+
+    n_cells = 2 * CELLS_PER_BLOCK + 5
+    counts = draw_counts(n_cells, log_rate, np.zeros(4), "float32", np.random.default_rng(1))
+    assert rows == list(range(n_cells))
+    assert counts.shape == (n_cells, 4)
+    first, second = counts[:CELLS_PER_BLOCK], counts[CELLS_PER_BLOCK : 2 * CELLS_PER_BLOCK]
+    assert abs(np.corrcoef(first.toarray().ravel(), second.toarray().ravel())[0, 1]) < 0.06
+
+
+@pytest.mark.parametrize("state_fraction", [0.0, 0.5, 1.0])
+def test_donor_variance_is_the_same_at_every_state(state_fraction):
+    donors = DonorVariation(0.3, 0.0, state_fraction, 0.0)
+    design = Design(
+        n_cells=1000,
+        conditions=("a", "b"),
+        n_donors=(200, 200),
+        paired=False,
+        cells_ratio=1.0,
+        unequal_cells=0.0,
+    )
+    tree = Trajectory(2, 0.35)
+    segment, time = np.array([0, 0, 1, 1, 2]), np.array([0.0, 0.3, 0.4, 1.0, 0.7])
+    rng = np.random.default_rng(0)
+    weights = donors.draw_weights(design, donors.draw_sd(20, rng), tree.n_basis, rng)
+    effect = np.einsum(
+        "cb,sbg->csg", donors.features(tree.smooth_basis(segment, time)), weights
+    ).reshape(5, -1)
+    np.testing.assert_allclose(effect.var(axis=1), 0.09, rtol=0.08)
+    covariance = np.cov(effect)
+    # What states far apart share is mostly the constant part.
+    assert covariance[0, 3] < (1 - state_fraction) * 0.09 + 0.01
+
+
+def test_gene_specific_donor_variances_are_scaled_inverse_chi_square():
+    variance = DonorVariation(0.2, 0.5, 0.0, 0.0).draw_sd(200_000, np.random.default_rng(0)) ** 2
+    assert variance.mean() == pytest.approx(0.04, rel=0.01)
+    assert variance.std() / variance.mean() == pytest.approx(0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("dispersion", [0.0, 1.0])
+def test_donor_sd_is_found_in_pseudobulk(dispersion):
+    adata = simulate(
+        n_cells=6000,
+        n_genes=150,
+        n_donors=20,
+        fraction_global=0,
+        fraction_local=0,
+        mean_count=5,
+        mean_count_sd=0.3,
+        state_sd=0.2,
+        donor_state_fraction=0,
+        donor_sd_dispersion=dispersion,
+        **{**NO_DONORS, "donor_sd": 0.3},
+    )
+    counts, sample = adata.layers["counts"], adata.obs["sample"]
+    bulk = np.array([counts[(sample == s).to_numpy()].mean(0).A1 for s in sample.cat.categories])
+    variance = np.log(bulk).var(axis=0, ddof=1)
+    sampling = (1 / 5 + 0.2 * np.exp(0.125) + 0.2**2 + 0.3**2) / 150
+    assert np.mean(variance) - sampling == pytest.approx(0.09, rel=0.15)
