@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "Comparison",
+    "ExpressionSettings",
     "FDRSettings",
     "FilterSettings",
     "GPSettings",
@@ -188,6 +190,31 @@ class OutputSettings:
                 "nothing would be left of the results."
             )
             raise ValueError(msg)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared: cells of two conditions, their states and their expression."""
+
+    groupby: str
+    condition1: str
+    condition2: str
+    obsm_key: str = "DM_EigenVectors"
+    layer: str | None = None
+    genes: Sequence[str] | None = None
+    sample_col: str | None = None
+
+
+@dataclass(frozen=True)
+class ExpressionSettings:
+    """All options of a differential-expression run."""
+
+    comparison: Comparison
+    gp: GPSettings
+    fdr: FDRSettings
+    filter: FilterSettings
+    storage: StorageSettings
+    output: OutputSettings
 
 
 def _number(

@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from kompot.stats.fdr import (
+    benjamini_hochberg,
     empirical_p_values,
     grenander_density,
     local_fdr,
@@ -233,7 +234,7 @@ def test_significance_holds_its_parts_together():
     result = significance(statistic, null, threshold=0.1)
     p = empirical_p_values(statistic, null)
     np.testing.assert_array_equal(result.p_value, p)
-    np.testing.assert_array_equal(result.tail_fdr, false_discovery_control(p))
+    np.testing.assert_allclose(result.tail_fdr, false_discovery_control(p), rtol=1e-14)
     np.testing.assert_array_equal(result.local_fdr, local_fdr(p))
     np.testing.assert_array_equal(result.is_de, result.local_fdr < 0.1)
     assert result.pi0 == null_proportion(p)
@@ -293,3 +294,10 @@ def test_rates_outside_their_range_are_refused(wrong):
 def test_p_values_outside_their_range_are_refused(function, wrong):
     with pytest.raises(ValueError, match=r"p-values are in \[0, 1\]"):
         function(wrong)
+
+
+def test_benjamini_hochberg_equals_scipy():
+    rng = np.random.default_rng(3)
+    for p in (rng.random(200), rng.random(50) ** 4, np.repeat([0.01, 0.5, 1.0], 4), [0.3]):
+        expected = false_discovery_control(np.asarray(p), method="bh")
+        np.testing.assert_allclose(benjamini_hochberg(p), expected, rtol=1e-14)

@@ -18,8 +18,8 @@ _CHUNK = 4096
 
 def expression_matrix(adata: AnnData, layer: str | None) -> Any:
     """``X`` or a layer; column-compressed matrices are turned to rows once."""
-    matrix = adata.X if layer is None else adata.layers[layer]
-    if sparse.issparse(matrix) and matrix.format not in ("csr",):
+    matrix: Any = adata.X if layer is None else adata.layers[layer]
+    if sparse.issparse(matrix) and matrix.format != "csr":
         return matrix.tocsr()
     return matrix
 
@@ -79,7 +79,7 @@ class ExpressionRows:
                 coo = chunk.tocoo()
                 where = coo.row[~np.isfinite(coo.data)], coo.col[~np.isfinite(coo.data)]
             else:
-                where = np.nonzero(bad)
+                where = np.nonzero(bad)[0], np.nonzero(bad)[1]
             count += len(where[0])
             cells.append(where[0] + rows.start)
             genes.append(where[1])

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot import memory
 from kompot.anndata.chunks import ExpressionRows
-from kompot.anndata.expression_record import expression_record, landmarks_entry
+from kompot.anndata.expression_record import expression_record, uns_entries
 from kompot.anndata.expression_results import (
     ExpressionResult,
     cell_values,
@@ -32,6 +32,8 @@ from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.records.fields import ExpressionFields, Field
 from kompot.settings import (
+    Comparison,
+    ExpressionSettings,
     FDRSettings,
     FilterSettings,
     GPSettings,
@@ -218,79 +220,107 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     R_A_to_B_fold_change_zscores; with ``store_posterior_covariance``
     ``obsp`` R_A_to_B_posterior_covariance. Nothing is written before all is computed.
     """
-    started = time.perf_counter()
     refuse_unknown(function_kwargs, compute_differential_expression)
-    gp = GPSettings(
-        sigma, ls, ls_factor, n_landmarks, landmarks, batch_size, eps, jit_compile, random_state,
-        kernel, tol, param_scheme,
-    )  # fmt: skip
-    fdr = FDRSettings(null_genes, null_seed, fdr_threshold)
-    cell_choice = FilterSettings(
-        cell_filter, groups, min_cells, min_percentage, check_representation
+    settings = ExpressionSettings(
+        Comparison(groupby, condition1, condition2, obsm_key, layer, genes, sample_col),
+        GPSettings(
+            sigma=sigma,
+            ls=ls,
+            ls_factor=ls_factor,
+            n_landmarks=n_landmarks,
+            landmarks=landmarks,
+            batch_size=batch_size,
+            eps=eps,
+            jit_compile=jit_compile,
+            random_state=random_state,
+            kernel=kernel,
+            tol=tol,
+            param_scheme=param_scheme,
+        ),
+        FDRSettings(null_genes, null_seed, fdr_threshold),
+        FilterSettings(cell_filter, groups, min_cells, min_percentage, check_representation),
+        StorageSettings(
+            result_key=result_key,
+            overwrite=overwrite,
+            store_landmarks=store_landmarks,
+            store_posterior_covariance=store_posterior_covariance,
+            store_additional_stats=store_additional_stats,
+            store_arrays_on_disk=store_arrays_on_disk,
+            disk_storage_dir=disk_storage_dir,
+            max_memory_ratio=max_memory_ratio,
+            layers=layers,
+        ),
+        OutputSettings(
+            copy=copy,
+            inplace=inplace,
+            return_full_results=return_full_results,
+            compute_mahalanobis=compute_mahalanobis,
+            allow_single_condition_variance=allow_single_condition_variance,
+            progress=progress,
+        ),
     )
-    storage = StorageSettings(
-        result_key, overwrite, store_landmarks, store_posterior_covariance, store_additional_stats,
-        store_arrays_on_disk, disk_storage_dir, max_memory_ratio, layers,
-    )  # fmt: skip
-    output = OutputSettings(
-        copy, inplace, return_full_results, compute_mahalanobis, allow_single_condition_variance,
-        progress,
-    )  # fmt: skip
-    refuse_later_features(sample_col, gp, cell_choice, storage, output)
+    return _run(adata, settings)
 
-    cells = read_cells(adata, groupby, condition1, condition2, obsm_key)
-    expression = read_expression(adata, cells, layer, genes)
-    given, source = _find_landmarks(adata, landmarks, result_key, cells.states.shape[1])
-    null_choice = read_null_genes(null_genes, adata.n_vars) if compute_mahalanobis else None
-    fields = ExpressionFields(result_key, condition1, condition2)
+
+def _run(
+    adata: AnnData, settings: ExpressionSettings
+) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
+    """Validate, read, check resources, fit, score, write, record."""
+    started = time.perf_counter()
+    refuse_later_features(settings)
+    comparison, storage, output = settings.comparison, settings.storage, settings.output
+    cells = read_cells(adata, comparison)
+    expression = read_expression(adata, cells, comparison)
+    landmarks, source = _find_landmarks(adata, settings, cells.states.shape[1])
+    null_choice = read_null_genes(settings.fdr.null_genes, adata.n_vars)
+    if not output.compute_mahalanobis:
+        null_choice = None
+    fields = ExpressionFields(storage.result_key, comparison.condition1, comparison.condition2)
     wanted = stored_fields(fields, null_choice is not None, output, storage)
-    if copy or inplace:
-        refuse_overwrite(adata, wanted, result_key, overwrite)
+    if output.copy or output.inplace:
+        refuse_overwrite(adata, wanted, storage.result_key, storage.overwrite)
     _require_memory(adata, wanted, expression.shape[1], storage)
     refuse_missing_values(adata, expression)
 
-    model = _fit(cells, expression, null_choice, given, gp, fdr, progress=progress)
+    model = _fit(cells, expression, null_choice, landmarks, settings)
     names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
-    table = gene_table(model, names, fdr, compute_mahalanobis=compute_mahalanobis)
+    table = gene_table(model, names, settings.fdr, compute_mahalanobis=output.compute_mahalanobis)
     result = ExpressionResult(model, table, expression)
-    _log_result(result, cells, (condition1, condition2), fdr)
-
-    target = adata
-    if copy or inplace:
-        values = gene_values(adata, fields, wanted, result)
-        values |= cell_values(
-            adata, fields, wanted, result, gp, obsm_key=obsm_key, cells=cells, progress=progress
-        )
-        values = {field: values[field] for field in wanted}
-        choices = {
-            "groupby": groupby, "condition1": condition1, "condition2": condition2,
-            "obsm_key": obsm_key, "layer": layer, "genes": genes, "sample_col": sample_col,
-        }  # fmt: skip
-        record = expression_record(
-            result, fields, wanted, choices, (gp, fdr, cell_choice, storage, output),
-            landmarks_source=source, seconds=time.perf_counter() - started,
-        )  # fmt: skip
-        uns = landmarks_entry(adata, result, wanted, record, storage, source)
-        target = adata.copy() if copy else adata
-        write_fields(target, values, uns)
+    _log_result(result, cells, settings)
     full = {
         "table": table,
         "model": model,
         "landmarks": model.features_.landmarks,
         "field_names": {field.role: field.name for field in wanted},
     }
-    if copy:
-        return (full, target) if return_full_results else target
-    return full if return_full_results else None
+    if not (output.copy or output.inplace):
+        return full
+
+    values = gene_values(adata, fields, wanted, result)
+    values |= cell_values(adata, fields, wanted, result, cells, settings)
+    record = expression_record(
+        result,
+        fields,
+        wanted,
+        settings,
+        landmarks_source=source,
+        seconds=time.perf_counter() - started,
+    )
+    uns = uns_entries(adata, result, wanted, record, store_landmarks=storage.store_landmarks)
+    target = adata.copy() if output.copy else adata
+    write_fields(target, {field: values[field] for field in wanted}, uns)
+    if output.copy:
+        return (full, target) if output.return_full_results else target
+    return full if output.return_full_results else None
 
 
 def _find_landmarks(
-    adata: AnnData, landmarks: ArrayLike | None, result_key: str, n_dims: int
+    adata: AnnData, settings: ExpressionSettings, n_dims: int
 ) -> tuple[NDArray[np.float64] | None, str]:
     """Landmarks that are given or were stored by an earlier run, and where they come from."""
-    if landmarks is not None:
-        return read_landmarks(landmarks, n_dims), "argument"
-    for key in (result_key, "kompot_de", "kompot_da"):
+    if settings.gp.landmarks is not None:
+        return read_landmarks(settings.gp.landmarks, n_dims), "argument"
+    for key in (settings.storage.result_key, "kompot_de", "kompot_da"):
         stored = adata.uns.get(key)
         if not isinstance(stored, dict) or "landmarks" not in stored:
             continue
@@ -327,15 +357,13 @@ def _fit(
     expression: ExpressionRows,
     null_choice: int | NDArray[np.intp] | None,
     landmarks: NDArray[np.float64] | None,
-    gp: GPSettings,
-    fdr: FDRSettings,
-    *,
-    progress: bool,
+    settings: ExpressionSettings,
 ) -> DifferentialExpression:
     """Fit both conditions and the shuffled genes in one pass over the cells."""
+    gp = settings.gp
     null_expression = None
     if null_choice is not None:
-        rng = np.random.default_rng(fdr.null_seed)
+        rng = np.random.default_rng(settings.fdr.null_seed)
         picked = choose_null_genes(null_choice, expression.shape[1], rng)
         if isinstance(null_choice, int) and expression.genes is not None:
             picked = expression.genes[picked]
@@ -344,7 +372,7 @@ def _fit(
     model = DifferentialExpression(
         gp.n_landmarks,
         eps=gp.eps,
-        random_state=gp.random_state,
+        random_state=_seed(gp.random_state),
         batch_size=gp.batch_size,
         kernel=gp.kernel,
         tol=gp.tol,
@@ -359,29 +387,44 @@ def _fit(
         ls_factor=gp.ls_factor,
         landmarks=landmarks,
         null_expression=null_expression,
-        progress=progress,
+        progress=settings.output.progress,
     )
 
 
-def _log_result(
-    result: ExpressionResult, cells: Cells, conditions: tuple[str, str], fdr: FDRSettings
-) -> None:
+def _seed(random_state: int | None) -> int:
+    """The seed given, or a new one, which the record of the run then keeps."""
+    if random_state is not None:
+        return int(random_state)
+    return int(np.random.SeedSequence().generate_state(1)[0])
+
+
+def _log_result(result: ExpressionResult, cells: Cells, settings: ExpressionSettings) -> None:
     """One line of numbers for each step."""
-    features = result.model.features_
+    features, model = result.model.features_, result.model
     log.info(
         "%d cells of %r and %d of %r; length scale %.4g, rank %d, residual %.2g (largest %.2g)",
-        cells.sizes[0], conditions[0], cells.sizes[1], conditions[1], result.model.ls_,
-        features.rank, features.residual_mean, features.residual_max,
-    )  # fmt: skip
-    if features.residual_mean >= result.model.tol:
+        cells.sizes[0],
+        settings.comparison.condition1,
+        cells.sizes[1],
+        settings.comparison.condition2,
+        model.ls_,
+        features.rank,
+        features.residual_mean,
+        features.residual_max,
+    )
+    if features.residual_mean >= model.tol > 0:
         log.warning(
             "The rank stopped at %d with a mean residual of %.2g, above tol=%g; "
             "more `n_landmarks` or a larger `ls` would bring it down",
-            features.rank, features.residual_mean, result.model.tol,
-        )  # fmt: skip
+            features.rank,
+            features.residual_mean,
+            model.tol,
+        )
     if "is_de" in result.table:
         log.info(
             "%d of %d genes with a local FDR below %g (cell-level inference: about these cells, "
             "not about other donors)",
-            result.table["is_de"].sum(), len(result.table), fdr.threshold,
-        )  # fmt: skip
+            result.table["is_de"].sum(),
+            len(result.table),
+            settings.fdr.threshold,
+        )

@@ -1,24 +1,16 @@
 """The record that a differential-expression run leaves in ``uns``."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
 from anndata import AnnData
 
 from kompot.anndata.expression_results import ExpressionResult
 from kompot.records.fields import ExpressionFields, Field
 from kompot.records.history import appended_history, environment
-from kompot.settings import (
-    FDRSettings,
-    FilterSettings,
-    GPSettings,
-    OutputSettings,
-    StorageSettings,
-)
+from kompot.settings import ExpressionSettings, FDRSettings
 
-__all__ = ["expression_record", "landmarks_entry"]
+__all__ = ["expression_record", "uns_entries"]
 
 _HISTORY_KEY = "kompot_de"
 
@@ -27,8 +19,7 @@ def expression_record(
     result: ExpressionResult,
     fields: ExpressionFields,
     wanted: list[Field],
-    choices: Mapping[str, Any],
-    settings: tuple[GPSettings, FDRSettings, FilterSettings, StorageSettings, OutputSettings],
+    settings: ExpressionSettings,
     *,
     landmarks_source: str,
     seconds: float,
@@ -48,7 +39,7 @@ def expression_record(
         "mahalanobis_key": names.get("mahalanobis_key"),
         "ptp_key": names.get("ptp_key"),
         "fdr_keys": fdr_keys | {"is_de_key": names["is_de_key"]} if "is_de_key" in names else None,
-        "fdr_results": _fdr_results(result, settings[1]),
+        "fdr_results": _fdr_results(result, settings.fdr),
         "imputed_layer_keys": {
             "condition1": names.get("imputed_key_1"),
             "condition2": names.get("imputed_key_2"),
@@ -65,35 +56,36 @@ def expression_record(
         },
         "uses_sample_variance": False,
         "has_groups": False,
-        "params": dict(choices) | _parameters(*settings),
+        "params": _parameters(settings),
         "numerics": _numerics(result, landmarks_source, seconds),
         "environment": made,
         "kompot_version": made["package_versions"]["kompot"],
     }
 
 
-def landmarks_entry(
+def uns_entries(
     adata: AnnData,
     result: ExpressionResult,
     wanted: list[Field],
     record: dict[str, Any],
-    storage: StorageSettings,
-    source: str,
+    *,
+    store_landmarks: bool,
 ) -> dict[str, dict[str, Any]]:
     """Entries of ``uns`` after the run: the history and, if wanted, the landmarks."""
     landmarks = result.model.features_.landmarks
     info = {
         "shape": list(landmarks.shape),
         "dtype": str(landmarks.dtype),
-        "source": source,
+        "source": record["numerics"]["landmarks_source"],
         "n_landmarks": len(landmarks),
         "timestamp": record["timestamp"],
     }
     entries = {_HISTORY_KEY: appended_history(adata.uns.get(_HISTORY_KEY), record, wanted)}
     entries[_HISTORY_KEY]["landmarks_info"] = info
-    own = entries.setdefault(storage.result_key, dict(adata.uns.get(storage.result_key, {})))
+    key = record["result_key"]
+    own = entries.setdefault(key, dict(adata.uns.get(key, {})))
     own["landmarks_info"] = info
-    if storage.store_landmarks:
+    if store_landmarks:
         own["landmarks"] = landmarks
     return entries
 
@@ -113,24 +105,11 @@ def _fdr_results(result: ExpressionResult, fdr: FDRSettings) -> dict[str, Any] |
     }
 
 
-def _parameters(
-    gp: GPSettings,
-    fdr: FDRSettings,
-    cells: FilterSettings,
-    storage: StorageSettings,
-    output: OutputSettings,
-) -> dict[str, dict[str, Any]]:
+def _parameters(settings: ExpressionSettings) -> dict[str, Any]:
     """Parameters by kind; of landmarks only whether they were given."""
-    null_genes = fdr.null_genes
-    if isinstance(null_genes, np.ndarray | range | tuple):
-        null_genes = [int(column) for column in null_genes]
-    return {
-        "gp": asdict(gp) | {"landmarks": gp.landmarks is not None},
-        "fdr": asdict(fdr) | {"null_genes": null_genes},
-        "filter": asdict(cells),
-        "storage": asdict(storage),
-        "output": asdict(output),
-    }
+    parameters = asdict(replace(settings, gp=replace(settings.gp, landmarks=None)))
+    parameters["gp"]["landmarks"] = settings.gp.landmarks is not None
+    return parameters.pop("comparison") | parameters
 
 
 def _numerics(result: ExpressionResult, source: str, seconds: float) -> dict[str, Any]:

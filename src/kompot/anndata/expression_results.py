@@ -15,7 +15,7 @@ from kompot.anndata.writing import spread_columns, spread_genes
 from kompot.gp.linalg import row_slices
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.records.fields import ExpressionFields, Field
-from kompot.settings import FDRSettings, GPSettings, OutputSettings, StorageSettings
+from kompot.settings import ExpressionSettings, FDRSettings, OutputSettings, StorageSettings
 from kompot.stats.fdr import significance
 from kompot.stats.fold_change import fold_change_zscores
 
@@ -118,16 +118,13 @@ def gene_values(
     }
 
 
-def cell_values(
+def cell_values(  # noqa: PLR0917
     adata: AnnData,
     fields: ExpressionFields,
     wanted: list[Field],
     result: ExpressionResult,
-    gp: GPSettings,
-    *,
-    obsm_key: str,
     cells: Cells,
-    progress: bool,
+    settings: ExpressionSettings,
 ) -> dict[Field, NDArray[Any]]:
     """Layers (float32), columns of ``obs`` and the covariance, for every cell of the data.
 
@@ -147,9 +144,9 @@ def cell_values(
         if field in wanted
     }
     std = {name: np.empty(adata.n_obs) for name in ("condition1_std", "condition2_std")}
-    states = read_states(adata, obsm_key)
-    slices = list(row_slices(adata.n_obs, gp.batch_size))
-    for rows in tqdm(slices, desc="predicting", unit="batch", disable=not progress):
+    states = read_states(adata, settings.comparison.obsm_key)
+    slices = list(row_slices(adata.n_obs, settings.gp.batch_size))
+    for rows in tqdm(slices, desc="predicting", unit="batch", disable=not settings.output.progress):
         part = model.predict_chunk(states[rows], genes=bool(layers))
         if "fold_change_zscores" in layers:
             part["fold_change_zscores"] = fold_change_zscores(

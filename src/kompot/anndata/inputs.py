@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.anndata.chunks import ExpressionRows, expression_matrix
 from kompot.records.fields import clean_name
+from kompot.settings import Comparison
 
 __all__ = [
     "Cells",
@@ -54,9 +55,7 @@ class Cells:
         return len(self.condition) - n2, n2
 
 
-def read_cells(
-    adata: AnnData, groupby: str, condition1: str, condition2: str, obsm_key: str
-) -> Cells:
+def read_cells(adata: AnnData, comparison: Comparison) -> Cells:
     """Cells of two conditions and their states.
 
     Raises
@@ -69,10 +68,11 @@ def read_cells(
     if not isinstance(adata, AnnData):
         msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
         raise TypeError(msg)
+    groupby, names = comparison.groupby, (comparison.condition1, comparison.condition2)
     labels = _read_labels(adata, groupby)
-    _check_conditions(labels, groupby, condition1, condition2)
+    _check_conditions(labels, groupby, *names)
     condition = np.full(len(labels), -1, dtype=np.intp)
-    for number, name in enumerate((condition1, condition2)):
+    for number, name in enumerate(names):
         members = _members(labels, name)
         if members.sum() < 2:
             msg = (
@@ -82,15 +82,16 @@ def read_cells(
             raise ValueError(msg)
         condition[members] = number
     rows = np.flatnonzero(condition >= 0)
-    states = read_states(adata, obsm_key)[rows]
-    _refuse_bad_states(adata, obsm_key, states, rows)
+    states = read_states(adata, comparison.obsm_key)[rows]
+    _refuse_bad_states(adata, comparison.obsm_key, states, rows)
     return Cells(rows, condition[rows], states)
 
 
 def _read_labels(adata: AnnData, column: str) -> "pd.Series[Any]":
     """A column of ``obs``."""
     if column not in adata.obs:
-        msg = f"Column {column!r} not found in adata.obs. Available columns: {list(adata.obs.columns)}"
+        columns = list(adata.obs.columns)
+        msg = f"Column {column!r} not found in adata.obs. Available columns: {columns}"
         raise ValueError(msg)
     labels: pd.Series[Any] = adata.obs[column]
     return labels
@@ -133,8 +134,8 @@ def read_states(adata: AnnData, obsm_key: str) -> Array:
             f"choose one as `obsm_key`.{hint}"
         )
         raise ValueError(msg)
-    states = adata.obsm[obsm_key]
-    states = np.asarray(states.toarray() if hasattr(states, "toarray") else states)
+    stored: Any = adata.obsm[obsm_key]
+    states = np.asarray(stored.toarray() if hasattr(stored, "toarray") else stored)
     if states.ndim != 2 or states.shape[1] == 0 or states.dtype.kind not in "fiub":
         msg = (
             f"adata.obsm[{obsm_key!r}] must be a matrix of numbers (n_cells, n_dims), "
@@ -159,9 +160,7 @@ def _refuse_bad_states(
         raise ValueError(msg)
 
 
-def read_expression(
-    adata: AnnData, cells: Cells, layer: str | None, genes: Sequence[str] | None
-) -> ExpressionRows:
+def read_expression(adata: AnnData, cells: Cells, comparison: Comparison) -> ExpressionRows:
     """Expression of the cells in the chosen genes, in the order of ``var_names``.
 
     Raises
@@ -169,6 +168,7 @@ def read_expression(
     ValueError
         If the layer or genes do not exist, or values are missing.
     """
+    layer, genes = comparison.layer, comparison.genes
     if layer is not None and layer not in adata.layers:
         msg = f"Layer {layer!r} not found in adata.layers. Available layers: {list(adata.layers)}"
         raise ValueError(msg)
@@ -179,8 +179,7 @@ def read_expression(
         msg = "`adata` has no genes."
         raise ValueError(msg)
     columns = None if genes is None else _gene_columns(adata, genes)
-    expression = ExpressionRows(expression_matrix(adata, layer), cells.rows, columns)
-    return expression
+    return ExpressionRows(expression_matrix(adata, layer), cells.rows, columns)
 
 
 def refuse_missing_values(adata: AnnData, expression: ExpressionRows) -> None:
@@ -239,7 +238,7 @@ def read_null_genes(
             raise ValueError(msg)
         return int(null_genes) or None
     columns = np.asarray(null_genes)
-    if columns.ndim != 1 or columns.dtype.kind not in "iu" and columns.size:
+    if columns.ndim != 1 or (columns.dtype.kind not in "iu" and columns.size):
         msg = (
             "`null_genes` must be a number of genes, a list of column numbers or None, "
             f"got {null_genes!r}."

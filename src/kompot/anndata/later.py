@@ -4,18 +4,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kompot.settings import FilterSettings, GPSettings, OutputSettings, StorageSettings
+from kompot.settings import ExpressionSettings, FilterSettings
 
 __all__ = ["refuse_later_features", "refuse_unknown"]
 
 
-def refuse_later_features(
-    sample_col: str | None,
-    gp: GPSettings,
-    cells: FilterSettings,
-    storage: StorageSettings,
-    output: OutputSettings,
-) -> None:
+def refuse_later_features(settings: ExpressionSettings) -> None:
     """Refuse parameters whose feature is not available yet, rather than ignore them.
 
     Raises
@@ -23,10 +17,11 @@ def refuse_later_features(
     NotImplementedError
         If one of them is given.
     """
+    cells, storage = settings.filter, settings.storage
     given = {
-        "sample_col": sample_col is not None,
-        "allow_single_condition_variance": output.allow_single_condition_variance,
-        "jit_compile": gp.jit_compile,
+        "sample_col": settings.comparison.sample_col is not None,
+        "allow_single_condition_variance": settings.output.allow_single_condition_variance,
+        "jit_compile": settings.gp.jit_compile,
         "cell_filter": cells.cell_filter is not None,
         "groups": cells.groups is not None,
         "min_cells": cells.min_cells != FilterSettings.min_cells,

@@ -67,7 +67,7 @@ def spread_columns(
     if genes is None:
         return values
     if name in adata.layers:
-        layer = adata.layers[name]
+        layer: Any = adata.layers[name]
         full = np.array(layer.toarray() if hasattr(layer, "toarray") else layer, values.dtype)
     else:
         full = np.full(adata.shape, np.nan, dtype=values.dtype)
@@ -111,8 +111,7 @@ def write_fields(
 
 def _peek(adata: AnnData, field: Field) -> Any:
     """What a field holds now; None if it does not exist."""
-    place = getattr(adata, field.location)
-    return place[field.name] if field.name in place else None
+    return getattr(adata, field.location).get(field.name)
 
 
 def _put_back(

@@ -107,13 +107,14 @@ def fit_features(
     n_cells = len(states)
     max_rank = n_cells if max_rank is None else min(max_rank, n_cells)
     pool = rng.choice(n_cells, _POOL, replace=False) if n_cells > _POOL else np.arange(n_cells)
-    found = None
+    start: FeatureMap | None = None
     while True:
-        found = _draw_landmarks(found, states[pool], kernel, max_rank, tol, rng)
+        found = _draw_landmarks(start, states[pool], kernel, max_rank, tol, rng)
         found, residual = _with_residual(found, states)
         remaining = np.where(residual > _FLOOR, residual, 0.0)
         if found.residual_mean < tol or found.rank >= max_rank or not remaining.any():
             return found
+        start = found
         n_more = min(_POOL, int((remaining > 0).sum()))
         pool = rng.choice(n_cells, n_more, replace=False, p=remaining / remaining.sum())
 
@@ -126,7 +127,7 @@ def _with_residual(found: FeatureMap, states: Array) -> tuple[FeatureMap, Array]
     return FeatureMap(found.kernel, found.landmarks, found.factor, mean, largest), residual
 
 
-def _draw_landmarks(
+def _draw_landmarks(  # noqa: PLR0917
     start: FeatureMap | None,
     pool: Array,
     kernel: Kernel,
@@ -160,7 +161,7 @@ def _draw_landmarks(
     return _assemble(start, kernel, pool[chosen], phi[chosen, :rank])
 
 
-def _accept(
+def _accept(  # noqa: PLR0917
     proposals: NDArray[np.intp],
     pool: Array,
     phi: Array,

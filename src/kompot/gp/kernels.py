@@ -24,6 +24,9 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+_FAR = 1e100
+"""Length scales at which every covariance is zero to rounding; squares do not overflow yet."""
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -45,8 +48,9 @@ class Kernel:
 
     def __call__(self, x: Array, y: Array) -> Array:
         """Covariance of the rows of ``x (n, n_dims)`` and ``y (m, n_dims)``: ``(n, m)``."""
-        distance = cdist(x, y)
+        distance = np.asarray(cdist(x, y), dtype=np.float64)
         distance /= self.length_scale
+        np.minimum(distance, _FAR, out=distance)
         return self.of_distance(distance)
 
     def of_distance(self, scaled: Array) -> Array:

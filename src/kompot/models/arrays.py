@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.exceptions import NotFittedError
 
 __all__ = ["as_expression", "as_states", "check_positive", "require_fitted"]
 
@@ -84,4 +83,4 @@ def require_fitted(model: Any, attribute: str) -> None:
     """Refuse to predict with a model that was not fitted."""
     if not hasattr(model, attribute):
         msg = "Model not fitted. Call fit() first."
-        raise NotFittedError(msg)
+        raise ValueError(msg)

@@ -5,16 +5,16 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
 from kompot.gp.features import FeatureMap, fit_features, residual_variance
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import estimate_length_scale
 from kompot.gp.linalg import row_slices
-from kompot.gp.regression import Posterior, SufficientStatistics, fit_posterior
+from kompot.gp.regression import Posterior, fit_posterior
 from kompot.models.arrays import as_expression, as_states, check_positive, require_fitted
 from kompot.models.expression_fit import Rows, SideBySide, Stacked, accumulate
+from kompot.models.parameters import Parameters
 from kompot.stats.fold_change import fold_change_zscores, standard_deviation
 from kompot.stats.mahalanobis import difference_covariance, mahalanobis, null_spectrum
 from kompot.stats.tail_probability import weighted_chi_square_sf
@@ -47,7 +47,7 @@ class GeneScores:
     ptp: Array
 
 
-class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
+class DifferentialExpression(Parameters):
     r"""Compare the expression of two conditions as functions of cell state.
 
     Each condition :math:`c` is a Gaussian-process regression in the same features :math:`\phi`,
@@ -110,9 +110,9 @@ class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
 
     def fit(
         self,
-        X1: ArrayLike,  # noqa: N803
+        X1: ArrayLike,
         y1: Any,
-        X2: ArrayLike,  # noqa: N803
+        X2: ArrayLike,
         y2: Any,
         *,
         sigma: float = 1.0,
@@ -255,7 +255,7 @@ class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
 
     def predict(
         self,
-        X_new: ArrayLike,  # noqa: N803
+        X_new: ArrayLike,
         compute_mahalanobis: bool = False,
         progress: bool = True,
     ) -> dict[str, Array]:
@@ -307,18 +307,18 @@ class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
             part["fold_change"] = part["condition2_imputed"] - part["condition1_imputed"]
         return part
 
-    def covariance(self, X: ArrayLike) -> Array:  # noqa: N803
+    def covariance(self, X: ArrayLike) -> Array:
         r"""Posterior covariance of the fold change between cells, ``(n_cells, n_cells)``.
 
         :math:`\phi (B_1^{-1} + B_2^{-1}) \phi^\top`, and twice what the features leave of the
-        prior on the diagonal.
+        prior, :math:`2 (k - \phi\phi^\top)`.
         """
         require_fitted(self, "delta_")
-        phi = self.features_(as_states(X, "X", self.features_.landmarks.shape[1]))
+        states = as_states(X, "X", self.features_.landmarks.shape[1])
+        phi = self.features_(states)
         total = self.posterior1_.covariance + self.posterior2_.covariance
-        covariance = phi @ total @ phi.T
-        covariance[np.diag_indices_from(covariance)] += 2.0 * residual_variance(phi)
-        return covariance
+        total[np.diag_indices_from(total)] -= 2.0
+        return phi @ total @ phi.T + 2.0 * self.features_.kernel(states, states)
 
     def _check_parameters(self, sigma: float, ls: float | None, ls_factor: float) -> None:
         check_positive(sigma=sigma, ls_factor=ls_factor, **({} if ls is None else {"ls": ls}))
@@ -351,7 +351,7 @@ class DifferentialExpression(BaseEstimator):  # type: ignore[misc]
     def _noise_variance(self) -> Array:
         """Residual variance of each gene around both fits, ``(n_genes,)``."""
         fits = [(self.posterior1_, self.statistics1_), (self.posterior2_, self.statistics2_)]
-        squares = sum(posterior.residual_squares(sums) for posterior, sums in fits)
+        squares = np.sum([p.residual_squares(sums) for p, sums in fits], axis=0)
         freedom = sum(sums.n_cells - p.residual_degrees_of_freedom for p, sums in fits)
         variance: Array = squares / max(freedom, 1.0)
         return variance

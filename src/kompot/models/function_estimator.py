@@ -4,7 +4,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 
 from kompot.gp.features import fit_features, residual_variance
 from kompot.gp.kernels import make_kernel
@@ -13,13 +12,14 @@ from kompot.gp.linalg import row_slices
 from kompot.gp.regression import fit_posterior
 from kompot.models.arrays import as_expression, as_states, check_positive, require_fitted
 from kompot.models.expression_fit import accumulate
+from kompot.models.parameters import Parameters
 
 __all__ = ["FunctionEstimator"]
 
 Array = NDArray[np.float64]
 
 
-class FunctionEstimator(BaseEstimator):  # type: ignore[misc]
+class FunctionEstimator(Parameters):
     r"""Expression as a smooth function of cell state.
 
     :math:`y_{ig} = f_g(x_i) + \epsilon`, :math:`\epsilon \sim N(0, \sigma^2)`,
@@ -83,7 +83,7 @@ class FunctionEstimator(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.batch_size = batch_size
 
-    def fit(self, X: ArrayLike, y: Any) -> Self:  # noqa: N803
+    def fit(self, X: ArrayLike, y: Any) -> Self:
         """Fit all columns of ``y`` at once.
 
         Parameters
@@ -115,7 +115,7 @@ class FunctionEstimator(BaseEstimator):  # type: ignore[misc]
         self._one_gene = np.ndim(y) == 1
         return self
 
-    def predict(self, X: ArrayLike) -> Array:  # noqa: N803
+    def predict(self, X: ArrayLike) -> Array:
         """Posterior mean at cell states ``(n_cells, n_dims)``: ``(n_cells, n_genes)``.
 
         One-dimensional if ``y`` was.
@@ -126,7 +126,7 @@ class FunctionEstimator(BaseEstimator):  # type: ignore[misc]
         mean = np.concatenate([self.posterior_.mean(self.features_(states[r])) for r in rows])
         return mean[:, 0] if self._one_gene else mean
 
-    def covariance(self, X: ArrayLike, diag: bool = True) -> Array:  # noqa: N803
+    def covariance(self, X: ArrayLike, diag: bool = True) -> Array:
         """Posterior covariance of the function, the same for all genes, without noise.
 
         Parameters

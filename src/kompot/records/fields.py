@@ -3,6 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_ROLES = (
+    *("mean_lfc", "mahalanobis", "ptp", "pvalue", "local_fdr", "tail_fdr", "is_de"),
+    *("imputed1", "imputed2", "fold_change", "zscores", "std1", "std2", "covariance"),
+)
+
 __all__ = ["ExpressionFields", "Field", "clean_name"]
 
 
@@ -151,10 +156,7 @@ class ExpressionFields:
 
     def __iter__(self) -> Iterator[Field]:
         """All fields that a run can have."""
-        for name in (
-            "mean_lfc mahalanobis ptp pvalue local_fdr tail_fdr is_de "
-            "imputed1 imputed2 fold_change zscores std1 std2 covariance"
-        ).split():
+        for name in _ROLES:
             yield getattr(self, name)
 
     def _var(self, part: str, kind: str, role: str, text: str) -> Field:

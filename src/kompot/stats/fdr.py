@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.optimize import isotonic_regression  # type: ignore[attr-defined]
-from scipy.stats import false_discovery_control
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GrenanderDensity",
     "Significance",
+    "benjamini_hochberg",
     "empirical_p_values",
     "grenander_density",
     "local_fdr",
@@ -124,6 +124,30 @@ def empirical_p_values(statistic: ArrayLike, null: ArrayLike) -> NDArray[np.floa
     drawn = np.sort(_vector(null, "null"))
     at_least = drawn.size - np.searchsorted(drawn, observed, side="left")
     return np.asarray((1 + at_least) / (1 + drawn.size), dtype=np.float64)
+
+
+def benjamini_hochberg(p: ArrayLike) -> NDArray[np.float64]:
+    r"""Smallest false discovery rate at which each gene is called.
+
+    .. math:: q_{(i)} = \min_{j \ge i} \frac{n_{genes}\, p_{(j)}}{j}
+
+    (Benjamini & Hochberg 1995, J. R. Stat. Soc. B 57:289). The same as
+    :func:`scipy.stats.false_discovery_control`, whose import takes a fifth of a second.
+
+    Parameters
+    ----------
+    p
+        P-values, ``(n_genes,)``.
+
+    Returns
+    -------
+    Adjusted p-values, ``(n_genes,)``.
+    """
+    x = _p_values(p)
+    order = np.argsort(x)[::-1]
+    adjusted = np.empty_like(x)
+    adjusted[order] = np.minimum.accumulate(x[order] * x.size / np.arange(x.size, 0, -1))
+    return adjusted
 
 
 def null_proportion(p: ArrayLike) -> float:
@@ -263,7 +287,7 @@ def significance(
     local = local_fdr(p, proportion)
     return Significance(
         p_value=p,
-        tail_fdr=np.asarray(false_discovery_control(p, method="bh"), dtype=np.float64),
+        tail_fdr=benjamini_hochberg(p),
         local_fdr=local,
         is_de=local < threshold,
         pi0=proportion,

@@ -11,7 +11,7 @@ __all__ = ["choose_null_genes", "shuffle_columns"]
 
 
 def choose_null_genes(
-    null_genes: int | Sequence[int], n_genes: int, rng: np.random.Generator
+    null_genes: int | Sequence[int] | NDArray[np.intp], n_genes: int, rng: np.random.Generator
 ) -> NDArray[np.intp]:
     """Columns to be shuffled.
 
@@ -52,7 +52,8 @@ def shuffle_columns(columns: Any, rng: np.random.Generator) -> Any:
     columns = columns.tocsc()
     n_cells = columns.shape[0]
     lengths = np.diff(columns.indptr)
-    rows = [rng.choice(n_cells, length, replace=False) for length in lengths]
-    indices = np.concatenate(rows) if rows else np.empty(0, dtype=np.intp)
+    indices = np.empty(columns.nnz, dtype=columns.indices.dtype)
+    for start, length in zip(columns.indptr, lengths, strict=False):
+        indices[start : start + length] = rng.choice(n_cells, length, replace=False)
     shuffled = sparse.csc_array((columns.data, indices, columns.indptr), shape=columns.shape)
     return shuffled.tocsr()

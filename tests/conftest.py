@@ -1,0 +1,42 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from anndata import AnnData, read_h5ad
+
+from kompot.datasets import simulate
+
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def _simulated() -> AnnData:
+    return simulate(n_cells=600, n_genes=60, n_donors=2, random_state=1)
+
+
+@pytest.fixture
+def adata(_simulated: AnnData) -> AnnData:
+    """600 cells x 60 genes of two conditions, ``control`` and ``treated``."""
+    return _simulated.copy()
+
+
+@pytest.fixture(scope="session")
+def _kang() -> AnnData:
+    path = SHARED_DATA / "kang_ifnb.h5ad"
+    if not path.exists():
+        pytest.skip("the data set kang_ifnb.h5ad is not here")
+    return read_h5ad(path)
+
+
+@pytest.fixture
+def kang(_kang: AnnData) -> AnnData:
+    """Real PBMCs, ``ctrl`` and ``stim``."""
+    return _kang.copy()
