@@ -28,6 +28,16 @@ def test_residual_is_below_the_tolerance_and_true(rng, tol):
     assert error.max() <= found.residual_max * (1 + 1e-6) + 1e-12
 
 
+def test_stiff_kernels_are_resolved_between_cells(rng):
+    """At a length scale far beyond the data, a plain residual would leave a constant."""
+    states = curve(rng, 300)
+    kernel = Matern52(1000.0)
+    phi = fit_features(states, kernel, tol=1e-3, rng=rng)(states)
+    between = 1 - kernel(states, states).mean()
+    assert between < 1e-4
+    assert (1 - (phi**2).sum(axis=1)).mean() < 20 * between * 1e-3 * 1.3
+
+
 def test_smaller_tolerance_needs_more_rank(rng):
     states = curve(rng, 800)
     ranks = [

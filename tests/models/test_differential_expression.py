@@ -134,6 +134,25 @@ def test_schemes_take_their_length_scale_from_the_named_cells(conditions):
         fit(conditions, ls=None, param_scheme="both")
 
 
+@pytest.mark.parametrize(("ls", "tol"), [(2.0, 1e-4), (2.0, 1e-6), (50.0, 1e-6)])
+def test_truncation_error_has_the_size_of_the_true_one(rng, ls, tol):
+    states = rng.normal(size=(1000, 3))
+    values = np.sin(states[:, :1]) + rng.normal(0, 0.5, (1000, 200))
+    values[:500, :50] += rng.normal(0, 0.5, 50)
+    labels = np.repeat([0, 1], 500)
+
+    def fitted(tol):
+        return DifferentialExpression(random_state=0, tol=tol).fit_cells(
+            states, values, labels, ls=ls
+        )
+
+    model, exact = fitted(tol), fitted(1e-10).score().mahalanobis
+    distance = model.score().mahalanobis
+    true = np.max(np.abs(distance / exact - 1)[distance > 0.1 * distance.max()])
+    assert true < 5e-3
+    assert 0.3 * true < model.truncation_error() < 100 * true
+
+
 def test_tail_probabilities_are_uniform_without_effect(rng):
     """Cells of both conditions follow the same functions, with each gene's own noise."""
     n_genes = 1500

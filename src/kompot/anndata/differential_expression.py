@@ -367,8 +367,8 @@ def _fit(
         picked = choose_null_genes(null_choice, expression.shape[1], rng)
         if isinstance(null_choice, int) and expression.genes is not None:
             picked = expression.genes[picked]
-        columns = ExpressionRows(expression.matrix, cells.rows, picked).read()
-        null_expression = shuffle_columns(columns, rng)
+        columns = ExpressionRows(expression.matrix, cells.rows, picked)
+        null_expression = shuffle_columns(columns.read(), rng)
     model = DifferentialExpression(
         gp.n_landmarks,
         eps=gp.eps,

@@ -26,6 +26,8 @@ _POOL = 50_000
 """Cells among which pivots are drawn; the residual is then checked on all cells."""
 _CHUNK = 4096
 """Cells at a time where all are passed."""
+_STIFF = 20.0
+"""The tolerance shrinks with the variance between cells below a twentieth of the prior's."""
 _FLOOR = 1e-12
 """Residual variance that cannot be told from rounding; no pivot is placed there."""
 
@@ -88,7 +90,10 @@ def fit_features(
     max_rank
         Largest number of landmarks; None for no limit but the number of cells.
     tol
-        Stop when the mean residual variance over the cells is below. Zero goes on to rounding.
+        Stop when the mean residual variance over the cells is below, of 1. If the length scale is
+        so long that the prior variance *between* cells :math:`v = 1 - \overline{k(x, x')}` is
+        small, what tells cells apart is in small variances too, and the bound is ``20 v tol``.
+        Zero goes on to rounding.
     landmarks
         Use these, ``(n_landmarks, n_dims)``, less those that depend numerically on the others,
         and draw none.
@@ -105,6 +110,7 @@ def fit_features(
         return _with_residual(found, states)[0]
 
     n_cells = len(states)
+    tol *= min(1.0, _STIFF * _variance_between(states, kernel, rng))
     max_rank = n_cells if max_rank is None else min(max_rank, n_cells)
     pool = rng.choice(n_cells, _POOL, replace=False) if n_cells > _POOL else np.arange(n_cells)
     start: FeatureMap | None = None
@@ -117,6 +123,12 @@ def fit_features(
         start = found
         n_more = min(_POOL, int((remaining > 0).sum()))
         pool = rng.choice(n_cells, n_more, replace=False, p=remaining / remaining.sum())
+
+
+def _variance_between(states: Array, kernel: Kernel, rng: np.random.Generator) -> float:
+    """Prior variance of a cell around the mean of all cells, from a sample of them."""
+    sample = states[rng.choice(len(states), min(len(states), 300), replace=False)]
+    return float(1.0 - kernel(sample, sample).mean())
 
 
 def _with_residual(found: FeatureMap, states: Array) -> tuple[FeatureMap, Array]:

@@ -69,6 +69,12 @@ class SufficientStatistics:
         else:
             self.squares += np.einsum("ij,ij->j", values, values, dtype=np.float64)
 
+    def first_features(self, rank: int) -> "SufficientStatistics":
+        """The sums in the first features only, as if there were no others."""
+        return replace(
+            self, total=self.total[:rank], gram=self.gram[:rank, :rank], cross=self.cross[:rank]
+        )
+
     def first_genes(self, n_genes: int) -> "SufficientStatistics":
         """The sums of the first genes only."""
         return replace(self, cross=self.cross[:, :n_genes], squares=self.squares[:n_genes])
