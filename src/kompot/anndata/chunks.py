@@ -13,7 +13,7 @@ from kompot.gp.linalg import row_slices
 
 __all__ = ["ExpressionRows", "expression_matrix"]
 
-_CHUNK = 4096
+_CHUNK = 32_768
 
 
 def expression_matrix(adata: AnnData, layer: str | None) -> Any:

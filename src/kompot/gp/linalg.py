@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
-__all__ = ["cross_product", "explained_cholesky", "row_slices", "whiten"]
+__all__ = ["column_squares", "cross_product", "explained_cholesky", "row_slices", "whiten"]
 
 Array = NDArray[np.float64]
 
@@ -43,6 +43,13 @@ def cross_product(phi: Array, values: Any) -> Array:
             return product.T
         values = values.toarray()
     return (np.asarray(values, dtype=np.float64).T @ phi).T
+
+
+def column_squares(values: Any) -> Array:
+    """Sum of squares of each column of an array or sparse matrix, ``(n_genes,)``."""
+    if sparse.issparse(values):
+        return np.asarray(values.multiply(values).sum(axis=0, dtype=np.float64)).ravel()
+    return np.einsum("ij,ij->j", values, values, dtype=np.float64)
 
 
 def explained_cholesky(matrix: Array, remedy: str) -> Array:

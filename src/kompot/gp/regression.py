@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from scipy.linalg import cho_solve, solve_triangular
 
-from kompot.gp.linalg import cross_product, explained_cholesky
+from kompot.gp.linalg import column_squares, cross_product, explained_cholesky
 
 __all__ = ["Posterior", "SufficientStatistics", "fit_posterior"]
 
@@ -57,17 +56,25 @@ class SufficientStatistics:
             np.zeros(rank), np.zeros((rank, rank)), np.zeros((n_genes, rank)).T, np.zeros(n_genes)
         )
 
-    def add(self, phi: Array, values: Any) -> None:
-        """Add a chunk: features ``(n_cells, rank)``, expression ``(n_cells, n_genes)``."""
+    def add(self, phi: Array, *blocks: Any) -> None:
+        """Add a chunk of cells.
+
+        Parameters
+        ----------
+        phi
+            Features, ``(n_cells, rank)``.
+        *blocks
+            Expression, arrays or sparse matrices of these cells whose genes follow one another.
+        """
         self.n_cells += len(phi)
         self.total += phi.sum(axis=0)
         self.gram += phi.T @ phi
-        self.cross += cross_product(phi, values)
-        if sparse.issparse(values):
-            squares = values.multiply(values).sum(axis=0, dtype=np.float64)
-            self.squares += np.asarray(squares).ravel()
-        else:
-            self.squares += np.einsum("ij,ij->j", values, values, dtype=np.float64)
+        first = 0
+        for values in blocks:
+            genes = slice(first, first + values.shape[1])
+            self.cross[:, genes] += cross_product(phi, values)
+            self.squares[genes] += column_squares(values)
+            first = genes.stop
 
     def first_features(self, rank: int) -> "SufficientStatistics":
         """The sums in the first features only, as if there were no others."""

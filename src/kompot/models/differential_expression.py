@@ -13,7 +13,7 @@ from kompot.gp.length_scale import estimate_length_scale
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import Posterior, fit_posterior
 from kompot.models.arrays import as_expression, as_states, check_positive, require_fitted
-from kompot.models.expression_fit import Rows, SideBySide, Stacked, accumulate
+from kompot.models.expression_fit import Rows, Stacked, accumulate
 from kompot.models.parameters import Parameters
 from kompot.stats.fold_change import fold_change_zscores, standard_deviation
 from kompot.stats.mahalanobis import difference_covariance, mahalanobis, null_spectrum
@@ -205,8 +205,8 @@ class DifferentialExpression(Parameters):
             landmarks=landmarks,
             rng=np.random.default_rng(self.random_state),
         )
-        both = expression if null_expression is None else SideBySide(expression, null_expression)
-        sums = accumulate(self.features_, states, both, condition, progress)
+        matrices = [expression] if null_expression is None else [expression, null_expression]
+        sums = accumulate(self.features_, states, matrices, condition, progress)
         self.statistics1_, self.statistics2_ = sums
         self.posterior1_: Posterior = fit_posterior(self.statistics1_, sigma)
         self.posterior2_: Posterior = fit_posterior(self.statistics2_, sigma)
@@ -265,7 +265,8 @@ class DifferentialExpression(Parameters):
             first.covariance, second.covariance, self.features_.factor[:rank, :rank], self.eps
         )
         shorter = mahalanobis(second.weights - first.weights, covariance)
-        return float(np.max(np.abs(shorter / distance - 1.0)[counted], initial=0.0))
+        change = np.abs(shorter[counted] / distance[counted] - 1.0)
+        return float(np.max(change, initial=0.0))
 
     def mean_fold_change(self) -> Array:
         """Mean fold change of each gene over the cells fitted, ``(n_genes,)``, natural log."""

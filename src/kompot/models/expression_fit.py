@@ -1,5 +1,6 @@
 """From cells to posteriors: one pass over chunks of cells, all genes and conditions at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import SufficientStatistics
 
-__all__ = ["Rows", "SideBySide", "Stacked", "accumulate"]
+__all__ = ["Rows", "Stacked", "accumulate"]
 
 Array = NDArray[np.float64]
 
@@ -58,30 +59,10 @@ class Stacked:
         return np.vstack(parts)
 
 
-@dataclass(frozen=True)
-class SideBySide:
-    """Genes of one matrix followed by those of another with the same cells."""
-
-    left: Rows
-    right: Rows
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(n_cells, n_genes)``."""
-        return self.left.shape[0], self.left.shape[1] + self.right.shape[1]
-
-    def __getitem__(self, rows: slice) -> Any:
-        """The same rows of both."""
-        parts = [self.left[rows], self.right[rows]]
-        if any(sparse.issparse(part) for part in parts):
-            return sparse.hstack(parts, format="csr")
-        return np.hstack(parts)
-
-
 def accumulate(
     features: FeatureMap,
     states: Array,
-    expression: Rows,
+    expression: Sequence[Rows],
     condition: NDArray[np.intp],
     progress: bool = False,
 ) -> tuple[SufficientStatistics, ...]:
@@ -94,7 +75,8 @@ def accumulate(
     states
         Cell states, ``(n_cells, n_dims)``.
     expression
-        ``(n_cells, n_genes)``; only rows are read, a chunk at a time.
+        Matrices of the same cells, ``(n_cells, n_genes)`` each, whose genes follow one another in
+        the sums. Only rows are read, a chunk at a time.
     condition
         Number of the condition of each cell, from 0, ``(n_cells,)``.
     progress
@@ -104,17 +86,16 @@ def accumulate(
     -------
     The sums of condition 0, 1, ...
     """
-    n_conditions = int(condition.max()) + 1
-    sums = [
-        SufficientStatistics.zeros(features.rank, expression.shape[1]) for _ in range(n_conditions)
-    ]
+    n_genes = sum(matrix.shape[1] for matrix in expression)
+    sums = [SufficientStatistics.zeros(features.rank, n_genes) for _ in range(condition.max() + 1)]
     slices = list(row_slices(len(states), _CHUNK))
     for rows in tqdm(slices, desc="fitting", unit="chunk", disable=not progress):
-        phi, values, labels = features(states[rows]), expression[rows], condition[rows]
+        phi, labels = features(states[rows]), condition[rows]
+        blocks = [matrix[rows] for matrix in expression]
         for c in np.unique(labels):
             cells = labels == c
             if cells.all():
-                sums[c].add(phi, values)
+                sums[c].add(phi, *blocks)
             else:
-                sums[c].add(phi[cells], values[cells])
+                sums[c].add(phi[cells], *(block[cells] for block in blocks))
     return tuple(sums)

@@ -110,7 +110,7 @@ class FunctionEstimator(Parameters):
             landmarks=None if self.landmarks is None else as_states(self.landmarks, "landmarks"),
             rng=np.random.default_rng(self.random_state),
         )
-        (sums,) = accumulate(self.features_, states, expression, np.zeros(len(states), np.intp))
+        (sums,) = accumulate(self.features_, states, [expression], np.zeros(len(states), np.intp))
         self.posterior_ = fit_posterior(sums, self.sigma)
         self._one_gene = np.ndim(y) == 1
         return self
