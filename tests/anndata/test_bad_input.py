@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from kompot.anndata import compute_differential_expression
-from kompot.anndata import differential_expression as module
+from kompot.anndata import expression_run as module
 from kompot.models import DifferentialExpression
 
 DEFAULTS = {"groupby": "condition", "condition1": "control", "condition2": "treated"}

@@ -1,36 +1,13 @@
 """Differential expression of two conditions, from AnnData to AnnData."""
 
-import logging
-import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from anndata import AnnData
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kompot import memory
-from kompot.anndata.chunks import ExpressionRows
-from kompot.anndata.expression_record import expression_record, uns_entries
-from kompot.anndata.expression_results import (
-    ExpressionResult,
-    cell_values,
-    gene_table,
-    gene_values,
-    stored_fields,
-)
-from kompot.anndata.inputs import (
-    Cells,
-    read_cells,
-    read_expression,
-    read_landmarks,
-    read_null_genes,
-    refuse_missing_values,
-)
-from kompot.anndata.later import refuse_later_features, refuse_unknown
-from kompot.anndata.writing import refuse_overwrite, write_fields
-from kompot.models.differential_expression import DifferentialExpression
-from kompot.records.fields import ExpressionFields, Field
+from kompot.anndata.expression_run import run_expression
+from kompot.anndata.later import refuse_unknown
 from kompot.settings import (
     Comparison,
     ExpressionSettings,
@@ -40,11 +17,8 @@ from kompot.settings import (
     OutputSettings,
     StorageSettings,
 )
-from kompot.stats.null_genes import choose_null_genes, shuffle_columns
 
 __all__ = ["compute_differential_expression"]
-
-log = logging.getLogger(__name__)
 
 
 def compute_differential_expression(  # noqa: PLR0917 the documented order of arguments
@@ -259,172 +233,4 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             progress=progress,
         ),
     )
-    return _run(adata, settings)
-
-
-def _run(
-    adata: AnnData, settings: ExpressionSettings
-) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
-    """Validate, read, check resources, fit, score, write, record."""
-    started = time.perf_counter()
-    refuse_later_features(settings)
-    comparison, storage, output = settings.comparison, settings.storage, settings.output
-    cells = read_cells(adata, comparison)
-    expression = read_expression(adata, cells, comparison)
-    landmarks, source = _find_landmarks(adata, settings, cells.states.shape[1])
-    null_choice = read_null_genes(settings.fdr.null_genes, adata.n_vars)
-    if not output.compute_mahalanobis:
-        null_choice = None
-    fields = ExpressionFields(storage.result_key, comparison.condition1, comparison.condition2)
-    wanted = stored_fields(fields, null_choice is not None, output, storage)
-    if output.copy or output.inplace:
-        refuse_overwrite(adata, wanted, storage.result_key, storage.overwrite)
-    _require_memory(adata, wanted, expression.shape[1], storage)
-    refuse_missing_values(adata, expression)
-
-    model = _fit(cells, expression, null_choice, landmarks, settings)
-    names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
-    table = gene_table(model, names, settings.fdr, compute_mahalanobis=output.compute_mahalanobis)
-    result = ExpressionResult(model, table, expression)
-    _log_result(result, cells, settings)
-    full = {
-        "table": table,
-        "model": model,
-        "landmarks": model.features_.landmarks,
-        "field_names": {field.role: field.name for field in wanted},
-    }
-    if not (output.copy or output.inplace):
-        return full
-
-    values = gene_values(adata, fields, wanted, result)
-    values |= cell_values(adata, fields, wanted, result, cells, settings)
-    record = expression_record(
-        result,
-        fields,
-        wanted,
-        settings,
-        landmarks_source=source,
-        seconds=time.perf_counter() - started,
-    )
-    uns = uns_entries(adata, result, wanted, record, store_landmarks=storage.store_landmarks)
-    target = adata.copy() if output.copy else adata
-    write_fields(target, {field: values[field] for field in wanted}, uns)
-    if output.copy:
-        return (full, target) if output.return_full_results else target
-    return full if output.return_full_results else None
-
-
-def _find_landmarks(
-    adata: AnnData, settings: ExpressionSettings, n_dims: int
-) -> tuple[NDArray[np.float64] | None, str]:
-    """Landmarks that are given or were stored by an earlier run, and where they come from."""
-    if settings.gp.landmarks is not None:
-        return read_landmarks(settings.gp.landmarks, n_dims), "argument"
-    for key in (settings.storage.result_key, "kompot_de", "kompot_da"):
-        stored = adata.uns.get(key)
-        if not isinstance(stored, dict) or "landmarks" not in stored:
-            continue
-        found = np.asarray(stored["landmarks"])
-        if found.ndim == 2 and found.shape[1] == n_dims:
-            log.info("%d landmarks stored in adata.uns[%r] are used again", len(found), key)
-            return read_landmarks(found, n_dims), key
-    return None, "computed"
-
-
-def _require_memory(
-    adata: AnnData, wanted: list[Field], n_genes: int, storage: StorageSettings
-) -> None:
-    """Refuse layers and covariances that would not fit."""
-    n_layers = sum(field.location == "layers" for field in wanted)
-    width = adata.n_vars + (n_genes if n_genes < adata.n_vars else 0)
-    memory.require(
-        n_layers * memory.dense_bytes(adata.n_obs, width, itemsize=4),
-        storage.max_memory_ratio,
-        what=f"{n_layers} dense layers of {adata.n_obs} cells x {adata.n_vars} genes",
-        remedy="Give layers='none' to store statistics only, or fewer `genes`.",
-    )
-    if storage.store_posterior_covariance:
-        memory.require(
-            2 * memory.dense_bytes(adata.n_obs, adata.n_obs),
-            storage.max_memory_ratio,
-            what=f"the posterior covariance of {adata.n_obs} cells",
-            remedy="Give store_posterior_covariance=False.",
-        )
-
-
-def _fit(
-    cells: Cells,
-    expression: ExpressionRows,
-    null_choice: int | NDArray[np.intp] | None,
-    landmarks: NDArray[np.float64] | None,
-    settings: ExpressionSettings,
-) -> DifferentialExpression:
-    """Fit both conditions and the shuffled genes in one pass over the cells."""
-    gp = settings.gp
-    null_expression = None
-    if null_choice is not None:
-        rng = np.random.default_rng(settings.fdr.null_seed)
-        picked = choose_null_genes(null_choice, expression.shape[1], rng)
-        if isinstance(null_choice, int) and expression.genes is not None:
-            picked = expression.genes[picked]
-        columns = ExpressionRows(expression.matrix, cells.rows, picked)
-        null_expression = shuffle_columns(columns.read(), rng)
-    model = DifferentialExpression(
-        gp.n_landmarks,
-        eps=gp.eps,
-        random_state=_seed(gp.random_state),
-        batch_size=gp.batch_size,
-        kernel=gp.kernel,
-        tol=gp.tol,
-        param_scheme=gp.param_scheme,
-    )
-    return model.fit_cells(
-        cells.states,
-        expression,
-        cells.condition,
-        sigma=gp.sigma,
-        ls=gp.ls,
-        ls_factor=gp.ls_factor,
-        landmarks=landmarks,
-        null_expression=null_expression,
-        progress=settings.output.progress,
-    )
-
-
-def _seed(random_state: int | None) -> int:
-    """The seed given, or a new one, which the record of the run then keeps."""
-    if random_state is not None:
-        return int(random_state)
-    return int(np.random.SeedSequence().generate_state(1)[0])
-
-
-def _log_result(result: ExpressionResult, cells: Cells, settings: ExpressionSettings) -> None:
-    """One line of numbers for each step."""
-    features, model = result.model.features_, result.model
-    log.info(
-        "%d cells of %r and %d of %r; length scale %.4g, rank %d, residual %.2g (largest %.2g)",
-        cells.sizes[0],
-        settings.comparison.condition1,
-        cells.sizes[1],
-        settings.comparison.condition2,
-        model.ls_,
-        features.rank,
-        features.residual_mean,
-        features.residual_max,
-    )
-    if features.residual_mean >= model.tol > 0:
-        log.warning(
-            "The rank stopped at %d with a mean residual of %.2g, above tol=%g; "
-            "more `n_landmarks` or a larger `ls` would bring it down",
-            features.rank,
-            features.residual_mean,
-            model.tol,
-        )
-    if "is_de" in result.table:
-        log.info(
-            "%d of %d genes with a local FDR below %g (cell-level inference: about these cells, "
-            "not about other donors)",
-            result.table["is_de"].sum(),
-            len(result.table),
-            settings.fdr.threshold,
-        )
+    return run_expression(adata, settings)

@@ -6,6 +6,7 @@ from typing import Any
 from anndata import AnnData
 
 from kompot.anndata.expression_results import ExpressionResult
+from kompot.anndata.landmarks import landmarks_info
 from kompot.records.fields import ExpressionFields, Field
 from kompot.records.history import appended_history, environment
 from kompot.settings import ExpressionSettings, FDRSettings
@@ -73,13 +74,7 @@ def uns_entries(
 ) -> dict[str, dict[str, Any]]:
     """Entries of ``uns`` after the run: the history and, if wanted, the landmarks."""
     landmarks = result.model.features_.landmarks
-    info = {
-        "shape": list(landmarks.shape),
-        "dtype": str(landmarks.dtype),
-        "source": record["numerics"]["landmarks_source"],
-        "n_landmarks": len(landmarks),
-        "timestamp": record["timestamp"],
-    }
+    info = landmarks_info(landmarks, record["numerics"]["landmarks_source"], record["timestamp"])
     entries = {_HISTORY_KEY: appended_history(adata.uns.get(_HISTORY_KEY), record, wanted)}
     entries[_HISTORY_KEY]["landmarks_info"] = info
     key = record["result_key"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from kompot.anndata.chunks import ExpressionRows, expression_matrix
 from kompot.records.fields import clean_name
@@ -17,7 +17,6 @@ __all__ = [
     "Cells",
     "read_cells",
     "read_expression",
-    "read_landmarks",
     "read_null_genes",
     "refuse_missing_values",
 ]
@@ -47,6 +46,11 @@ class Cells:
     rows: NDArray[np.intp]
     condition: NDArray[np.intp]
     states: Array
+
+    @property
+    def n_dims(self) -> int:
+        """Number of dimensions of the states."""
+        return self.states.shape[1]
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -252,30 +256,3 @@ def read_null_genes(
         )
         raise ValueError(msg)
     return columns.astype(np.intp) if len(columns) else None
-
-
-def read_landmarks(landmarks: ArrayLike | None, n_dims: int) -> Array | None:
-    """Given landmarks as float64, ``(n_landmarks, n_dims)``.
-
-    Raises
-    ------
-    ValueError
-        If they have another number of dimensions than the embedding or are not finite.
-    """
-    if landmarks is None:
-        return None
-    array = np.asarray(landmarks)
-    if array.ndim != 2 or len(array) == 0 or array.dtype.kind not in "fiub":
-        msg = (
-            "`landmarks` must be a matrix of numbers (n_landmarks, n_dims), "
-            f"got shape {array.shape} of type {array.dtype}."
-        )
-        raise ValueError(msg)
-    if array.shape[1] != n_dims:
-        msg = f"`landmarks` have {array.shape[1]} features but the embedding has {n_dims}."
-        raise ValueError(msg)
-    array = np.asarray(array, dtype=np.float64)
-    if not np.isfinite(array).all():
-        msg = "`landmarks` hold NaN or infinite values."
-        raise ValueError(msg)
-    return array

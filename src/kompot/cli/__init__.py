@@ -1,1 +1,5 @@
-"""."""
+"""The command ``kompot``."""
+
+from kompot.cli.application import main
+
+__all__ = ["main"]

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from kompot import threads
+
 __all__ = ["nearest_distinct_distances"]
 
 Array = NDArray[np.float64]
@@ -45,7 +47,7 @@ def _second_neighbor_distances(states: Array, wanted: Array) -> Array:
         return np.full(len(wanted), np.inf)
     if states.shape[1] <= _TREE_DIMS:
         tree = KDTree(states, balanced_tree=False, compact_nodes=False)
-        distances: Array = tree.query(wanted, k=2, workers=-1)[0][:, 1]
+        distances: Array = tree.query(wanted, k=2, workers=threads.limit())[0][:, 1]
         return distances
     from sklearn.neighbors import NearestNeighbors  # half a second, for wide embeddings only
 

@@ -1,0 +1,5 @@
+"""``python -m kompot.cli``."""
+
+from kompot.cli import main
+
+main()

@@ -1,0 +1,132 @@
+"""What the demo found, in words, beside what was planted."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from anndata import AnnData
+
+from kompot.cli.summary import HEADINGS, listed
+from kompot.plot.stored_runs import read_expression_run
+
+__all__ = ["demo_report"]
+
+_NUMBERS = """\
+- mean lfc: log fold change (natural log), treated over control, averaged over all cells; +0.69 is
+  a doubling. It is measured on log1p values and planted on expected counts, so sizes agree
+  roughly, and a change in few cells leaves a small mean.
+- distance: the whole difference over cell states in units of its uncertainty (Mahalanobis
+  distance). It ranks the genes, those that change in few cells too.
+- local FDR: the probability that a gene with this distance does not change, judged from shuffled
+  genes. It is about these cells, not about other donors."""
+
+
+def demo_report(
+    adata: AnnData, table: pd.DataFrame, gene: str, files: Sequence[Path], seconds: float
+) -> str:
+    """Say what was simulated, what was found, what it means and what to look at.
+
+    Parameters
+    ----------
+    adata
+        Simulated data with the results.
+    table
+        Genes by decreasing distance, with ``effect`` and ``true_lfc``.
+    gene
+        The gene in the figure.
+    files
+        Data, volcano plot, figure of the gene.
+    seconds
+        How long the analysis took.
+    """
+    columns = ["mean_lfc", "mahalanobis", "local_fdr", "effect", "true_lfc"]
+    leading = listed(table[columns].head(10).rename(columns=HEADINGS))
+    parts = [
+        _simulated(adata, table, seconds),
+        f"The ten genes with the largest distance:\n\n{leading}",
+        f"How much of the truth was found\n{_filled(_found(table))}",
+        f"What the numbers mean\n{_filled(_NUMBERS)}",
+        f"What to look at next\n{_next(adata, table, gene, files)}",
+    ]
+    return "\n\n".join(parts)
+
+
+def _simulated(adata: AnnData, table: pd.DataFrame, seconds: float) -> str:
+    """One paragraph on the data."""
+    cells = adata.obs["condition"].value_counts()
+    donors = {
+        name: adata.obs["donor"][adata.obs["condition"] == name].nunique() for name in cells.index
+    }
+    kinds = table["effect"].value_counts()
+    text = (
+        f"Simulated: {adata.n_obs} cells ({cells['control']} control of {donors['control']} "
+        f"donors, {cells['treated']} treated of {donors['treated']} others) on two branches, and "
+        f"{adata.n_vars} genes. {kinds.get('global', 0)} genes were planted to change everywhere "
+        f"(global), {kinds.get('local', 0)} to change in a part of one branch (local). "
+        f"Comparing the conditions took {seconds:.1f} s."
+    )
+    return textwrap.fill(text, 80)
+
+
+def _found(table: pd.DataFrame) -> str:
+    """How the called genes compare with the planted ones."""
+    is_planted = table["effect"] != "none"
+    called = table["is_de"]
+    n_planted, n_called = int(is_planted.sum()), int(called.sum())
+    n_false = int((called & ~is_planted).sum())
+    first = int(is_planted.to_numpy().argmin()) if not is_planted.all() else len(table)
+    kinds = [
+        f"{int((called & members).sum())} of {int(members.sum())} {kind}"
+        for kind in ("global", "local")
+        for members in [table["effect"] == kind]
+    ]
+    lines = [
+        f"- {n_called} genes were called (local FDR < 0.05), {n_called - n_false} of them planted: "
+        f"{', '.join(kinds)}. The planted genes that were missed change little, or are too weakly "
+        "expressed or change in too few cells to be told from noise.",
+        f"- The list begins with {first} planted genes; of its first {n_planted} genes "
+        f"{int(is_planted.head(n_planted).sum())} are planted.",
+    ]
+    if n_false:
+        chance = float(table.loc[called, "local_fdr"].sum())
+        lines.append(
+            f"- Not planted: {n_false} of the {n_called} called genes, where chance accounts for "
+            f"about {chance:.1f}. These genes do differ between the cells, but because donors "
+            "differ and each condition has its own. Cells of one donor are no replicates: whether "
+            "a change would be seen in other donors, only a comparison between donors can tell."
+        )
+    return "\n".join(lines)
+
+
+def _next(adata: AnnData, table: pd.DataFrame, gene: str, files: Sequence[Path]) -> str:
+    """Files and what they show."""
+    data, volcano, panels = files
+    fold_change = read_expression_run(adata).fold_change
+    row = table.loc[gene]
+    planted = "was not planted"
+    if row["effect"] != "none":
+        planted = f"was planted as {row['effect']}, {row['true_lfc']:+.2f} where it is largest"
+    return "\n".join(
+        [
+            f"  {volcano}",
+            "    all genes: called ones in colour, above the line",
+            f"  {panels}",
+            f"    where {gene} changes: it {planted}",
+            f"  {data}",
+            "    the data with the results: scores in .var, the truth in .var['effect'] and",
+            "    .var['true_lfc'], the fold change of every cell in",
+            f"    .layers[{fold_change!r}]",
+            "  On data of your own:",
+            "    kompot de cells.h5ad -o result.h5ad -t genes.csv --groupby condition \\",
+            "      --condition1 control --condition2 treated",
+        ]
+    )
+
+
+def _filled(text: str) -> str:
+    """Paragraphs that begin with a dash, filled to 80 columns."""
+    items = [" ".join(item.split()) for item in text.removeprefix("- ").split("\n- ")]
+    return "\n".join(
+        textwrap.fill(item, 80, initial_indent="  - ", subsequent_indent="    ") for item in items
+    )

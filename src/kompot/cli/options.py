@@ -1,0 +1,131 @@
+"""Options made from the signature and docstring of a function."""
+
+import inspect
+import typing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import NoneType, UnionType
+from typing import Any
+
+import click
+
+from kompot.cli.numpydoc import parameter_texts
+from kompot.cli.values import JSONText, Value
+
+__all__ = ["SectionedCommand", "signature_options"]
+
+_NOT_YET = "Not available yet."
+_WIDTH = 26
+
+
+def signature_options(
+    function: Callable[..., object],
+    *,
+    left_out: Collection[str] = (),
+    short: Mapping[str, str] | None = None,
+) -> list[click.Option]:
+    """An option for each parameter: type, default and help are the function's own.
+
+    Options whose documentation says that they are not available yet work, but are not listed.
+
+    Parameters
+    ----------
+    function
+        A function with annotations and a numpydoc docstring.
+    left_out
+        Names of parameters without an option.
+    short
+        Short spellings, such as ``{"directory": "-o"}``.
+    """
+    kinds, texts = typing.get_type_hints(function), parameter_texts(function)
+    return [
+        _option(parameter, kinds[name], texts[name], (short or {}).get(name))
+        for name, parameter in inspect.signature(function).parameters.items()
+        if name not in left_out and parameter.kind is not parameter.VAR_KEYWORD
+    ]
+
+
+class SectionedCommand(click.Command):
+    """A command whose options are listed under titles.
+
+    Parameters
+    ----------
+    sections
+        Names of options by title, in the order in which they are listed. Other options come last.
+    """
+
+    def __init__(self, *args: Any, sections: Mapping[str, Collection[str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sections = sections
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options."""
+        options = (one for one in self.get_params(ctx) if isinstance(one, click.Option))
+        rest = {option.name: option.get_help_record(ctx) for option in options}
+        for title, names in self.sections.items():
+            records = [rest.pop(name, None) for name in names]
+            _write_section(formatter, title, records)
+        _write_section(formatter, "General", list(rest.values()))
+
+
+def _write_section(
+    formatter: click.HelpFormatter, title: str, records: Sequence[tuple[str, str] | None]
+) -> None:
+    """Write what is to be seen of some options, the texts of all sections in one column."""
+    shown = [(record[0].ljust(_WIDTH), record[1]) for record in records if record is not None]
+    if shown:
+        with formatter.section(title):
+            formatter.write_dl(shown, col_max=_WIDTH)
+
+
+def _option(
+    parameter: inspect.Parameter, annotation: Any, text: str, short: str | None
+) -> click.Option:
+    """The option of a parameter."""
+    dashed, default = parameter.name.replace("_", "-"), parameter.default
+    declarations = [*([short] if short else []), f"--{dashed}", parameter.name]
+    is_required = default is parameter.empty
+    settings: dict[str, Any] = {
+        "help": text,
+        "hidden": _NOT_YET in text,
+        "required": is_required,
+        "default": None if is_required else default,
+    }
+    if _alternatives(annotation) == {bool}:
+        declarations[-2] = f"--{dashed}/--no-{dashed}"
+        if default is not None:
+            settings["help"] += f"  [default: {'yes' if default else 'no'}]"
+    else:
+        settings["type"] = _value(annotation)
+        settings["metavar"] = settings["type"].metavar
+        settings["show_default"] = not is_required and default is not None
+    return click.Option(declarations, **settings)
+
+
+def _alternatives(annotation: Any) -> set[Any]:
+    """The types of a union, without None."""
+    is_union = typing.get_origin(annotation) in (typing.Union, UnionType)
+    return set(typing.get_args(annotation) if is_union else [annotation]) - {NoneType}
+
+
+def _value(annotation: Any) -> Value | JSONText:
+    """How a text of the shell becomes a value of an annotated type.
+
+    Raises
+    ------
+    TypeError
+        If there is no rule for the type.
+    """
+    if annotation is Any:
+        return JSONText()
+    kinds = _alternatives(annotation)
+    lists = {kind for kind in kinds if typing.get_origin(kind) in (list, Sequence)}
+    items = {typing.get_args(kind)[0] for kind in lists} | (kinds - lists)
+    if len(items) != 1 or not items <= {int, float, str}:
+        msg = f"There is no rule that makes {annotation} from a text."
+        raise TypeError(msg)
+    return Value(
+        items.pop(),
+        is_single=bool(kinds - lists),
+        is_list=bool(lists),
+        is_optional=NoneType in typing.get_args(annotation),
+    )

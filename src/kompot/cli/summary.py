@@ -1,0 +1,76 @@
+"""What a gene table says in a few lines."""
+
+import pandas as pd
+
+__all__ = ["HEADINGS", "expression_summary", "listed", "ranked"]
+
+HEADINGS = {
+    "mean_lfc": "mean lfc",
+    "mahalanobis": "distance",
+    "local_fdr": "local FDR",
+    "is_de": "called",
+    "effect": "planted",
+    "true_lfc": "planted lfc",
+}
+_FORMATS = {
+    "mean_lfc": "{:+.3f}",
+    "mahalanobis": "{:.2f}",
+    "local_fdr": "{:.2g}",
+    "true_lfc": "{:+.2f}",
+}
+
+
+def ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """Genes by decreasing distance, or size of the fold change if there are no distances."""
+    if "mahalanobis" in table:
+        return table.sort_values("mahalanobis", ascending=False, kind="stable")
+    order = table["mean_lfc"].abs().sort_values(ascending=False, kind="stable")
+    return table.loc[order.index]
+
+
+def expression_summary(
+    table: pd.DataFrame, condition1: str, condition2: str, fdr_threshold: float, n_genes: int = 10
+) -> str:
+    """How many genes were called, and those that lead the list.
+
+    Parameters
+    ----------
+    table
+        Genes in their order, as :func:`ranked` gives them.
+    condition1, condition2
+        Labels of the conditions.
+    fdr_threshold
+        Local false discovery rate below which genes were called.
+    n_genes
+        How many to list.
+    """
+    compared = f"{len(table)} genes from {condition1} to {condition2}"
+    if "is_de" in table:
+        number = int(table["is_de"].sum())
+        heading = (
+            f"{number} of {compared} called: local FDR < {fdr_threshold:g}, "
+            "about these cells, not other donors."
+        )
+    else:
+        heading = f"{compared}; without null genes there is no FDR, so none is called."
+    columns = [name for name in HEADINGS if name in table]
+    lines = listed(table[columns].head(n_genes).rename(columns=HEADINGS))
+    return f"{heading}\n\n{lines}\n\nmean lfc: natural log, {condition2} over {condition1}"
+
+
+def listed(table: pd.DataFrame) -> str:
+    """A table of genes as aligned text, yes and no for truth values."""
+    formats = {HEADINGS[name]: pattern for name, pattern in _FORMATS.items()}
+    columns = [["gene", *map(str, table.index)]]
+    for name, column in table.items():
+        if column.dtype == bool:
+            texts = ["yes" if value else "no" for value in column]
+        else:
+            texts = [formats.get(str(name), "{}").format(value) for value in column]
+        columns.append([str(name), *texts])
+    widths = [max(map(len, texts)) for texts in columns]
+    rows = zip(*columns, strict=True)
+    return "\n".join(
+        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
+        for row in rows
+    )

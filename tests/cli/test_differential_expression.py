@@ -1,0 +1,177 @@
+import numpy as np
+import pandas as pd
+import pytest
+from threadpoolctl import threadpool_info
+
+from kompot.anndata import compute_differential_expression
+from kompot.cli import differential_expression as module
+from kompot.cli.files import read_data, write_data
+
+MEAN_LFC = "kompot_de_control_to_treated_mean_lfc"
+
+
+@pytest.fixture(scope="module")
+def expected(cells):
+    result = compute_differential_expression(
+        cells.copy(),
+        "condition",
+        "control",
+        "treated",
+        null_genes=50,
+        random_state=0,
+        progress=False,
+        return_full_results=True,
+    )
+    return result["table"]
+
+
+@pytest.mark.parametrize("kinds", [(".h5ad", ".zarr"), (".zarr", ".h5ad")])
+def test_data_from_file_to_file(de, cells, expected, tmp_path, kinds):
+    source, target = tmp_path / f"in{kinds[0]}", tmp_path / f"out{kinds[1]}"
+    write_data(cells.copy(), source, kinds[0])
+    code, out, err = de(source, "-o", target)
+    assert code == 0, err
+    assert out.startswith(f"{expected['is_de'].sum()} of 30 genes from control to treated called")
+    assert f"wrote {target}" in err
+    found = read_data(target)
+    np.testing.assert_allclose(found.var[MEAN_LFC], expected["mean_lfc"], rtol=1e-6)
+    assert found.layers["kompot_de_control_to_treated_fold_change"].shape == cells.shape
+    assert "run_history" in found.uns["kompot_de"]
+
+
+@pytest.mark.parametrize(("kind", "separator"), [("csv", ","), ("tsv", "\t")])
+def test_table_begins_with_the_largest_distance(
+    de, cells_file, expected, tmp_path, kind, separator
+):
+    before = cells_file.read_bytes()
+    path = tmp_path / f"genes.{kind}"
+    code, out, err = de(cells_file, "-t", path, "--no-progress")
+    assert code == 0
+    assert err == f"kompot: wrote {path}\n"
+    assert cells_file.read_bytes() == before
+    table = pd.read_csv(path, sep=separator, index_col="gene")
+    wanted = expected.sort_values("mahalanobis", ascending=False)
+    pd.testing.assert_frame_equal(table, wanted, check_names=False)
+    listed = [line.split()[0] for line in out.splitlines()[3:13]]
+    assert listed == list(wanted.index[:10])
+
+
+def test_progress_is_on_stderr_and_quiet_means_quiet(de, cells_file, tmp_path):
+    _, out, err = de(cells_file, "-t", tmp_path / "genes.csv")
+    assert "predicting" not in out
+    assert "fitting" in err
+    assert de(cells_file, "-q", "-t", tmp_path / "genes.csv") == (0, "", "")
+
+
+def test_verbose_shows_log_lines(de, cells_file, tmp_path):
+    code, _, err = de(cells_file, "-v", "--no-progress", "-t", tmp_path / "genes.csv")
+    assert code == 0
+    assert f"kompot: reading {cells_file}" in err
+    assert "length scale" in err
+
+
+@pytest.mark.parametrize("kind", [".h5ad", ".zarr"])
+def test_output_may_be_the_input(de, cells, tmp_path, kind):
+    path = tmp_path / f"cells{kind}"
+    write_data(cells.copy(), path, kind)
+    assert de(path, "-o", path, "-q")[0] == 0
+    assert MEAN_LFC in read_data(path).var
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_without_distances_genes_are_listed_by_fold_change(de, cells_file, expected, tmp_path):
+    path = tmp_path / "genes.csv"
+    code, out, _ = de(cells_file, "--table", path, "--no-compute-mahalanobis", "--no-progress")
+    assert code == 0
+    assert "none is called" in out
+    first = expected["mean_lfc"].abs().idxmax()
+    assert pd.read_csv(path)["gene"][0] == first
+
+
+def test_selected_genes(de, cells_file, tmp_path):
+    path = tmp_path / "genes.csv"
+    code, _, err = de(cells_file, "-t", path, "--genes", "gene_0003,gene_0001", "-q")
+    assert code == 0, err
+    assert set(pd.read_csv(path)["gene"]) == {"gene_0003", "gene_0001"}
+
+
+def test_missing_column_is_an_error_with_the_message(shell, cells_file, tmp_path):
+    output = tmp_path / "out.h5ad"
+    args = ["--groupby", "nothing", "--condition1", "control", "--condition2", "treated"]
+    code, out, err = shell("de", cells_file, "-o", output, *args)
+    assert (code, out) == (1, "")
+    assert err.startswith("kompot: error: ")
+    assert "nothing" in err
+    assert "Traceback" not in err
+    assert not output.exists()
+
+
+def test_option_that_is_not_available_yet_is_refused(de, cells_file, tmp_path):
+    code, _, err = de(cells_file, "-t", tmp_path / "t.csv", "--sample-col", "sample")
+    assert code == 1
+    assert "`sample_col` cannot be used yet" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ([], "-t/--table-output"),
+        (["-o", "{}/out.txt"], "must end in .h5ad or .zarr"),
+        (["-t", "{}/out.xlsx"], "must end in .csv or .tsv"),
+        (["-o", "{}/absent/out.h5ad"], "does not exist"),
+        (["-o", "{}/folder.h5ad"], "is a directory"),
+        (["-t", "{}/t.csv", "--threads", "0"], "--threads"),
+    ],
+)
+def test_useless_command_is_refused_before_any_work(
+    de, cells_file, tmp_path, monkeypatch, args, text
+):
+    (tmp_path / "folder.h5ad").mkdir()
+    monkeypatch.setattr(module, "read_data", lambda _path: pytest.fail("the data were read"))
+    code, out, err = de(cells_file, *[arg.format(tmp_path) for arg in args])
+    assert (code, out) == (2, "")
+    assert text in err
+
+
+def test_missing_input_is_a_usage_error(de, tmp_path):
+    code, _, err = de(tmp_path / "no.h5ad", "-o", tmp_path / "out.h5ad")
+    assert code == 2
+    assert "does not exist" in err
+
+
+def test_unreadable_input_is_an_error(de, tmp_path):
+    path = tmp_path / "cells.h5ad"
+    path.write_text("not HDF5")
+    code, _, err = de(path, "-o", tmp_path / "out.h5ad")
+    assert code == 1
+    assert err.startswith("kompot: error: ")
+
+
+def test_failing_writer_leaves_both_outputs(de, cells_file, tmp_path, monkeypatch):
+    output, table = tmp_path / "out.h5ad", tmp_path / "genes.csv"
+    output.write_text("old")
+    table.write_text("old")
+
+    def fail(_table, path, _kind):
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_table", fail)
+    code, out, err = de(cells_file, "-o", output, "-t", table, "--no-progress")
+    assert (code, out) == (1, "")
+    assert "No space left on device" in err
+    assert output.read_text() == table.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_threads_limit_the_linear_algebra(de, cells_file, tmp_path, monkeypatch):
+    seen = []
+
+    def compute(*args, **kwargs):
+        seen.extend(library["num_threads"] for library in threadpool_info())
+        return compute_differential_expression(*args, **kwargs)
+
+    monkeypatch.setattr(module, "compute_differential_expression", compute)
+    code, _, err = de(cells_file, "-t", tmp_path / "t.csv", "--threads", "1", "-q")
+    assert code == 0, err
+    assert set(seen) == {1}

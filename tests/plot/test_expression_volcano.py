@@ -1,0 +1,243 @@
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+
+from kompot.plot import KOMPOT_COLORS, VolcanoStyle, volcano, volcano_de
+
+KEY = "kompot_de_control_to_treated"
+
+
+def points(ax):
+    """Points of each group of genes by the first words of its label."""
+    found = [one for one in ax.collections if isinstance(one, PathCollection)]
+    return {one.get_label().rpartition(" (")[0]: one for one in found if "(" in one.get_label()}
+
+
+def named(ax):
+    return {text.get_text() for text in ax.texts}
+
+
+@pytest.fixture
+def table():
+    rng = np.random.default_rng(1)
+    lfc = np.r_[1.0, 0.8, -0.9, rng.normal(0, 0.1, 50)]
+    distance = np.r_[9.0, 8.0, 7.0, rng.uniform(0, 3, 50)]
+    genes = [f"gene_{number}" for number in range(53)]
+    return pd.DataFrame(
+        {"mean_lfc": lfc, "mahalanobis": distance, "is_de": distance > 5}, index=genes
+    )
+
+
+def test_each_gene_is_a_point_in_the_colour_of_its_direction(table, ax):
+    assert volcano(table, ax=ax, condition="treated") is ax
+    groups = points(ax)
+    assert {name: len(one.get_offsets()) for name, one in groups.items()} == {
+        "not called": 50,
+        "lower in treated": 1,
+        "higher in treated": 2,
+    }
+    up = groups["higher in treated"]
+    np.testing.assert_allclose(up.get_offsets(), [[1.0, 9.0], [0.8, 8.0]])
+    assert tuple(up.get_facecolor()[0]) == to_rgba(KOMPOT_COLORS["direction"]["up"])
+    assert all(one.get_rasterized() for one in groups.values())
+    low, high = ax.get_xlim()
+    assert low < -0.9
+    assert high > 1.0
+    assert ax.get_ylim()[0] == 0
+
+
+def test_names_of_the_strongest_or_of_those_given(table, ax):
+    volcano(table, labels=2, ax=ax)
+    assert named(ax) == {"gene_0", "gene_1"}
+    other = Figure().subplots()
+    volcano(table, labels=["gene_7"], highlight=["gene_8"], ax=other)
+    assert named(other) == {"gene_7", "gene_8"}
+    rings = [one for one in other.collections if len(one.get_facecolor()) == 0]
+    np.testing.assert_allclose(
+        rings[0].get_offsets(), [table.loc["gene_8", ["mean_lfc", "mahalanobis"]].astype(float)]
+    )
+
+
+def test_no_names_no_legend_no_line(table, ax):
+    volcano(table, labels=0, show_legend=False, ax=ax)
+    assert named(ax) == set()
+    assert ax.get_legend() is None
+
+
+def test_names_do_not_cover_each_other_and_stay_inside(ax):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"mean_lfc": rng.normal(0, 0.2, 25), "mahalanobis": rng.uniform(5, 6, 25), "is_de": True},
+        index=[f"gene_{number:04d}" for number in range(25)],
+    )
+    volcano(table, labels=25, ax=ax)
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    # Extents with the line to the point; of the text alone:
+    boxes = [super(type(text), text).get_window_extent() for text in ax.texts]
+    frame = ax.get_window_extent()
+    assert len(boxes) == 25
+    for number, box in enumerate(boxes):
+        assert frame.x0 <= box.x0
+        assert box.x1 <= frame.x1
+        for other in boxes[:number]:
+            assert not box.shrunk(0.95, 0.6).overlaps(other.shrunk(0.95, 0.6))
+
+
+def test_genes_without_a_score_are_left_out(table, ax):
+    table.loc["gene_0", "mahalanobis"] = np.nan
+    volcano(table, ax=ax)
+    assert sum(len(one.get_offsets()) for one in points(ax).values()) == 52
+
+
+def test_table_without_called_genes(table, ax):
+    volcano(table.drop(columns="is_de"), significant=None, ax=ax)
+    assert len(points(ax)["not called"].get_offsets()) == 53
+    assert named(ax) == set()
+
+
+def test_empty_table_is_an_empty_plot(table, ax):
+    volcano(table.iloc[:0], ax=ax)
+    assert named(ax) == set()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"score": "height"}, "height"),
+        ({"labels": ["TP53"]}, "TP53"),
+        ({"highlight": ["TP53"]}, "TP53"),
+    ],
+)
+def test_what_is_not_in_the_table_is_refused(table, ax, arguments, text):
+    with pytest.raises(ValueError, match=text):
+        volcano(table, ax=ax, **arguments)
+
+
+def test_current_axes_are_the_default(table):
+    expected = plt.figure().subplots()
+    assert volcano(table) is expected
+
+
+def test_run_is_read_from_the_history(analysed, ax):
+    volcano_de(analysed, ax=ax, title="A title")
+    groups = points(ax)
+    called = analysed.var[f"{KEY}_is_de"].to_numpy()
+    up = analysed.var[f"{KEY}_mean_lfc"].to_numpy() > 0
+    assert called.any()
+    for name, members in (
+        ("not called", ~called),
+        ("lower in treated", called & ~up),
+        ("higher in treated", called & up),
+    ):
+        columns = [f"{KEY}_mean_lfc", f"{KEY}_mahalanobis"]
+        np.testing.assert_allclose(
+            groups[name].get_offsets(), analysed.var.loc[members, columns].to_numpy()
+        )
+    assert ax.get_title() == "A title"
+    assert ax.get_xlabel() == "mean log fold change, control to treated"
+    assert ax.get_ylabel() == "Mahalanobis distance"
+    best = analysed.var.loc[called, f"{KEY}_mahalanobis"].nlargest(10).index
+    assert named(ax) == set(best)
+    line = [one.get_ydata()[0] for one in ax.lines if one.get_linestyle() == "--"]
+    assert line == [analysed.var.loc[called, f"{KEY}_mahalanobis"].min()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [
+        ("local_fdr", "mahalanobis_local_fdr"),
+        ("tail_fdr", "mahalanobis_tail_fdr"),
+        ("ptp", "ptp"),
+    ],
+)
+def test_rates_are_drawn_as_minus_log10(analysed, ax, kind, column):
+    volcano_de(analysed, ax=ax, y_axis_type=kind, significance_threshold=0.2)
+    rate = analysed.var[f"{KEY}_{column}"].to_numpy()
+    groups = points(ax)
+    assert len(groups["not called"].get_offsets()) == (rate >= 0.2).sum()
+    heights = np.concatenate([one.get_offsets()[:, 1] for one in groups.values()])
+    expected = -np.log10(np.maximum(rate, rate[rate > 0].min()))
+    np.testing.assert_allclose(np.sort(heights), np.sort(expected))
+    assert ax.get_ylabel().startswith("-log10")
+    line = [one.get_ydata()[0] for one in ax.lines if one.get_linestyle() == "--"]
+    np.testing.assert_allclose(line, -np.log10(0.2))
+
+
+def test_threshold_of_distances_and_number_of_top_genes(analysed):
+    distance = analysed.var[f"{KEY}_mahalanobis"]
+    cut = distance.median()
+    first, second = (Figure().subplots() for _ in range(2))
+    volcano_de(analysed, ax=first, significance_threshold=cut, show_thresholds=False)
+    assert len(points(first)["not called"].get_offsets()) == (distance <= cut).sum()
+    assert not [one for one in first.lines if one.get_linestyle() == "--"]
+    volcano_de(analysed, ax=second, n_top_genes=7, gene_labels=20)
+    assert named(second) == set(distance.nlargest(7).index)
+
+
+def test_colours_and_sizes(analysed, ax):
+    style = {
+        "color_up": "#111111",
+        "color_down": "#222222",
+        "color_background": "#333333",
+        "alpha_background": 0.5,
+        "point_size": 3,
+        "font_size": 6,
+    }
+    volcano_de(analysed, ax=ax, **style)
+    found = points(ax)
+    assert tuple(found["higher in treated"].get_facecolor()[0]) == to_rgba("#111111")
+    assert tuple(found["lower in treated"].get_facecolor()[0]) == to_rgba("#222222")
+    assert tuple(found["not called"].get_facecolor()[0]) == to_rgba("#333333", 0.5)
+    assert found["not called"].get_sizes() == [9]
+    assert {text.get_fontsize() for text in ax.texts} == {6}
+    assert VolcanoStyle(**style).font_size == 6
+
+
+def test_columns_can_be_named_without_any_run(analysed, ax):
+    del analysed.uns["kompot_de"]
+    volcano_de(analysed, f"{KEY}_mean_lfc", f"{KEY}_mahalanobis", ax=ax, condition2="drug")
+    assert len(points(ax)["not called"].get_offsets()) == analysed.n_vars
+    assert "higher in drug" in points(ax)
+
+
+def test_new_figure_has_the_size_asked_for(analysed):
+    ax = volcano_de(analysed, figsize=(5, 4))
+    np.testing.assert_allclose(ax.figure.get_size_inches(), (5, 4))
+
+
+def test_data_are_not_changed_and_no_figure_is_opened(analysed, ax):
+    var, uns = analysed.var.copy(), dict(analysed.uns["kompot_de"])
+    volcano_de(analysed, ax=ax, highlight_genes=[analysed.var_names[0]])
+    pd.testing.assert_frame_equal(analysed.var, var)
+    assert analysed.uns["kompot_de"] == uns
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"y_axis_type": "pvalue"}, ValueError, "must be one of"),
+        ({"score_key": "nothing"}, ValueError, "nothing"),
+        ({"highlight_genes": ["TP53"]}, ValueError, "TP53"),
+        ({"run_id": 4}, ValueError, r"no run 4.*0 \(control to treated\)"),
+        ({"condition1": "young"}, ValueError, "young"),
+        ({"sort_key": "x"}, TypeError, "sort_key"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(analysed, ax, arguments, error, text):
+    with pytest.raises(error, match=text):
+        volcano_de(analysed, ax=ax, **arguments)
+
+
+def test_import_does_not_load_pyplot():
+    code = "import sys, kompot.plot; print('matplotlib.pyplot' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

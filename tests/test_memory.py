@@ -1,0 +1,27 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kompot import memory
+
+
+def test_bytes_are_those_of_numpy():
+    assert memory.dense_bytes(7, 3) == np.zeros((7, 3)).nbytes
+    assert memory.dense_bytes(7, 3, itemsize=4) == np.zeros((7, 3), np.float32).nbytes
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(5, "5 B"), (1500, "1.5 kB"), (2e9, "2 GB"), (3.2e13, "32 TB")]
+)
+def test_sizes_in_words(size, text):
+    assert memory.human(size) == text
+
+
+def test_what_does_not_fit_is_refused_with_a_remedy(monkeypatch):
+    available = SimpleNamespace(available=1000)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: available)
+    memory.require(500, 0.5, what="arrays", remedy="Buy more.")
+    match = "arrays need 501 B, more than max_memory_ratio=0.5 of the 1 kB available. Buy more."
+    with pytest.raises(MemoryError, match=match):
+        memory.require(501, 0.5, what="arrays", remedy="Buy more.")
