@@ -8,7 +8,7 @@ _ROLES = (
     *("imputed1", "imputed2", "fold_change", "zscores", "std1", "std2", "covariance"),
 )
 
-__all__ = ["ExpressionFields", "Field", "clean_name"]
+__all__ = ["AbundanceFields", "ExpressionFields", "Field", "clean_name"]
 
 
 def clean_name(label: object) -> str:
@@ -29,7 +29,8 @@ class Field:
     name
         Key in its location.
     location
-        Attribute of the AnnData object that holds it: ``obs``, ``var``, ``layers``, ``obsp``.
+        Attribute of the AnnData object that holds it: ``obs``, ``var``, ``layers``, ``obsp`` or
+        ``uns``.
     type
         What it is, the same for all runs (``mahalanobis``, ``imputed``, ...).
     role
@@ -46,8 +47,8 @@ class Field:
 
 
 @dataclass(frozen=True)
-class ExpressionFields:
-    """Where a differential-expression run is written.
+class _Names:
+    """Names made of a run's key and conditions.
 
     Parameters
     ----------
@@ -67,6 +68,10 @@ class ExpressionFields:
 
     def _within(self, condition: str, part: str) -> str:
         return f"{self.key}_{clean_name(condition)}_{part}"
+
+
+class ExpressionFields(_Names):
+    """Where a differential-expression run is written."""
 
     @property
     def mean_lfc(self) -> Field:
@@ -170,3 +175,78 @@ class ExpressionFields:
     def _std(self, condition: str, number: int) -> Field:
         text = f"Posterior standard deviation of the expression of {condition}, for every gene"
         return Field(self._within(condition, "std"), "obs", "std", f"std_key_{number}", text)
+
+
+class AbundanceFields(_Names):
+    """Where a differential-abundance run is written."""
+
+    @property
+    def lfc(self) -> Field:
+        """Log fold change of the density at each cell."""
+        text = "Log fold change of the normalised density (natural log)"
+        return self._obs("lfc", "log_fold_change", "lfc_key", text)
+
+    @property
+    def zscore(self) -> Field:
+        """Standard score of each cell."""
+        text = "Log fold change in units of its posterior standard deviation"
+        return self._obs("lfc_zscore", "log_fold_change_zscore", "zscore_key", text)
+
+    @property
+    def ptp(self) -> Field:
+        """Tail probability of each cell."""
+        text = "-log10 of the posterior probability that the change has the other sign"
+        return self._obs("neg_log10_lfc_ptp", "ptp", "ptp_key", text)
+
+    @property
+    def direction(self) -> Field:
+        """Up, neutral or down."""
+        text = "Direction of change beyond both thresholds"
+        return self._obs("lfc_direction", "direction", "direction_key", text)
+
+    @property
+    def lfsr(self) -> Field:
+        """Local false sign rate of each cell."""
+        text = "Local false sign rate by adaptive shrinkage over the cells (cell level)"
+        return self._obs("lfc_lfsr", "lfsr", "lfsr_key", text)
+
+    @property
+    def svalue(self) -> Field:
+        """Mean false sign rate of this cell and all surer ones."""
+        text = "False sign rate among this cell and all surer ones (cell level)"
+        return self._obs("lfc_svalue", "svalue", "svalue_key", text)
+
+    @property
+    def density1(self) -> Field:
+        """Log density of condition 1."""
+        return self._density(self.condition1, 1)
+
+    @property
+    def density2(self) -> Field:
+        """Log density of condition 2."""
+        return self._density(self.condition2, 2)
+
+    @property
+    def colors(self) -> Field:
+        """Colours of the directions, where scanpy looks for them."""
+        name = f"{self.direction.name}_colors"
+        return Field(name, "uns", "colors", "colors_key", "Colours of the directions, in order")
+
+    @property
+    def documented_colors(self) -> Field:
+        """The same colours under the documented name."""
+        name = f"{self.key}_lfc_direction_colors"
+        return Field(name, "uns", "colors", "documented_colors_key", "Colours of the directions")
+
+    def __iter__(self) -> Iterator[Field]:
+        """All fields that a run can have."""
+        yield from (self.lfc, self.zscore, self.ptp, self.direction, self.lfsr, self.svalue)
+        yield from (self.density1, self.density2, self.colors, self.documented_colors)
+
+    def _obs(self, part: str, kind: str, role: str, text: str) -> Field:
+        return Field(self._between(part), "obs", kind, role, text)
+
+    def _density(self, condition: str, number: int) -> Field:
+        text = f"Log density of {condition}, normalised to one over its cells (natural log)"
+        name = self._within(condition, "log_density")
+        return Field(name, "obs", "density", f"density_key_{number}", text)

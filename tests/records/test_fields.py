@@ -1,0 +1,66 @@
+import pytest
+
+from kompot.records.fields import AbundanceFields, ExpressionFields, clean_name
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("Pre-treat A", "Pre_treat_A"),
+        ("B/2.x", "B_2_x"),
+        ("α β", "α_β"),
+        (3, "3"),
+        (True, "True"),
+        ("a_b", "a_b"),
+        ("<b>&'\"", "<b>&'\""),
+    ],
+)
+def test_labels_are_cleaned_as_documented(label, name):
+    assert clean_name(label) == name
+
+
+def test_expression_names_are_the_documented_ones():
+    fields = ExpressionFields("R", "A 1", "B")
+    assert {field.location: field.name for field in fields if field.type == "is_de"} == {
+        "var": "R_A_1_to_B_is_de"
+    }
+    assert [(field.location, field.name, field.type) for field in fields] == [
+        ("var", "R_A_1_to_B_mean_lfc", "mean_log_fold_change"),
+        ("var", "R_A_1_to_B_mahalanobis", "mahalanobis"),
+        ("var", "R_A_1_to_B_ptp", "ptp"),
+        ("var", "R_A_1_to_B_mahalanobis_pvalue", "mahalanobis_pvalue"),
+        ("var", "R_A_1_to_B_mahalanobis_local_fdr", "mahalanobis_local_fdr"),
+        ("var", "R_A_1_to_B_mahalanobis_tail_fdr", "mahalanobis_tail_fdr"),
+        ("var", "R_A_1_to_B_is_de", "is_de"),
+        ("layers", "R_A_1_imputed", "imputed"),
+        ("layers", "R_B_imputed", "imputed"),
+        ("layers", "R_A_1_to_B_fold_change", "fold_change"),
+        ("layers", "R_A_1_to_B_fold_change_zscores", "fold_change_zscores"),
+        ("obs", "R_A_1_std", "std"),
+        ("obs", "R_B_std", "std"),
+        ("obsp", "R_A_1_to_B_posterior_covariance", "covariance"),
+    ]
+
+
+def test_abundance_names_are_the_documented_ones():
+    assert [
+        (field.location, field.name, field.type) for field in AbundanceFields("R", "A", "B")
+    ] == [
+        ("obs", "R_A_to_B_lfc", "log_fold_change"),
+        ("obs", "R_A_to_B_lfc_zscore", "log_fold_change_zscore"),
+        ("obs", "R_A_to_B_neg_log10_lfc_ptp", "ptp"),
+        ("obs", "R_A_to_B_lfc_direction", "direction"),
+        ("obs", "R_A_to_B_lfc_lfsr", "lfsr"),
+        ("obs", "R_A_to_B_lfc_svalue", "svalue"),
+        ("obs", "R_A_log_density", "density"),
+        ("obs", "R_B_log_density", "density"),
+        ("uns", "R_A_to_B_lfc_direction_colors", "colors"),
+        ("uns", "R_lfc_direction_colors", "colors"),
+    ]
+
+
+@pytest.mark.parametrize("kind", [ExpressionFields, AbundanceFields])
+def test_every_field_of_a_run_has_its_own_name_and_role(kind):
+    fields = list(kind("R", "A", "B"))
+    assert len({(field.location, field.name) for field in fields}) == len(fields)
+    assert len({field.role for field in fields}) == len(fields)
