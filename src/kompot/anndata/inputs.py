@@ -173,11 +173,12 @@ def read_expression(adata: AnnData, cells: Cells, comparison: Comparison) -> Exp
         If the layer or genes do not exist, or values are missing.
     """
     layer, genes = comparison.layer, comparison.genes
-    if layer is not None and layer not in adata.layers:
-        msg = f"Layer {layer!r} not found in adata.layers. Available layers: {list(adata.layers)}"
+    names = [name for name in adata.layers if name is not None]  # None is X in anndata >= 0.13
+    if layer is not None and layer not in names:
+        msg = f"Layer {layer!r} not found in adata.layers. Available layers: {names}"
         raise ValueError(msg)
     if layer is None and adata.X is None:
-        msg = f"adata.X is empty; choose a `layer`. Available layers: {list(adata.layers)}"
+        msg = f"adata.X is empty; choose a `layer`. Available layers: {names}"
         raise ValueError(msg)
     if adata.n_vars == 0:
         msg = "`adata` has no genes."

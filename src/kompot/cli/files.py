@@ -98,7 +98,8 @@ def replaced(target: Path) -> Iterator[Path]:
 def _require_space(adata: "AnnData", folder: Path) -> None:
     """Refuse to write arrays that cannot fit; they are not compressed."""
     holders = (adata.layers, adata.obsm, adata.varm, adata.obsp, adata.varp)
-    arrays = [adata.X, *(array for holder in holders for array in holder.values())]
+    held = (item for holder in holders for item in holder.items())
+    arrays = [adata.X, *(array for name, array in held if name is not None)]  # None may be X
     needed, free = sum(map(_n_bytes, arrays)), shutil.disk_usage(folder).free
     if needed > free:
         msg = (

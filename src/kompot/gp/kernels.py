@@ -57,6 +57,13 @@ class Kernel:
         r"""Covariance at distances in units of :math:`\ell`; may overwrite its argument."""
         raise NotImplementedError
 
+    def slope(self, scaled: Array) -> Array:
+        r""":math:`\kappa'(s) / s` at distances :math:`s` in units of :math:`\ell`.
+
+        The gradient of :math:`k(x, y)` by :math:`x` is this times :math:`(x - y) / \ell^2`.
+        """
+        raise NotImplementedError
+
 
 class Matern52(Kernel):
     r"""Matérn 5/2, :math:`(1 + s + s^2/3)\,e^{-s}` with :math:`s = \sqrt5\,\|x-y\| / \ell`."""
@@ -74,6 +81,11 @@ class Matern52(Kernel):
         scaled *= polynomial
         return scaled
 
+    def slope(self, scaled: Array) -> Array:
+        r""":math:`-\tfrac53 (1 + t)\,e^{-t}` with :math:`t = \sqrt5 s`."""
+        t = np.sqrt(5.0) * scaled
+        return -5.0 / 3.0 * (1.0 + t) * np.exp(-t)
+
 
 class Matern32(Kernel):
     r"""Matérn 3/2, :math:`(1 + s)\,e^{-s}` with :math:`s = \sqrt3\,\|x-y\| / \ell`."""
@@ -85,6 +97,10 @@ class Matern32(Kernel):
         s = np.sqrt(3.0) * scaled
         return (1.0 + s) * np.exp(-s)
 
+    def slope(self, scaled: Array) -> Array:
+        r""":math:`-3\,e^{-\sqrt3 s}`."""
+        return -3.0 * np.exp(-np.sqrt(3.0) * scaled)
+
 
 class Exponential(Kernel):
     r"""Exponential (Matérn 1/2), :math:`e^{-s}` with :math:`s = \|x-y\| / \ell`."""
@@ -95,6 +111,11 @@ class Exponential(Kernel):
         """Covariance at scaled distances."""
         return np.exp(-scaled)
 
+    def slope(self, scaled: Array) -> Array:
+        r""":math:`-e^{-s} / s`; 0 at :math:`s = 0`, where the kernel has a kink and no gradient."""
+        apart = scaled > 0
+        return np.where(apart, -np.exp(-scaled) / np.where(apart, scaled, 1.0), 0.0)
+
 
 class SquaredExponential(Kernel):
     r"""Squared exponential, :math:`e^{-s^2/2}` with :math:`s = \|x-y\| / \ell`."""
@@ -104,6 +125,10 @@ class SquaredExponential(Kernel):
     def of_distance(self, scaled: Array) -> Array:
         """Covariance at scaled distances."""
         return np.exp(-0.5 * scaled**2)
+
+    def slope(self, scaled: Array) -> Array:
+        r""":math:`-e^{-s^2/2}`."""
+        return -np.exp(-0.5 * scaled**2)
 
 
 @dataclass(frozen=True)
@@ -124,6 +149,10 @@ class RationalQuadratic(Kernel):
     def of_distance(self, scaled: Array) -> Array:
         """Covariance at scaled distances."""
         return (1.0 + scaled**2 / (2.0 * self.alpha)) ** -self.alpha
+
+    def slope(self, scaled: Array) -> Array:
+        r""":math:`-(1 + s^2 / 2\alpha)^{-\alpha-1}`."""
+        return -((1.0 + scaled**2 / (2.0 * self.alpha)) ** (-self.alpha - 1.0))
 
 
 KERNELS: dict[str, type[Kernel]] = {

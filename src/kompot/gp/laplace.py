@@ -1,10 +1,13 @@
 r"""Laplace approximation of the log density in feature space.
 
 With features :math:`\Phi` of rank :math:`r`, :math:`f = \mu + \Phi z` and :math:`z \sim N(0, I)`,
-the log posterior of nearest-neighbour distances is strictly concave, with Hessian
-:math:`-H`, :math:`H = I + \Phi^\top \operatorname{diag}(e^{f + \log V}) \Phi`. Newton's method finds
-its only maximum :math:`\hat z` in a few steps, and :math:`z \sim N(\hat z, H^{-1})` is the Laplace
-approximation (Rasmussen & Williams 2006, section 3.4).
+the log posterior of nearest-neighbour distances is strictly concave with Hessian :math:`-H`,
+
+.. math:: H = I + \Phi^\top \operatorname{diag}(e^{f + \log V}) \Phi.
+
+Newton's method finds its only maximum :math:`\hat z` in a few steps, and
+:math:`z \sim N(\hat z, H^{-1})` is the Laplace approximation
+(Rasmussen & Williams 2006, section 3.4).
 """
 
 import warnings
@@ -36,7 +39,6 @@ _STORED_BYTES = 512 * 2**20
 _CHUNK = 4096
 _SUFFICIENT_DECREASE = 1e-4
 _SMALLEST_STEP = 2.0**-40
-_EULER_GAMMA = float(np.euler_gamma)
 _LOG_EXPONENTIAL_VARIANCE = np.pi**2 / 6.0
 
 
@@ -68,6 +70,10 @@ class DensityPosterior:
     log_evidence
         Laplace log marginal likelihood
         :math:`\log p(r | \hat z) - \tfrac12 |\hat z|^2 - \tfrac12 \log\det H`.
+    score_gram
+        Variance of the log likelihood's gradient as the cells show it,
+        :math:`G = \sum_i w_i \phi_i^\top\phi_i` with
+        :meth:`kompot.gp.density.NeighborLikelihood.score_weights`, ``(rank, rank)``.
     """
 
     mu: float
@@ -78,6 +84,7 @@ class DensityPosterior:
     converged: bool
     n_iter: int
     log_evidence: float
+    score_gram: Array
 
     def mean(self, phi: Array) -> Array:
         r"""Posterior mode :math:`\mu + \phi\hat z` at features ``(n_points, rank)``."""
@@ -96,6 +103,20 @@ class DensityPosterior:
         """Posterior covariance of the weights, :math:`H^{-1}`, ``(rank, rank)``."""
         inverse: Array = cho_solve((self.factor, True), np.eye(len(self.factor)))
         return (inverse + inverse.T) / 2.0
+
+    @cached_property
+    def robust_covariance(self) -> Array:
+        r"""Covariance of the weights without trust in the likelihood's information.
+
+        :math:`H^{-1} (I + G) H^{-1}`. Were the likelihood right, :math:`G = H - I` and this were
+        :math:`H^{-1}`. Nearest-neighbour distances are not independent, and neither the dimension
+        nor a stiff prior fits them everywhere, so that the variance of the score is a fraction
+        or a multiple of the Hessian (the sandwich of misspecified likelihoods: White 1982,
+        *Econometrica* 50, 1; in a posterior: Müller 2013, *Econometrica* 81, 1805).
+        """
+        inner = self.score_gram + np.eye(len(self.weights))
+        robust: Array = self.covariance @ inner @ self.covariance
+        return (robust + robust.T) / 2.0
 
 
 def fit_density(
@@ -183,7 +204,7 @@ class _Passes:
         return total
 
     def gram(self, cells: Array) -> Array:
-        r""":math:`\Phi^\top \operatorname{diag}(w) \Phi` for weights ``(n_cells,)``, not negative."""
+        r""":math:`\Phi^\top \operatorname{diag}(w) \Phi` for weights ``(n_cells,)`` :math:`\ge 0`."""
         total = np.zeros((self.features.rank, self.features.rank))
         root = np.sqrt(cells)
         for rows, phi in self:
@@ -212,12 +233,8 @@ class _LogPosterior:
         self.scale = max(float(np.linalg.norm(self.total)), 1.0)
 
     def regression_start(self) -> Array:
-        r"""Weights of a ridge regression of the nearest-neighbour log density.
-
-        Minus the log volume is :math:`f` plus noise of mean :math:`\gamma` (Euler's) and variance
-        :math:`\pi^2/6`, minus the log of an exponential variable.
-        """
-        target = -self.likelihood.log_volume - _EULER_GAMMA - self.mu
+        """Weights of a ridge regression of the nearest-neighbour log density."""
+        target = self.likelihood.nearest_neighbor_log_density() - self.mu
         precision = self.passes.gram(np.full(len(target), 1.0 / _LOG_EXPONENTIAL_VARIANCE))
         np.fill_diagonal(precision, precision.diagonal() + 1.0)
         cross = self.passes.weighted_sum(target / _LOG_EXPONENTIAL_VARIANCE)
@@ -312,6 +329,7 @@ def _posterior(problem: _LogPosterior, point: _Iterate, steps: int) -> DensityPo
         converged=point.gradient_norm < _GRADIENT_LIMIT,
         n_iter=steps,
         log_evidence=log_evidence,
+        score_gram=problem.passes.gram(problem.likelihood.score_weights(point.expected)),
     )
 
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from kompot.gp.neighbors import nearest_distinct_distances
 
-__all__ = ["estimate_length_scale"]
+__all__ = ["estimate_length_scale", "length_scale_of_distances"]
 
 Array = NDArray[np.float64]
 
@@ -44,4 +44,9 @@ def estimate_length_scale(states: Array, ls_factor: float = 10.0, max_queries: i
             "Give `ls`, or an embedding in which cells differ."
         )
         raise ValueError(msg)
+    return length_scale_of_distances(distances, ls_factor)
+
+
+def length_scale_of_distances(distances: Array, ls_factor: float) -> float:
+    r"""The heuristic :math:`c \exp(3 + \frac1n \sum_i \log d_i)` of distances ``(n_cells,)``."""
     return float(ls_factor * np.exp(np.log(distances).mean() + 3.0))

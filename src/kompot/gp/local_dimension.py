@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from kompot import threads
+
 __all__ = ["fractal_dimension"]
 
 Array = NDArray[np.float64]
@@ -39,7 +41,7 @@ def fractal_dimension(states: Array, n_neighbors: int = 10, max_queries: int = 5
         return float(states.shape[1])
     places = np.linspace(0, len(cells) - 1, min(max_queries, len(cells))).astype(np.intp)
     tree = KDTree(cells, balanced_tree=False, compact_nodes=False)
-    neighbors = cells[tree.query(cells[places], k=size, workers=-1)[1]]
+    neighbors = cells[tree.query(cells[places], k=size, workers=threads.limit())[1]]
     return float(_pair_slopes(neighbors).mean())
 
 

@@ -143,7 +143,7 @@ def gene_layer(adata: AnnData, gene: str, layer: str | None) -> NDArray[np.float
         msg = f"{found} called {gene!r}; give one name of adata.var_names."
         raise ValueError(msg[0].upper() + msg[1:])
     if layer is not None and layer not in adata.layers:
-        msg = f"There is no layer {layer!r}; there are {sorted(adata.layers)}."
+        msg = f"There is no layer {layer!r}; there are {sorted(filter(None, adata.layers))}."
         raise ValueError(msg)
     matrix: Any = adata.X if layer is None else adata.layers[layer]
     if matrix is None:

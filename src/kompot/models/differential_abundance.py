@@ -1,0 +1,457 @@
+"""Density of two conditions as functions of cell state, and how surely they differ."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from tqdm.auto import tqdm
+
+from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
+from kompot.gp.features import FeatureMap, residual_variance
+from kompot.gp.length_scale import length_scale_of_distances
+from kompot.gp.linalg import row_slices
+from kompot.models.arrays import as_states, check_positive, require_fitted
+from kompot.models.density_estimator import DensityEstimator, lexicographic_order
+from kompot.stats.abundance import abundance_direction, neg_log10_tail, ratio_offset
+
+__all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
+
+Array = NDArray[np.float64]
+
+UNCERTAINTIES = ("robust", "laplace")
+"""Which variance of the log fold change is reported."""
+
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What both conditions have in common: dimension, length-scale heuristic, prior means."""
+
+    d: float
+    heuristic: float
+    mu: tuple[float, float]
+
+
+class DifferentialAbundance(BaseEstimator):  # type: ignore[misc]
+    r"""Compare the density of cells of two conditions as functions of cell state.
+
+    Each condition :math:`c` has its own density, :math:`f_c = \mu_c + \phi z_c`
+    (:class:`DensityEstimator`), from the nearest-neighbour distances among its own cells, in
+    *shared* features, dimension, length scale and (per cell of the condition) prior mean: what is
+    common to both cancels in the log fold change
+
+    .. math:: lfc = (f_2 - \log n_2) - (f_1 - \log n_1) + b.
+
+    The offset :math:`b` makes :math:`e^{lfc}` a ratio of two normalised densities
+    (:func:`kompot.stats.abundance.ratio_offset`): if the dimension is not exactly the cells', a
+    nearest-neighbour density grows as :math:`n^{d/d_{true}}` and not as :math:`n`, and conditions
+    of different size would differ everywhere. :math:`z = lfc / \sqrt{v}` with
+
+    .. math:: v = a (C_1 + C_2) a^\top + 2 (1 - |\phi|^2), \quad a = \phi - \bar\phi,
+
+    where :math:`\bar\phi` is the mean of the features that the offset takes out.
+
+    Parameters
+    ----------
+    log_fold_change_threshold, ptp_threshold
+        Smallest absolute change (natural log) and largest tail probability of a direction other
+        than neutral.
+    n_landmarks
+        Largest rank of the features; None for no limit but the number of cells.
+    use_sample_variance
+        Variance between samples; not available yet.
+    eps
+        Added to the variance, not negative.
+    jit_compile
+        Without effect: NumPy computes.
+    density_predictor1, density_predictor2
+        Densities to compare instead of fitting: a fitted :class:`DensityEstimator`, or a callable
+        that gives log densities ``(n_cells,)`` at states ``(n_cells, n_dims)``, called with
+        ``normalize=True`` if it takes that and else expected to be normalised, and that has a
+        method ``variance`` or ``uncertainty``. Both or none.
+    variance_predictor1, variance_predictor2
+        Variance between samples; not available yet.
+    random_state
+        Seed of the landmarks; None is 0, so that results repeat.
+    batch_size
+        Cells predicted at a time; None or 0 for 4096.
+    uncertainty
+        :math:`C_c` is, with ``"laplace"``, the Laplace posterior covariance :math:`H^{-1}`; with
+        ``"robust"`` it is :math:`H^{-1}(I + G)H^{-1}`, where the cells and not the likelihood say
+        how much information they carry
+        (:attr:`kompot.gp.laplace.DensityPosterior.robust_covariance`).
+    ratio_normalized
+        Whether to use the offset; without it :math:`b = 0` and :math:`\bar\phi = 0`.
+
+    Attributes
+    ----------
+    density1_, density2_ : DensityEstimator
+        Densities of the conditions.
+    features_ : FeatureMap
+        Shared features.
+    ls_, d_ : float
+        Length scale and dimension used.
+    offset_ : float
+        :math:`b`; half of it is in each condition's log density.
+    evidence_ : ScaleEvidence or None
+        Evidence against length scale, with ``ls="evidence"``.
+    """
+
+    def __init__(
+        self,
+        log_fold_change_threshold: float = 1.0,
+        ptp_threshold: float = 0.05,
+        n_landmarks: int | None = None,
+        use_sample_variance: bool | None = None,
+        eps: float = 1e-12,
+        jit_compile: bool = False,
+        density_predictor1: Any = None,
+        density_predictor2: Any = None,
+        variance_predictor1: Any = None,
+        variance_predictor2: Any = None,
+        random_state: int | None = None,
+        batch_size: int | None = None,
+        *,
+        uncertainty: str = "robust",
+        ratio_normalized: bool = True,
+    ) -> None:
+        self.log_fold_change_threshold = log_fold_change_threshold
+        self.ptp_threshold = ptp_threshold
+        self.n_landmarks = n_landmarks
+        self.use_sample_variance = use_sample_variance
+        self.eps = eps
+        self.jit_compile = jit_compile
+        self.density_predictor1 = density_predictor1
+        self.density_predictor2 = density_predictor2
+        self.variance_predictor1 = variance_predictor1
+        self.variance_predictor2 = variance_predictor2
+        self.random_state = random_state
+        self.batch_size = batch_size
+        self.uncertainty = uncertainty
+        self.ratio_normalized = ratio_normalized
+
+    def fit(
+        self,
+        X1: ArrayLike,  # noqa: N803
+        X2: ArrayLike,  # noqa: N803
+        landmarks: ArrayLike | None = None,
+        ls_factor: float = 10.0,
+        condition1_sample_indices: ArrayLike | None = None,
+        condition2_sample_indices: ArrayLike | None = None,
+        sample_estimator_ls: float | None = None,
+        sync_parameters: bool = False,
+        allow_single_condition_variance: bool = False,
+        **density_kwargs: Any,
+    ) -> Self:
+        """Fit both conditions.
+
+        Parameters
+        ----------
+        X1, X2
+            Cell states of the conditions, ``(n_cells, n_dims)``.
+        landmarks
+            Landmarks to use instead of drawing them, ``(n_landmarks, n_dims)``.
+        ls_factor
+            Multiple of the length-scale heuristic.
+        condition1_sample_indices, condition2_sample_indices, sample_estimator_ls
+            Variance between samples; not available yet.
+        sync_parameters
+            From which cells the shared parameters come: condition 1, or with True both, weighted
+            by their numbers of cells (``ls`` as a geometric mean), which makes exchanging the
+            conditions change nothing but the sign.
+        allow_single_condition_variance
+            Goes with variance between samples.
+        **density_kwargs
+            Parameters of :class:`DensityEstimator`, such as ``ls`` (a number or
+            ``"evidence"``), ``d``, ``d_method``, ``mu``, ``kernel``, ``tol``, ``optimizer``;
+            ``nn_distances`` of the cells of condition 1 and then 2, each among its own.
+
+        Raises
+        ------
+        ValueError
+            If shapes disagree, numbers are not finite or a parameter is out of range.
+        TypeError
+            If a keyword is unknown.
+        NotImplementedError
+            If variance between samples is asked for.
+        """
+        samples = (condition1_sample_indices, condition2_sample_indices, sample_estimator_ls)
+        self._refuse_samples(*samples, allow_single_condition_variance or None)
+        states1 = as_states(X1, "X1")
+        states2 = as_states(X2, "X2", states1.shape[1])
+        return self.fit_cells(
+            np.vstack([states1, states2]),
+            np.repeat([0, 1], [len(states1), len(states2)]),
+            landmarks=landmarks,
+            ls_factor=ls_factor,
+            sync_parameters=sync_parameters,
+            **density_kwargs,
+        )
+
+    def fit_cells(
+        self,
+        states: Array,
+        condition: NDArray[np.intp],
+        *,
+        landmarks: ArrayLike | None = None,
+        ls_factor: float = 10.0,
+        sync_parameters: bool = False,
+        **density_kwargs: Any,
+    ) -> Self:
+        """Fit both conditions from cells in any order.
+
+        Parameters
+        ----------
+        states
+            Cell states, ``(n_cells, n_dims)``, finite float64.
+        condition
+            0 or 1 for each cell, ``(n_cells,)``.
+        landmarks, ls_factor, sync_parameters, **density_kwargs
+            As in :meth:`fit`; ``nn_distances`` in the order of the cells.
+        """
+        self._check_parameters()
+        if self.density_predictor1 is not None:
+            return self
+        settings = self._settings(landmarks, ls_factor, density_kwargs)
+        settings.check_parameters()
+        order = lexicographic_order(states)
+        distances = _distances_within(settings, states, condition)[order]
+        states, condition = states[order], condition[order]
+        rows = [np.flatnonzero(condition == c) for c in (0, 1)]
+        cells = [states[r] for r in rows]
+        shared = _shared_parameters(
+            settings, cells, [distances[r] for r in rows], both=sync_parameters
+        )
+        likelihoods = [NeighborLikelihood.of_distances(distances[r], shared.d) for r in rows]
+        parts = list(zip(cells, likelihoods, strict=True))
+        features, self.evidence_ = settings.find_features(states, parts, shared.heuristic)
+        densities = [
+            self._settings(landmarks, ls_factor, density_kwargs).fit_posterior(
+                features, *parts[c], shared.d, shared.mu[c]
+            )
+            for c in (0, 1)
+        ]
+        for density, r in zip(densities, rows, strict=True):
+            density.nn_distances_ = distances[r]
+        self.density1_, self.density2_ = densities
+        self.features_: FeatureMap = features
+        self.ls_, self.d_ = features.kernel.length_scale, shared.d
+        self._normalize_ratio(states)
+        return self
+
+    def predict(
+        self,
+        X_new: ArrayLike,  # noqa: N803
+        log_fold_change_threshold: float | None = None,
+        ptp_threshold: float | None = None,
+        progress: bool = True,
+    ) -> dict[str, Any]:
+        """Both log densities and their difference at cell states.
+
+        Parameters
+        ----------
+        X_new
+            Cell states, ``(n_cells, n_dims)``.
+        log_fold_change_threshold, ptp_threshold
+            Other thresholds than the model's.
+        progress
+            Show a progress bar.
+
+        Returns
+        -------
+        ``log_density_condition1``, ``log_density_condition2`` (each normalised to its condition),
+        ``log_fold_change``, ``log_fold_change_uncertainty`` (a variance),
+        ``log_fold_change_zscore``, ``neg_log10_fold_change_ptp`` (one-sided) and
+        ``log_fold_change_direction`` (up, neutral or down), each ``(n_cells,)``; natural log.
+        """
+        lfc_threshold = (
+            self.log_fold_change_threshold
+            if log_fold_change_threshold is None
+            else log_fold_change_threshold
+        )
+        ptp_threshold = self.ptp_threshold if ptp_threshold is None else ptp_threshold
+        if self.density_predictor1 is None:
+            require_fitted(self, "density2_")
+            n_dims = self.features_.landmarks.shape[1]
+            states, chunk = as_states(X_new, "X_new", n_dims), self._predict_chunk
+        else:
+            self._check_parameters()
+            states, chunk = as_states(X_new, "X_new"), self._predict_given
+        slices = list(row_slices(len(states), self.batch_size or _CHUNK))
+        parts = [chunk(states[rows]) for rows in tqdm(slices, desc="cells", disable=not progress)]
+        density1, density2, variance = (np.concatenate(a) for a in zip(*parts, strict=True))
+        lfc = density2 - density1
+        variance = variance + self.eps
+        zscore = lfc / np.sqrt(variance)
+        ptp = neg_log10_tail(zscore)
+        return {
+            "log_density_condition1": density1,
+            "log_density_condition2": density2,
+            "log_fold_change": lfc,
+            "log_fold_change_uncertainty": variance,
+            "log_fold_change_zscore": zscore,
+            "neg_log10_fold_change_ptp": ptp,
+            "log_fold_change_direction": abundance_direction(
+                lfc, ptp, lfc_threshold, ptp_threshold
+            ),
+        }
+
+    def covariance(self, X: ArrayLike) -> Array:  # noqa: N803
+        """Posterior covariance of the log fold change between cells, ``(n_cells, n_cells)``."""
+        require_fitted(self, "density2_")
+        phi = self.features_(as_states(X, "X", self.features_.landmarks.shape[1]))
+        centered = phi - self._center
+        covariance = centered @ self._covariance @ centered.T
+        covariance[np.diag_indices_from(covariance)] += 2.0 * residual_variance(phi)
+        return covariance
+
+    def _predict_chunk(self, states: Array) -> tuple[Array, Array, Array]:
+        """Log densities of both conditions and variance of the difference, of some cells."""
+        phi = self.features_(states)
+        density1 = self._log_density(self.density1_, phi) - self.offset_ / 2.0
+        density2 = self._log_density(self.density2_, phi) + self.offset_ / 2.0
+        centered = phi - self._center
+        variance = np.einsum("ij,ij->i", centered @ self._covariance, centered)
+        return density1, density2, np.maximum(variance, 0.0) + 2.0 * residual_variance(phi)
+
+    def _predict_given(self, states: Array) -> tuple[Array, Array, Array]:
+        """The same from predictors that were given."""
+        first, second = self.density_predictor1, self.density_predictor2
+        variance = _given_variance(first, states) + _given_variance(second, states)
+        return _given_log_density(first, states), _given_log_density(second, states), variance
+
+    @staticmethod
+    def _log_density(density: DensityEstimator, phi: Array) -> Array:
+        return density.posterior_.mean(phi) - np.log(density.posterior_.n_cells)
+
+    def _normalize_ratio(self, states: Array) -> None:
+        """Find the offset and the mean of the features that it takes out."""
+        posteriors = (self.density1_.posterior_, self.density2_.posterior_)
+        covariances = [
+            p.robust_covariance if self.uncertainty == "robust" else p.covariance
+            for p in posteriors
+        ]
+        self._covariance: Array = covariances[0] + covariances[1]
+        self.offset_ = 0.0
+        self._center: Array = np.zeros(self.features_.rank)
+        if not self.ratio_normalized:
+            return
+        slices = list(row_slices(len(states), _CHUNK))
+        ratio = []
+        for rows in slices:
+            phi = self.features_(states[rows])
+            ratio.append(
+                self._log_density(self.density2_, phi) - self._log_density(self.density1_, phi)
+            )
+        n_cells = [p.n_cells for p in posteriors]
+        self.offset_, weights = ratio_offset(np.concatenate(ratio), *n_cells)
+        for rows in slices:
+            self._center += weights[rows] @ self.features_(states[rows])
+
+    def _settings(
+        self, landmarks: ArrayLike | None, ls_factor: float, density_kwargs: dict[str, Any]
+    ) -> DensityEstimator:
+        """A density with the parameters of this model."""
+        parameters = {
+            "landmarks": landmarks,
+            "ls_factor": ls_factor,
+            "n_landmarks": self.n_landmarks,
+            "random_state": self.random_state,
+        }
+        return DensityEstimator(**parameters | density_kwargs)
+
+    def _check_parameters(self) -> None:
+        self._refuse_samples(
+            self.use_sample_variance or None, self.variance_predictor1, self.variance_predictor2
+        )
+        check_positive(ptp_threshold=self.ptp_threshold)
+        if not (np.isfinite(self.eps) and self.eps >= 0):
+            msg = f"`eps` must be finite and not negative, got {self.eps!r}."
+            raise ValueError(msg)
+        if self.uncertainty not in UNCERTAINTIES:
+            msg = f"`uncertainty` must be one of {UNCERTAINTIES}, got {self.uncertainty!r}."
+            raise ValueError(msg)
+        given = (self.density_predictor1 is not None, self.density_predictor2 is not None)
+        if given[0] != given[1]:
+            missing = "density_predictor1" if given[1] else "density_predictor2"
+            msg = f"Give both density predictors or none: `{missing}` is None."
+            raise ValueError(msg)
+
+    @staticmethod
+    def _refuse_samples(*values: Any) -> None:
+        if any(value is not None for value in values):
+            msg = (
+                "Variance between samples is not available for differential abundance yet: leave "
+                "`use_sample_variance`, `variance_predictor*`, `condition*_sample_indices`, "
+                "`sample_estimator_ls` and `allow_single_condition_variance` out."
+            )
+            raise NotImplementedError(msg)
+
+
+def _distances_within(
+    settings: DensityEstimator, states: Array, condition: NDArray[np.intp]
+) -> Array:
+    """Distances to the nearest distinct cell of the same condition, ``(n_cells,)``."""
+    if settings.nn_distances is not None:
+        return settings.neighbor_distances(states)
+    distances = np.empty(len(states))
+    for c in (0, 1):
+        rows = condition == c
+        try:
+            distances[rows] = settings.neighbor_distances(states[rows])
+        except ValueError as error:
+            error.add_note(f"These are the cells of condition {c + 1}.")
+            raise
+    return distances
+
+
+def _shared_parameters(
+    settings: DensityEstimator, cells: list[Array], distances: list[Array], *, both: bool
+) -> _Shared:
+    """Dimension, length scale and prior means from condition 1, or from both by their sizes."""
+    sizes = [float(len(c)) for c in cells]
+    sources = (0, 1) if both else (0,)
+
+    def average(values: list[float]) -> float:
+        weights = [sizes[c] for c in sources]
+        return sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
+
+    d = average([settings.dimension(cells[c]) for c in sources])
+    log_scale = average([np.log(length_scale_of_distances(distances[c], 1.0)) for c in sources])
+    if settings.mu is not None:
+        return _Shared(d, float(np.exp(log_scale)), (float(settings.mu),) * 2)
+    per_cell = average(
+        [prior_mean_log_density(distances[c], d) - np.log(sizes[c]) for c in sources]
+    )
+    mu = (per_cell + float(np.log(sizes[0])), per_cell + float(np.log(sizes[1])))
+    return _Shared(d, float(np.exp(log_scale)), mu)
+
+
+def _given_log_density(predictor: Any, states: Array) -> Array:
+    """Normalised log density of a predictor."""
+    predict = predictor.predict if hasattr(predictor, "predict") else predictor
+    if not callable(predict):
+        msg = f"Density predictors must be callable, got {type(predictor).__name__}."
+        raise TypeError(msg)
+    try:
+        normalizes = "normalize" in inspect.signature(predict).parameters
+    except ValueError:  # built in another language, without a signature
+        normalizes = False
+    values = predict(states, normalize=True) if normalizes else predict(states)
+    return np.asarray(values, dtype=np.float64)
+
+
+def _given_variance(predictor: Any, states: Array) -> Array:
+    """Posterior variance of a predictor's log density."""
+    for name in ("variance", "uncertainty"):
+        if hasattr(predictor, name):
+            return np.asarray(getattr(predictor, name)(states), dtype=np.float64)
+    msg = (
+        f"The density predictor of type {type(predictor).__name__} has no method `variance` or "
+        "`uncertainty`, which the z-score needs."
+    )
+    raise TypeError(msg)
