@@ -1,0 +1,30 @@
+"""The two virtual environments, made with nothing but ``venv`` and pip."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+VENVS = HERE / ".venvs"
+ORIGINAL = "kompot==0.8.0"
+
+
+def python_with(package: str) -> Path:
+    """Python of the environment with ``"kompot"`` (this project, editable) or ``"original"``.
+
+    The environment is made if there is none, or if what was asked of it has changed since.
+    """
+    if package == "original":
+        install, stamp = [ORIGINAL], ORIGINAL
+    else:
+        install, stamp = ["--editable", str(ROOT)], (ROOT / "pyproject.toml").read_text()
+    folder = VENVS / package
+    python, installed = folder / "bin" / "python", folder / "installed.txt"
+    if installed.is_file() and installed.read_text() == stamp:
+        return python
+    print(f"making {folder}: pip install {' '.join(install)}", file=sys.stderr)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+    subprocess.run([str(python), "-m", "pip", "install", "--quiet", *install], check=True)
+    installed.write_text(stamp)
+    return python

@@ -1,0 +1,108 @@
+"""Benchmarks of kompot, alone and side by side with the original package.
+
+    python benchmarks/run.py expression --kang kang_ifnb.h5ad
+
+This program and the modules beside it need nothing but Python: the environments with the two
+packages are made under ``benchmarks/.venvs`` when they are first needed, and everything that
+imports numpy or either package runs in a process of its own (``benchmarks/children``).
+The report is printed to standard output; raw results are appended to ``benchmarks/work``.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import alone
+import sidebyside
+from bench import WORK, Bench, ChildFailedError
+from environments import python_with
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one benchmark. 0: done; 1: a stated criterion is not met; 2: something failed."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    options = build_parser().parse_args(words)
+    try:
+        pythons = {"kompot": options.kompot_python or python_with("kompot")}
+        if options.needs_original:
+            pythons["original"] = options.original_python or python_with("original")
+        bench = Bench(options.benchmark, pythons, tuple(words), WORK)
+        return 0 if options.function(bench, options) else 1
+    except ChildFailedError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with one subcommand for each benchmark."""
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
+    commands = parser.add_subparsers(dest="benchmark", required=True)
+
+    command = _add(commands, "expression", sidebyside.expression, needs_original=True)
+    _add_simulation(command)
+    _add_repeats(command, 3)
+    command.add_argument("--null-genes", type=int, help="both packages' default (2000) if absent")
+
+    command = _add(commands, "parity", sidebyside.parity, needs_original=True)
+    _add_simulation(command)
+    command.add_argument("--landmarks", type=int, default=1000)
+
+    command = _add(commands, "scaling", alone.scaling)
+    sizes = [10_000, 20_000, 50_000, 100_000, 200_000]
+    command.add_argument("--sizes", type=int, nargs="+", default=sizes, help="numbers of cells")
+    command.add_argument("--genes", type=int, default=2000)
+    command.add_argument("--null-genes", type=int, help="the default (2000) if absent")
+    _add_repeats(command, 3)
+
+    command = _add(commands, "import", alone.imports)
+    _add_repeats(command, 11)
+
+    command = _add(commands, "accuracy", alone.accuracy)
+    command.add_argument("--sizes", type=int, nargs="+", default=[10_000, 50_000])
+    command.add_argument("--genes", type=int, default=1000)
+    command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
+    return parser
+
+
+def read_path(word: str) -> Path:
+    """Absolute path of a file that exists, links unresolved (a Python in an environment is one)."""
+    path = Path(word).absolute()
+    if not path.is_file():
+        msg = f"{word} is no file."
+        raise argparse.ArgumentTypeError(msg)
+    return path
+
+
+def _add(
+    commands: Any,
+    name: str,
+    function: Callable[[Bench, argparse.Namespace], bool],
+    *,
+    needs_original: bool = False,
+) -> argparse.ArgumentParser:
+    """Add a subcommand with the options that all have."""
+    command = commands.add_parser(name, help=str(function.__doc__).split("\n")[0])
+    command.set_defaults(function=function, needs_original=needs_original)
+    command.add_argument("--kompot-python", type=read_path, help="Python with kompot installed")
+    if needs_original:
+        command.add_argument("--original-python", type=read_path, help="Python with the original")
+    else:
+        command.set_defaults(original_python=None)
+    return command
+
+
+def _add_simulation(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--cells", type=int, default=10_000, help="simulated cells")
+    command.add_argument("--genes", type=int, default=1000, help="simulated genes")
+    command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
+
+
+def _add_repeats(command: argparse.ArgumentParser, default: int) -> None:
+    command.add_argument("--repeats", type=int, default=default, help="runs of each")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
