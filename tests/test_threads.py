@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from scipy import linalg  # noqa: F401 loads a BLAS whose threads can be counted
 from threadpoolctl import threadpool_info
 
@@ -28,3 +29,31 @@ def test_limit_holds_inside_and_is_lifted_after(rng, monkeypatch):
     assert blas_threads() == before
     np.testing.assert_array_equal(nearest_distinct_distances(states), one)
     assert seen == [1, -1]
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_batches_are_all_done_on_single_threads(n_threads):
+    done = np.zeros(20)
+    inside = []
+
+    def work(i):
+        done[i] += 1
+        inside.append(blas_threads())
+
+    with threads.limited(n_threads):
+        assert len(list(threads.map_batches(work, range(20)))) == 20
+    assert (done == 1).all()
+    assert set(map(frozenset, inside)) == {frozenset({1})}
+
+
+def test_an_error_in_a_batch_is_raised_and_cancels_the_rest():
+    seen = []
+
+    def work(i):
+        seen.append(i)
+        if i == 3:
+            raise KeyboardInterrupt
+
+    with threads.limited(1), pytest.raises(KeyboardInterrupt):
+        list(threads.map_batches(work, range(10_000)))
+    assert len(seen) < 10_000

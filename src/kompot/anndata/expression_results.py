@@ -9,6 +9,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from kompot import threads
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.inputs import Cells, read_states
 from kompot.anndata.writing import spread_columns, spread_genes
@@ -146,7 +147,8 @@ def cell_values(  # noqa: PLR0917
     std = {name: np.empty(adata.n_obs) for name in ("condition1_std", "condition2_std")}
     states = read_states(adata, settings.comparison.obsm_key)
     slices = list(row_slices(adata.n_obs, settings.gp.batch_size))
-    for rows in tqdm(slices, desc="predicting", unit="batch", disable=not settings.output.progress):
+
+    def predict(rows: slice) -> None:
         part = model.predict_chunk(states[rows], genes=bool(layers))
         if "fold_change_zscores" in layers:
             part["fold_change_zscores"] = fold_change_zscores(
@@ -154,6 +156,11 @@ def cell_values(  # noqa: PLR0917
             )
         for name, array in (layers | std).items():
             array[rows] = part[name]
+
+    done = threads.map_batches(predict, slices)
+    hidden = not settings.output.progress
+    for _ in tqdm(done, desc="predicting", unit="batch", total=len(slices), disable=hidden):
+        pass
     values: dict[Field, NDArray[Any]] = {
         names[name]: spread_columns(adata, names[name].name, layer, result.expression.genes)
         for name, layer in layers.items()

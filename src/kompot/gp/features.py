@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from kompot.gp.kernels import Kernel
 from kompot.gp.linalg import row_slices, whiten
 
-__all__ = ["FeatureMap", "fit_features"]
+__all__ = ["FeatureMap", "effective_tolerance", "fit_features", "residual_variance"]
 
 Array = NDArray[np.float64]
 
@@ -26,8 +26,6 @@ _POOL = 50_000
 """Cells among which pivots are drawn; the residual is then checked on all cells."""
 _CHUNK = 4096
 """Cells at a time where all are passed."""
-_STIFF = 20.0
-"""The tolerance shrinks with the variance between cells below a twentieth of the prior's."""
 _FLOOR = 1e-12
 """Residual variance that cannot be told from rounding; no pivot is placed there."""
 
@@ -70,6 +68,32 @@ def residual_variance(phi: Array) -> Array:
     return np.maximum(residual, 0.0, out=residual)
 
 
+def effective_tolerance(
+    tol: float, states: Array, kernel: Kernel, rng: np.random.Generator
+) -> float:
+    r"""Residual variance that may be left on average, so that distances stay exact to about 1e-3.
+
+    :math:`tol \cdot \min(1, 20 v) \cdot \min(1, \sqrt{10^4 / n})`. The prior variance *between*
+    cells :math:`v = 1 - \overline{k(x, x')}` is small where the length scale is long, and what
+    tells cells apart is then in small variances. And the more cells, the smaller the variances
+    that they resolve: at a fixed residual the error of a distance grew as :math:`\sqrt n`.
+
+    Parameters
+    ----------
+    tol
+        For up to 10,000 cells and a length scale within the data.
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    kernel
+        Covariance function of unit variance.
+    rng
+        Chooses the cells on which :math:`v` is computed.
+    """
+    sample = states[rng.choice(len(states), min(len(states), 300), replace=False)]
+    between = float(1.0 - kernel(sample, sample).mean())
+    return tol * min(1.0, 20.0 * between) * min(1.0, np.sqrt(1e4 / len(states)))
+
+
 def fit_features(
     states: Array,
     kernel: Kernel,
@@ -90,10 +114,8 @@ def fit_features(
     max_rank
         Largest number of landmarks; None for no limit but the number of cells.
     tol
-        Stop when the mean residual variance over the cells is below, of 1. If the length scale is
-        so long that the prior variance *between* cells :math:`v = 1 - \overline{k(x, x')}` is
-        small, what tells cells apart is in small variances too, and the bound is ``20 v tol``.
-        Zero goes on to rounding.
+        Stop when the mean residual variance over the cells is below, of 1; less where small
+        variances matter more (:func:`effective_tolerance`). Zero goes on to rounding.
     landmarks
         Use these, ``(n_landmarks, n_dims)``, less those that depend numerically on the others,
         and draw none.
@@ -110,7 +132,7 @@ def fit_features(
         return _with_residual(found, states)[0]
 
     n_cells = len(states)
-    tol *= min(1.0, _STIFF * _variance_between(states, kernel, rng))
+    tol = effective_tolerance(tol, states, kernel, rng)
     max_rank = n_cells if max_rank is None else min(max_rank, n_cells)
     pool = rng.choice(n_cells, _POOL, replace=False) if n_cells > _POOL else np.arange(n_cells)
     start: FeatureMap | None = None
@@ -123,12 +145,6 @@ def fit_features(
         start = found
         n_more = min(_POOL, int((remaining > 0).sum()))
         pool = rng.choice(n_cells, n_more, replace=False, p=remaining / remaining.sum())
-
-
-def _variance_between(states: Array, kernel: Kernel, rng: np.random.Generator) -> float:
-    """Prior variance of a cell around the mean of all cells, from a sample of them."""
-    sample = states[rng.choice(len(states), min(len(states), 300), replace=False)]
-    return float(1.0 - kernel(sample, sample).mean())
 
 
 def _with_residual(found: FeatureMap, states: Array) -> tuple[FeatureMap, Array]:
