@@ -8,22 +8,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kompot import anndata, datasets, gp, models, plot, stats
-    from kompot.anndata import compute_differential_expression
-    from kompot.models import DifferentialExpression, FunctionEstimator
+    from kompot.anndata import (
+        check_underrepresentation,
+        compute_differential_abundance,
+        compute_differential_expression,
+    )
+    from kompot.models import (
+        DensityEstimator,
+        DifferentialAbundance,
+        DifferentialExpression,
+        FunctionEstimator,
+    )
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DensityEstimator": "kompot.models",
+    "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
     "FunctionEstimator": "kompot.models",
+    "check_underrepresentation": "kompot.anndata",
+    "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
 }
 _SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
 
 __all__ = [
+    "DensityEstimator",
+    "DifferentialAbundance",
     "DifferentialExpression",
     "FunctionEstimator",
     "anndata",
+    "check_underrepresentation",
+    "compute_differential_abundance",
     "compute_differential_expression",
     "datasets",
     "gp",

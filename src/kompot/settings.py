@@ -1,13 +1,16 @@
 """Options that belong together, checked when they are made; every default is stated once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 __all__ = [
+    "AbundanceSettings",
     "Comparison",
+    "DAThresholdSettings",
+    "DensitySettings",
     "ExpressionSettings",
     "FDRSettings",
     "FilterSettings",
@@ -193,6 +196,67 @@ class OutputSettings:
 
 
 @dataclass(frozen=True)
+class DensitySettings:
+    """The densities of a differential-abundance run.
+
+    Parameters
+    ----------
+    n_landmarks
+        Largest rank of the features; None for the number of cells.
+    landmarks
+        Landmarks to use instead, ``(n_landmarks, n_dims)``.
+    ls_factor
+        Multiple of the estimated length scale, positive.
+    jit_compile
+        Run through JAX.
+    random_state
+        Seed of the landmarks.
+    batch_size
+        Cells predicted at a time; None or 0 for all that fit.
+    sync_parameters
+        Whether shared parameters come from both conditions and not from the first.
+    estimator
+        Further parameters of :class:`kompot.DensityEstimator`.
+    """
+
+    n_landmarks: int | None = None
+    landmarks: Any = None
+    ls_factor: float = 10.0
+    jit_compile: bool = False
+    random_state: int | None = None
+    batch_size: int | None = None
+    sync_parameters: bool = False
+    estimator: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
+        _number("ls_factor", self.ls_factor, above=0)
+        _number("random_state", self.random_state, least=0, whole=True, optional=True)
+        _number("batch_size", self.batch_size, least=0, whole=True, optional=True)
+        _flags(jit_compile=self.jit_compile, sync_parameters=self.sync_parameters)
+
+
+@dataclass(frozen=True)
+class DAThresholdSettings:
+    """When a cell's abundance counts as changed.
+
+    Parameters
+    ----------
+    lfc_threshold
+        Smallest absolute log fold change, natural log, not negative.
+    ptp_threshold
+        Largest tail probability, in (0, 1].
+    """
+
+    lfc_threshold: float = 1.0
+    ptp_threshold: float = 0.05
+
+    def __post_init__(self) -> None:
+        _number("log_fold_change_threshold", self.lfc_threshold, least=0)
+        _number("ptp_threshold", self.ptp_threshold, above=0, most=1)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What is compared: cells of two conditions, their states and their expression."""
 
@@ -212,6 +276,18 @@ class ExpressionSettings:
     comparison: Comparison
     gp: GPSettings
     fdr: FDRSettings
+    filter: FilterSettings
+    storage: StorageSettings
+    output: OutputSettings
+
+
+@dataclass(frozen=True)
+class AbundanceSettings:
+    """All options of a differential-abundance run."""
+
+    comparison: Comparison
+    gp: DensitySettings
+    threshold: DAThresholdSettings
     filter: FilterSettings
     storage: StorageSettings
     output: OutputSettings

@@ -174,7 +174,10 @@ def test_a_condition_of_one_cell_is_refused(adata, monkeypatch):
     labels[0] = "treated"
     adata.obs["condition"] = labels
     refused(
-        adata, ValueError, "'treated' in column 'condition' has 1 cell; at least 2", monkeypatch
+        adata,
+        ValueError,
+        r"'treated' in column 'condition' has 1 cell\(s\); at least 2",
+        monkeypatch,
     )
 
 

@@ -156,7 +156,7 @@ def test_failing_writer_leaves_both_outputs(de, cells_file, tmp_path, monkeypatc
         path.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "write_table", fail)
+    monkeypatch.setattr("kompot.cli.analysis.write_table", fail)
     code, out, err = de(cells_file, "-o", output, "-t", table, "--no-progress")
     assert (code, out) == (1, "")
     assert "No space left on device" in err

@@ -6,7 +6,8 @@ import click
 import pytest
 
 from kompot.anndata import compute_differential_expression
-from kompot.cli.differential_expression import LEFT_OUT, command
+from kompot.cli.analysis import LEFT_OUT
+from kompot.cli.differential_expression import command
 from kompot.cli.numpydoc import parameter_texts
 from kompot.cli.options import signature_options
 

@@ -3,17 +3,12 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-from anndata import AnnData
-
 from kompot.anndata.expression_results import ExpressionResult
-from kompot.anndata.landmarks import landmarks_info
 from kompot.records.fields import ExpressionFields, Field
-from kompot.records.history import appended_history, environment
+from kompot.records.history import environment, field_mapping
 from kompot.settings import ExpressionSettings, FDRSettings
 
-__all__ = ["expression_record", "uns_entries"]
-
-_HISTORY_KEY = "kompot_de"
+__all__ = ["expression_record"]
 
 
 def expression_record(
@@ -47,14 +42,7 @@ def expression_record(
             "fold_change": names.get("fold_change_key"),
         },
         "field_names": names,
-        "field_mapping": {
-            field.name: {
-                "location": field.location,
-                "type": field.type,
-                "description": field.description,
-            }
-            for field in wanted
-        },
+        "field_mapping": field_mapping(wanted),
         "uses_sample_variance": False,
         "has_groups": False,
         "params": _parameters(settings),
@@ -62,27 +50,6 @@ def expression_record(
         "environment": made,
         "kompot_version": made["package_versions"]["kompot"],
     }
-
-
-def uns_entries(
-    adata: AnnData,
-    result: ExpressionResult,
-    wanted: list[Field],
-    record: dict[str, Any],
-    *,
-    store_landmarks: bool,
-) -> dict[str, dict[str, Any]]:
-    """Entries of ``uns`` after the run: the history and, if wanted, the landmarks."""
-    landmarks = result.model.features_.landmarks
-    info = landmarks_info(landmarks, record["numerics"]["landmarks_source"], record["timestamp"])
-    entries = {_HISTORY_KEY: appended_history(adata.uns.get(_HISTORY_KEY), record, wanted)}
-    entries[_HISTORY_KEY]["landmarks_info"] = info
-    key = record["result_key"]
-    own = entries.setdefault(key, dict(adata.uns.get(key, {})))
-    own["landmarks_info"] = info
-    if store_landmarks:
-        own["landmarks"] = landmarks
-    return entries
 
 
 def _fdr_results(result: ExpressionResult, fdr: FDRSettings) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kompot import memory
 from kompot.anndata.chunks import ExpressionRows
-from kompot.anndata.expression_record import expression_record, uns_entries
+from kompot.anndata.expression_record import expression_record
 from kompot.anndata.expression_results import (
     ExpressionResult,
     cell_values,
@@ -27,6 +27,7 @@ from kompot.anndata.inputs import (
 )
 from kompot.anndata.landmarks import find_landmarks
 from kompot.anndata.later import refuse_later_features
+from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.records.fields import ExpressionFields, Field
@@ -56,7 +57,8 @@ def run_expression(
     fields = ExpressionFields(storage.result_key, comparison.condition1, comparison.condition2)
     wanted = stored_fields(fields, null_choice is not None, output, storage)
     if output.copy or output.inplace:
-        refuse_overwrite(adata, wanted, storage.result_key, storage.overwrite)
+        what = f"Differential expression results with result_key={storage.result_key!r}"
+        refuse_overwrite(adata, wanted, what, storage.overwrite)
         _require_memory(adata, wanted, expression.shape[1], storage)
     refuse_missing_values(adata, expression)
 
@@ -84,7 +86,14 @@ def run_expression(
         landmarks_source=source,
         seconds=time.perf_counter() - started,
     )
-    uns = uns_entries(adata, result, wanted, record, store_landmarks=storage.store_landmarks)
+    uns = uns_entries(
+        adata,
+        "kompot_de",
+        model.features_.landmarks,
+        wanted,
+        record,
+        store_landmarks=storage.store_landmarks,
+    )
     target = adata.copy() if output.copy else adata
     write_fields(target, {field: values[field] for field in wanted}, uns)
     if output.copy:

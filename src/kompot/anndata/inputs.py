@@ -59,8 +59,10 @@ class Cells:
         return len(self.condition) - n2, n2
 
 
-def read_cells(adata: AnnData, comparison: Comparison) -> Cells:
-    """Cells of two conditions and their states.
+def read_cells(
+    adata: AnnData, comparison: Comparison, excluded: NDArray[np.bool_] | None = None
+) -> Cells:
+    """Cells of two conditions and their states, less those excluded.
 
     Raises
     ------
@@ -78,9 +80,12 @@ def read_cells(adata: AnnData, comparison: Comparison) -> Cells:
     condition = np.full(len(labels), -1, dtype=np.intp)
     for number, name in enumerate(names):
         members = _members(labels, name)
+        if excluded is not None:
+            members &= ~excluded
         if members.sum() < 2:
+            left = "" if excluded is None else " left after `cell_filter`"
             msg = (
-                f"Condition {name!r} in column {groupby!r} has {int(members.sum())} cell; "
+                f"Condition {name!r} in column {groupby!r} has {int(members.sum())} cell(s){left}; "
                 "at least 2 are needed."
             )
             raise ValueError(msg)

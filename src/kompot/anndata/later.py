@@ -6,7 +6,7 @@ from typing import Any
 
 from kompot.settings import ExpressionSettings, FilterSettings
 
-__all__ = ["refuse_later_features", "refuse_unknown"]
+__all__ = ["refuse_given", "refuse_later_features", "refuse_unknown"]
 
 
 def refuse_later_features(settings: ExpressionSettings) -> None:
@@ -18,19 +18,29 @@ def refuse_later_features(settings: ExpressionSettings) -> None:
         If one of them is given.
     """
     cells, storage = settings.filter, settings.storage
-    given = {
-        "sample_col": settings.comparison.sample_col is not None,
-        "allow_single_condition_variance": settings.output.allow_single_condition_variance,
-        "jit_compile": settings.gp.jit_compile,
-        "cell_filter": cells.cell_filter is not None,
-        "groups": cells.groups is not None,
-        "min_cells": cells.min_cells != FilterSettings.min_cells,
-        "min_percentage": cells.min_percentage is not None,
-        "check_representation": cells.check_representation is not None,
-        "store_arrays_on_disk": bool(storage.store_arrays_on_disk),
-        "disk_storage_dir": storage.disk_storage_dir is not None,
-    }
-    names = [f"`{name}`" for name, is_given in given.items() if is_given]
+    refuse_given(
+        sample_col=settings.comparison.sample_col is not None,
+        allow_single_condition_variance=settings.output.allow_single_condition_variance,
+        jit_compile=settings.gp.jit_compile,
+        cell_filter=cells.cell_filter is not None,
+        groups=cells.groups is not None,
+        min_cells=cells.min_cells != FilterSettings.min_cells,
+        min_percentage=cells.min_percentage is not None,
+        check_representation=cells.check_representation is not None,
+        store_arrays_on_disk=bool(storage.store_arrays_on_disk),
+        disk_storage_dir=storage.disk_storage_dir is not None,
+    )
+
+
+def refuse_given(**is_given: bool) -> None:
+    """Refuse the arguments that are given, by their names.
+
+    Raises
+    ------
+    NotImplementedError
+        If any is.
+    """
+    names = [f"`{name}`" for name, given in is_given.items() if given]
     if names:
         msg = f"{', '.join(names)} cannot be used yet; leave out what is named."
         raise NotImplementedError(msg)

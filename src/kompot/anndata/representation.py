@@ -32,7 +32,7 @@ class UnderrepresentedWarning(UserWarning):
     """Conditions have few cells in some groups."""
 
 
-def check_underrepresentation(  # noqa: PLR0917 (the documented signature)
+def check_underrepresentation(  # noqa: PLR0917 the documented order of arguments
     adata: AnnData,
     groupby: str,
     groups: Any,

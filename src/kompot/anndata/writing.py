@@ -22,9 +22,20 @@ def existing_fields(adata: AnnData, fields: Iterable[Field]) -> list[Field]:
 
 
 def refuse_overwrite(
-    adata: AnnData, fields: Iterable[Field], result_key: str, overwrite: bool | None
+    adata: AnnData, fields: Iterable[Field], what: str, overwrite: bool | None
 ) -> None:
     """Apply the rule for results that exist: refuse (False), warn (None) or say nothing (True).
+
+    Parameters
+    ----------
+    adata
+        The data.
+    fields
+        What a run would write.
+    what
+        The results in words, plural.
+    overwrite
+        The user's choice.
 
     Raises
     ------
@@ -35,10 +46,7 @@ def refuse_overwrite(
     if not names or overwrite:
         return
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more fields" if len(names) > 5 else "")
-    found = (
-        f"Differential expression results with result_key='{result_key}' already exist in the "
-        f"dataset. Fields that will be overwritten: {listed}."
-    )
+    found = f"{what} already exist in the dataset. Fields that will be overwritten: {listed}."
     if overwrite is False:
         msg = f"{found} Set overwrite=True to overwrite or use a different result_key."
         raise ValueError(msg)

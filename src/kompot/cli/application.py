@@ -17,6 +17,7 @@ __all__ = ["application", "main"]
 # Imported when used, since the analysis needs seconds to load.
 _COMMANDS = {
     "de": ("kompot.cli.differential_expression", "Test genes between two conditions."),
+    "da": ("kompot.cli.differential_abundance", "Find where cells became more or less abundant."),
     "demo": ("kompot.cli.demo", "Simulate a data set with known truth and analyse it."),
 }
 

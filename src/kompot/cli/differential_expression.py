@@ -1,26 +1,22 @@
 """``kompot de``: differential expression from file to file."""
 
 import logging
-from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
 import click
-import pandas as pd
-from anndata import AnnData
 
 from kompot import threads as thread_limits
 from kompot.anndata import compute_differential_expression
-from kompot.cli.console import is_quiet, say, verbosity_options
-from kompot.cli.files import (
-    data_path,
-    read_data,
-    replaced,
-    table_path,
-    write_data,
-    write_table,
+from kompot.cli.analysis import (
+    LEFT_OUT,
+    analysis_options,
+    refuse_no_output,
+    sections,
+    write_results,
 )
+from kompot.cli.console import is_quiet
+from kompot.cli.files import read_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.cli.summary import expression_summary, ranked
@@ -33,24 +29,18 @@ from kompot.settings import (
     StorageSettings,
 )
 
-__all__ = ["LEFT_OUT", "command"]
+__all__ = ["command"]
 
 log = logging.getLogger(__name__)
 
-# What has no meaning in a shell: the data, an array, and in which Python object results arrive.
-LEFT_OUT = ("adata", "landmarks", "copy", "inplace", "return_full_results")
-
-_SECTIONS = {"Files": ("output", "table_output")} | {
-    title: [name for field in fields(kind) for name in (field.name, f"fdr_{field.name}")]
-    for title, kind in (
-        ("Comparison", Comparison),
-        ("Gaussian process", GPSettings),
-        ("False discovery rate", FDRSettings),
-        ("Cells and groups", FilterSettings),
-        ("Stored results", StorageSettings),
-        ("Run", OutputSettings),
-    )
-}
+_SECTIONS = sections(
+    Comparison=Comparison,
+    Gaussian_process=GPSettings,
+    False_discovery_rate=FDRSettings,
+    Cells_and_groups=FilterSettings,
+    Stored_results=StorageSettings,
+    Run=OutputSettings,
+)
 
 _HELP = f"""{summary(compute_differential_expression)}
 
@@ -74,31 +64,7 @@ Write a list with commas (--genes ISG15,IFI6) and None as none (--n-landmarks no
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.argument("input", type=click.Path(exists=True, path_type=Path), callback=data_path)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    callback=data_path,
-    help="Write the data with the results, .h5ad or .zarr; may be INPUT itself.",
-)
-@click.option(
-    "-t",
-    "--table-output",
-    "--table",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    callback=table_path,
-    help="Write the genes with their scores, largest distance first, .csv or .tsv.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    metavar="INTEGER",
-    help="Threads of the linear algebra; all cores if not given.",
-)
-@verbosity_options
+@analysis_options("the genes with their scores, largest distance first")
 def command(
     input: Path,
     output: Path | None,
@@ -107,9 +73,7 @@ def command(
     **parameters: Any,
 ) -> None:
     """Read, run, write, summarise."""
-    if output is None and table_output is None:
-        msg = "Nothing would be left of the results: give -o/--output, -t/--table-output or both."
-        raise click.UsageError(msg)
+    refuse_no_output(output, table_output)
     parameters["progress"] &= not is_quiet()
     if output is None:
         parameters["layers"] = "none"
@@ -120,23 +84,7 @@ def command(
             adata, inplace=output is not None, return_full_results=True, **parameters
         )
     table = ranked(cast("dict[str, Any]", result)["table"])
-    _write(adata, output, table, table_output)
+    write_results(adata, output, table, table_output)
     if not is_quiet():
         names = (parameters[name] for name in ("condition1", "condition2", "fdr_threshold"))
         click.echo(expression_summary(table, *names))
-
-
-def _write(
-    adata: AnnData, output: Path | None, table: pd.DataFrame, table_output: Path | None
-) -> None:
-    """Write data and table, and put both in place once both are written."""
-    with ExitStack() as stack:
-        if output is not None:
-            log.info("writing %s", output)
-            write_data(adata, stack.enter_context(replaced(output)), output.suffix)
-        if table_output is not None:
-            log.info("writing %s", table_output)
-            write_table(table, stack.enter_context(replaced(table_output)), table_output.suffix)
-    for path in (output, table_output):
-        if path is not None:
-            say(f"kompot: wrote {path}")

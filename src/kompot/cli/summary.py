@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-__all__ = ["HEADINGS", "expression_summary", "listed", "ranked"]
+__all__ = ["HEADINGS", "abundance_summary", "expression_summary", "listed", "ranked"]
 
 HEADINGS = {
     "mean_lfc": "mean lfc",
@@ -11,12 +11,18 @@ HEADINGS = {
     "is_de": "called",
     "effect": "planted",
     "true_lfc": "planted lfc",
+    "n_cells1": "cells 1",
+    "n_cells2": "cells 2",
+    "zscore": "z",
+    "probability_changed": "P(changed)",
 }
 _FORMATS = {
     "mean_lfc": "{:+.3f}",
     "mahalanobis": "{:.2f}",
     "local_fdr": "{:.2g}",
     "true_lfc": "{:+.2f}",
+    "zscore": "{:+.1f}",
+    "probability_changed": "{:.3f}",
 }
 
 
@@ -58,10 +64,37 @@ def expression_summary(
     return f"{heading}\n\n{lines}\n\nmean lfc: natural log, {condition2} over {condition1}"
 
 
-def listed(table: pd.DataFrame) -> str:
-    """A table of genes as aligned text, yes and no for truth values."""
+def abundance_summary(
+    table: pd.DataFrame, groups: pd.DataFrame | None, condition1: str, condition2: str
+) -> str:
+    """How many cells changed, and by how much each group did.
+
+    Parameters
+    ----------
+    table
+        Cells with their ``direction``.
+    groups
+        Groups with their mean changes, if any.
+    condition1, condition2
+        Labels of the conditions.
+    """
+    counts = table["direction"].value_counts()
+    lines = [
+        f"Of {int(table['direction'].notna().sum())} cells, {counts.get('up', 0)} are in states "
+        f"more abundant in {condition2} than in {condition1}, {counts.get('down', 0)} in states "
+        "less abundant; about these cells, not other donors."
+    ]
+    if groups is not None:
+        columns = [name for name in HEADINGS if name in groups]
+        lines += ["", listed(groups[columns].rename(columns=HEADINGS), rows="group")]
+        lines += ["", f"mean lfc: natural log of the shares, {condition2} over {condition1}"]
+    return "\n".join(lines)
+
+
+def listed(table: pd.DataFrame, rows: str = "gene") -> str:
+    """A table as aligned text, yes and no for truth values; ``rows`` heads the names."""
     formats = {HEADINGS[name]: pattern for name, pattern in _FORMATS.items()}
-    columns = [["gene", *map(str, table.index)]]
+    columns = [[rows, *map(str, table.index)]]
     for name, column in table.items():
         if column.dtype == bool:
             texts = ["yes" if value else "no" for value in column]
@@ -69,8 +102,8 @@ def listed(table: pd.DataFrame) -> str:
             texts = [formats.get(str(name), "{}").format(value) for value in column]
         columns.append([str(name), *texts])
     widths = [max(map(len, texts)) for texts in columns]
-    rows = zip(*columns, strict=True)
+    lines = zip(*columns, strict=True)
     return "\n".join(
         "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
-        for row in rows
+        for row in lines
     )

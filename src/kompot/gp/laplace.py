@@ -204,7 +204,7 @@ class _Passes:
         return total
 
     def gram(self, cells: Array) -> Array:
-        r""":math:`\Phi^\top \operatorname{diag}(w) \Phi` for weights ``(n_cells,)`` :math:`\ge 0`."""
+        r""":math:`\Phi^\top \operatorname{diag}(w) \Phi` for :math:`w \ge 0`, ``(n_cells,)``."""
         total = np.zeros((self.features.rank, self.features.rank))
         root = np.sqrt(cells)
         for rows, phi in self:

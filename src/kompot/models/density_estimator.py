@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 
 from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
 from kompot.gp.evidence import ScaleEvidence, length_scale_by_evidence
@@ -17,6 +16,7 @@ from kompot.gp.linalg import row_slices
 from kompot.gp.local_dimension import fractal_dimension
 from kompot.gp.neighbors import nearest_distinct_distances
 from kompot.models.arrays import as_states, check_positive, require_fitted
+from kompot.models.parameters import Parameters
 
 __all__ = ["D_METHODS", "DensityEstimator", "lexicographic_order"]
 
@@ -28,7 +28,7 @@ D_METHODS = ("fractal", "embedding")
 _GRADIENT_CELLS = 1024
 
 
-class DensityEstimator(BaseEstimator):  # type: ignore[misc]
+class DensityEstimator(Parameters):
     r"""Log density of cells as a smooth function of cell state.
 
     :math:`f \sim GP(\mu, k)` with the likelihood of nearest-neighbour distances in :math:`d`
@@ -105,7 +105,7 @@ class DensityEstimator(BaseEstimator):  # type: ignore[misc]
         kernel: str = "matern52",
         n_landmarks: int | None = 5000,
         landmarks: ArrayLike | None = None,
-        tol: float = 1e-6,
+        tol: float = 1e-7,
         optimizer: str = "newton",
         n_iter: int = 100,
         random_state: int | None = 0,
@@ -126,7 +126,7 @@ class DensityEstimator(BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.batch_size = batch_size
 
-    def fit(self, X: ArrayLike, y: None = None) -> Self:  # noqa: ARG002, N803
+    def fit(self, X: ArrayLike, y: None = None) -> Self:
         """Estimate the density of cells.
 
         Parameters
@@ -157,12 +157,12 @@ class DensityEstimator(BaseEstimator):  # type: ignore[misc]
         features, evidence = self.find_features(states, [(states, likelihood)], heuristic)
         mu = prior_mean_log_density(distances, d) if self.mu is None else float(self.mu)
         self.fit_posterior(features, states, likelihood, d, mu)
-        self.evidence_ = evidence
+        self.evidence_: ScaleEvidence | None = evidence
         self.nn_distances_ = np.empty_like(distances)
         self.nn_distances_[order] = distances
         return self
 
-    def predict(self, X: ArrayLike, normalize: bool = False) -> Array:  # noqa: N803
+    def predict(self, X: ArrayLike, normalize: bool = False) -> Array:
         """Log density at cell states ``(n_cells, n_dims)``: ``(n_cells,)``, natural log.
 
         Parameters
@@ -176,7 +176,7 @@ class DensityEstimator(BaseEstimator):  # type: ignore[misc]
         log_density = self._by_batch(X, self.posterior_.mean)
         return log_density - np.log(self.posterior_.n_cells) if normalize else log_density
 
-    def variance(self, X: ArrayLike) -> Array:  # noqa: N803
+    def variance(self, X: ArrayLike) -> Array:
         r"""Posterior variance of the log density, ``(n_cells,)``.
 
         :math:`\phi H^{-1} \phi^\top + k(x, x) - |\phi|^2`: Laplace's, and what the features leave
@@ -185,7 +185,7 @@ class DensityEstimator(BaseEstimator):  # type: ignore[misc]
         require_fitted(self, "posterior_")
         return self._by_batch(X, lambda phi: self.posterior_.variance(phi) + residual_variance(phi))
 
-    def covariance(self, X: ArrayLike) -> Array:  # noqa: N803
+    def covariance(self, X: ArrayLike) -> Array:
         """Posterior covariance of the log density between cells, ``(n_cells, n_cells)``."""
         require_fitted(self, "posterior_")
         states = as_states(X, "X", self.features_.landmarks.shape[1])
@@ -193,7 +193,7 @@ class DensityEstimator(BaseEstimator):  # type: ignore[misc]
         unexplained = self.features_.kernel(states, states) - phi @ phi.T
         return phi @ self.posterior_.covariance @ phi.T + unexplained
 
-    def gradient(self, X: ArrayLike) -> Array:  # noqa: N803
+    def gradient(self, X: ArrayLike) -> Array:
         r"""Gradient of the log density at cell states, ``(n_cells, n_dims)``.
 
         :math:`\nabla f = \sum_j w_j \nabla k(x, u_j)` with landmarks :math:`u_j` and
@@ -210,7 +210,8 @@ class DensityEstimator(BaseEstimator):  # type: ignore[misc]
         scale = features.kernel.length_scale
         gradient = np.empty_like(states)
         for rows in row_slices(len(states), _GRADIENT_CELLS):
-            pull = features.kernel.slope(cdist(states[rows], features.landmarks) / scale) * weights
+            scaled = np.asarray(cdist(states[rows], features.landmarks) / scale, dtype=np.float64)
+            pull = features.kernel.slope(scaled) * weights
             gradient[rows] = states[rows] * pull.sum(axis=1)[:, None] - pull @ features.landmarks
         return gradient / scale**2
 
@@ -317,8 +318,10 @@ class DensityEstimator(BaseEstimator):  # type: ignore[misc]
             )
         scale = self.ls_factor * heuristic if self.ls is None else float(self.ls)
         kernel, rng = make_kernel(self.kernel, scale), np.random.default_rng(seed)
-        limits = {"max_rank": self.n_landmarks, "tol": self.tol}
-        return fit_features(states, kernel, landmarks=landmarks, rng=rng, **limits), None
+        features = fit_features(
+            states, kernel, max_rank=self.n_landmarks, tol=self.tol, landmarks=landmarks, rng=rng
+        )
+        return features, None
 
     def fit_posterior(
         self,
@@ -334,7 +337,6 @@ class DensityEstimator(BaseEstimator):  # type: ignore[misc]
         )
         self.features_ = features
         self.d_, self.mu_, self.ls_ = d, mu, features.kernel.length_scale
-        self.evidence_: ScaleEvidence | None = None
         return self
 
     @property
@@ -357,7 +359,7 @@ class DensityEstimator(BaseEstimator):  # type: ignore[misc]
         """Laplace log marginal likelihood."""
         return self.posterior_.log_evidence
 
-    def _by_batch(self, X: ArrayLike, value: Callable[[Array], Array]) -> Array:  # noqa: N803
+    def _by_batch(self, X: ArrayLike, value: Callable[[Array], Array]) -> Array:
         """A function of features at cell states, some at a time."""
         states = as_states(X, "X", self.features_.landmarks.shape[1])
         rows = row_slices(len(states), self.batch_size)

@@ -1,20 +1,19 @@
 """Density of two conditions as functions of cell state, and how surely they differ."""
 
-import inspect
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
-from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
+from kompot.gp.density import NeighborLikelihood
 from kompot.gp.features import FeatureMap, residual_variance
-from kompot.gp.length_scale import length_scale_of_distances
 from kompot.gp.linalg import row_slices
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.density_estimator import DensityEstimator, lexicographic_order
+from kompot.models.given_density import given_log_density, given_variance
+from kompot.models.parameters import Parameters
+from kompot.models.shared_density import distances_within, shared_parameters
 from kompot.stats.abundance import abundance_direction, neg_log10_tail, ratio_offset
 
 __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
@@ -27,16 +26,7 @@ UNCERTAINTIES = ("robust", "laplace")
 _CHUNK = 4096
 
 
-@dataclass(frozen=True)
-class _Shared:
-    """What both conditions have in common: dimension, length-scale heuristic, prior means."""
-
-    d: float
-    heuristic: float
-    mu: tuple[float, float]
-
-
-class DifferentialAbundance(BaseEstimator):  # type: ignore[misc]
+class DifferentialAbundance(Parameters):
     r"""Compare the density of cells of two conditions as functions of cell state.
 
     Each condition :math:`c` has its own density, :math:`f_c = \mu_c + \phi z_c`
@@ -101,7 +91,7 @@ class DifferentialAbundance(BaseEstimator):  # type: ignore[misc]
         Evidence against length scale, with ``ls="evidence"``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         log_fold_change_threshold: float = 1.0,
         ptp_threshold: float = 0.05,
@@ -134,10 +124,10 @@ class DifferentialAbundance(BaseEstimator):  # type: ignore[misc]
         self.uncertainty = uncertainty
         self.ratio_normalized = ratio_normalized
 
-    def fit(
+    def fit(  # noqa: PLR0917
         self,
-        X1: ArrayLike,  # noqa: N803
-        X2: ArrayLike,  # noqa: N803
+        X1: ArrayLike,
+        X2: ArrayLike,
         landmarks: ArrayLike | None = None,
         ls_factor: float = 10.0,
         condition1_sample_indices: ArrayLike | None = None,
@@ -219,11 +209,11 @@ class DifferentialAbundance(BaseEstimator):  # type: ignore[misc]
         settings = self._settings(landmarks, ls_factor, density_kwargs)
         settings.check_parameters()
         order = lexicographic_order(states)
-        distances = _distances_within(settings, states, condition)[order]
+        distances = distances_within(settings, states, condition)[order]
         states, condition = states[order], condition[order]
         rows = [np.flatnonzero(condition == c) for c in (0, 1)]
         cells = [states[r] for r in rows]
-        shared = _shared_parameters(
+        shared = shared_parameters(
             settings, cells, [distances[r] for r in rows], both=sync_parameters
         )
         likelihoods = [NeighborLikelihood.of_distances(distances[r], shared.d) for r in rows]
@@ -245,7 +235,7 @@ class DifferentialAbundance(BaseEstimator):  # type: ignore[misc]
 
     def predict(
         self,
-        X_new: ArrayLike,  # noqa: N803
+        X_new: ArrayLike,
         log_fold_change_threshold: float | None = None,
         ptp_threshold: float | None = None,
         progress: bool = True,
@@ -300,7 +290,7 @@ class DifferentialAbundance(BaseEstimator):  # type: ignore[misc]
             ),
         }
 
-    def covariance(self, X: ArrayLike) -> Array:  # noqa: N803
+    def covariance(self, X: ArrayLike) -> Array:
         """Posterior covariance of the log fold change between cells, ``(n_cells, n_cells)``."""
         require_fitted(self, "density2_")
         phi = self.features_(as_states(X, "X", self.features_.landmarks.shape[1]))
@@ -321,8 +311,8 @@ class DifferentialAbundance(BaseEstimator):  # type: ignore[misc]
     def _predict_given(self, states: Array) -> tuple[Array, Array, Array]:
         """The same from predictors that were given."""
         first, second = self.density_predictor1, self.density_predictor2
-        variance = _given_variance(first, states) + _given_variance(second, states)
-        return _given_log_density(first, states), _given_log_density(second, states), variance
+        variance = given_variance(first, states) + given_variance(second, states)
+        return given_log_density(first, states), given_log_density(second, states), variance
 
     @staticmethod
     def _log_density(density: DensityEstimator, phi: Array) -> Array:
@@ -390,68 +380,3 @@ class DifferentialAbundance(BaseEstimator):  # type: ignore[misc]
                 "`sample_estimator_ls` and `allow_single_condition_variance` out."
             )
             raise NotImplementedError(msg)
-
-
-def _distances_within(
-    settings: DensityEstimator, states: Array, condition: NDArray[np.intp]
-) -> Array:
-    """Distances to the nearest distinct cell of the same condition, ``(n_cells,)``."""
-    if settings.nn_distances is not None:
-        return settings.neighbor_distances(states)
-    distances = np.empty(len(states))
-    for c in (0, 1):
-        rows = condition == c
-        try:
-            distances[rows] = settings.neighbor_distances(states[rows])
-        except ValueError as error:
-            error.add_note(f"These are the cells of condition {c + 1}.")
-            raise
-    return distances
-
-
-def _shared_parameters(
-    settings: DensityEstimator, cells: list[Array], distances: list[Array], *, both: bool
-) -> _Shared:
-    """Dimension, length scale and prior means from condition 1, or from both by their sizes."""
-    sizes = [float(len(c)) for c in cells]
-    sources = (0, 1) if both else (0,)
-
-    def average(values: list[float]) -> float:
-        weights = [sizes[c] for c in sources]
-        return sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
-
-    d = average([settings.dimension(cells[c]) for c in sources])
-    log_scale = average([np.log(length_scale_of_distances(distances[c], 1.0)) for c in sources])
-    if settings.mu is not None:
-        return _Shared(d, float(np.exp(log_scale)), (float(settings.mu),) * 2)
-    per_cell = average(
-        [prior_mean_log_density(distances[c], d) - np.log(sizes[c]) for c in sources]
-    )
-    mu = (per_cell + float(np.log(sizes[0])), per_cell + float(np.log(sizes[1])))
-    return _Shared(d, float(np.exp(log_scale)), mu)
-
-
-def _given_log_density(predictor: Any, states: Array) -> Array:
-    """Normalised log density of a predictor."""
-    predict = predictor.predict if hasattr(predictor, "predict") else predictor
-    if not callable(predict):
-        msg = f"Density predictors must be callable, got {type(predictor).__name__}."
-        raise TypeError(msg)
-    try:
-        normalizes = "normalize" in inspect.signature(predict).parameters
-    except ValueError:  # built in another language, without a signature
-        normalizes = False
-    values = predict(states, normalize=True) if normalizes else predict(states)
-    return np.asarray(values, dtype=np.float64)
-
-
-def _given_variance(predictor: Any, states: Array) -> Array:
-    """Posterior variance of a predictor's log density."""
-    for name in ("variance", "uncertainty"):
-        if hasattr(predictor, name):
-            return np.asarray(getattr(predictor, name)(states), dtype=np.float64)
-    msg = (
-        f"The density predictor of type {type(predictor).__name__} has no method `variance` or "
-        "`uncertainty`, which the z-score needs."
-    )
-    raise TypeError(msg)

@@ -16,7 +16,7 @@ import numpy as np
 
 from kompot.records.fields import Field
 
-__all__ = ["appended_history", "environment", "read_history"]
+__all__ = ["appended_history", "environment", "field_mapping", "read_history"]
 
 _PACKAGES = ("kompot", "anndata", "numpy", "scipy", "pandas", "scikit-learn")
 
@@ -28,6 +28,18 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "python_version": platform.python_version(),
         "package_versions": {name: metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def field_mapping(fields: Iterable[Field]) -> dict[str, dict[str, str]]:
+    """Where each field is and what, as a record keeps it."""
+    return {
+        field.name: {
+            "location": field.location,
+            "type": field.type,
+            "description": field.description,
+        }
+        for field in fields
     }
 
 

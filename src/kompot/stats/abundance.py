@@ -21,14 +21,16 @@ DIRECTIONS = ("up", "neutral", "down")
 """Directions of change, in their order."""
 
 _OFFSET_SD = 3.0
-"""Prior standard deviation of the offset, natural log; it decides where conditions share no place."""
+"""Prior standard deviation of the offset, natural log."""
 _OFFSET_STEPS = 100
 _FITTED_CELLS = 20_000
 """Above this many cells the prior is fitted to so many, evenly spaced in order of z."""
 _NULL_COUNT = 10.0
 """Observations of no change that the fit of the prior is given beforehand (Stephens 2017)."""
-_EM_STEPS = 1000
-_EM_GOAL = 1e-6
+_EM_STEPS = 2000
+_EM_GOAL = 1e-7
+_FIRST_WEIGHT = 1e-3
+"""Of each component with effects; starting near no effect the fit needs fewer steps."""
 _CHUNK = 20_000
 
 
@@ -197,7 +199,8 @@ def _fit_weights(effects: Array, errors: Array, scales: Array) -> Array:
     """Penalised maximum-likelihood weights by expectation-maximisation."""
     log_likelihood = _log_likelihood(effects, errors, scales)
     likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
-    weights = np.full(len(scales), 1.0 / len(scales))
+    weights = np.full(len(scales), _FIRST_WEIGHT)
+    weights[0] = 1.0 - weights[1:].sum()
     for _ in range(_EM_STEPS):
         per_cell = 1.0 / (likelihood @ weights)
         updated = weights * (per_cell @ likelihood)

@@ -1,0 +1,116 @@
+"""What fitted densities say about each cell and group, ready to be written."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from kompot.anndata.inputs import Cells, read_states
+from kompot.models.differential_abundance import DifferentialAbundance
+from kompot.records.fields import AbundanceFields, Field
+from kompot.settings import AbundanceSettings, StorageSettings
+from kompot.stats.abundance import DIRECTIONS, adaptive_shrinkage, neg_log10_tail
+
+__all__ = ["DIRECTION_COLORS", "cell_table", "group_table", "obs_values", "stored_fields"]
+
+DIRECTION_COLORS = {"up": "#d73027", "neutral": "#d3d3d3", "down": "#4575b4"}
+"""Colours of the directions."""
+
+
+def stored_fields(fields: AbundanceFields, storage: StorageSettings) -> list[Field]:
+    """The fields that a run with these options writes."""
+    extra = [fields.lfsr, fields.svalue]
+    return [field for field in fields if field not in extra or storage.store_additional_stats]
+
+
+def cell_table(
+    adata: AnnData,
+    model: DifferentialAbundance,
+    settings: AbundanceSettings,
+    excluded: NDArray[np.bool_] | None,
+) -> pd.DataFrame:
+    """Log fold change of every cell, missing for excluded cells and those without a state.
+
+    Columns ``lfc``, ``lfc_zscore``, ``neg_log10_ptp``, ``direction``, ``lfsr``, ``svalue``,
+    ``log_density1``, ``log_density2``; natural log.
+    """
+    states = read_states(adata, settings.comparison.obsm_key)
+    known = np.isfinite(states).all(axis=1)
+    if excluded is not None:
+        known &= ~excluded
+    found = model.predict(states[known], progress=settings.output.progress)
+    shrunk = adaptive_shrinkage(
+        found["log_fold_change"], np.sqrt(found["log_fold_change_uncertainty"])
+    )
+    columns = {
+        "lfc": found["log_fold_change"],
+        "lfc_zscore": found["log_fold_change_zscore"],
+        "neg_log10_ptp": found["neg_log10_fold_change_ptp"],
+        "direction": found["log_fold_change_direction"],
+        "lfsr": shrunk.lfsr,
+        "svalue": shrunk.svalue,
+        "log_density1": found["log_density_condition1"],
+        "log_density2": found["log_density_condition2"],
+    }
+    table = pd.DataFrame(columns, index=np.flatnonzero(known)).reindex(range(adata.n_obs))
+    return table.set_index(adata.obs_names)
+
+
+def group_table(
+    model: DifferentialAbundance,
+    groups: dict[str, NDArray[np.bool_]],
+    cells: Cells,
+    settings: AbundanceSettings,
+) -> pd.DataFrame:
+    """Mean log fold change of each group over its cells of both conditions.
+
+    ``probability_changed`` is the posterior probability that the mean exceeds the threshold in
+    absolute value; all but the counts are missing for a group without cells.
+    """
+    threshold = settings.threshold.lfc_threshold
+    rows = []
+    for mask in groups.values():
+        members = mask[cells.rows]
+        counts = np.bincount(cells.condition[members], minlength=2)
+        row: dict[str, float] = {"n_cells1": int(counts[0]), "n_cells2": int(counts[1])}
+        if members.any():
+            mean, variance = model.mean_fold_change(cells.states[members])
+            std = np.sqrt(variance)
+            tails = ndtr((mean - threshold) / std) + ndtr((-mean - threshold) / std)
+            row |= {
+                "mean_lfc": mean,
+                "std": std,
+                "zscore": mean / std,
+                "neg_log10_ptp": float(neg_log10_tail(np.array(mean / std))),
+                "probability_changed": float(tails),
+            }
+        rows.append(row)
+    statistics = ["mean_lfc", "std", "zscore", "neg_log10_ptp", "probability_changed"]
+    columns = ["n_cells1", "n_cells2", *statistics]
+    return pd.DataFrame(rows, index=pd.Index(list(groups), name="group"), columns=columns)
+
+
+def obs_values(
+    fields: AbundanceFields,
+    wanted: list[Field],
+    model: DifferentialAbundance,
+    table: pd.DataFrame,
+) -> dict[Field, Any]:
+    """Columns of ``obs`` and colours."""
+    colors = [DIRECTION_COLORS[direction] for direction in DIRECTIONS]
+    values = {
+        fields.lfc: table["lfc"].to_numpy(),
+        fields.zscore: table["lfc_zscore"].to_numpy(),
+        fields.ptp: table["neg_log10_ptp"].to_numpy(),
+        fields.direction: pd.Categorical(table["direction"], DIRECTIONS, ordered=True),
+        fields.lfsr: table["lfsr"].to_numpy(),
+        fields.svalue: table["svalue"].to_numpy(),
+        fields.density1: table["log_density1"].to_numpy(),
+        fields.density2: table["log_density2"].to_numpy(),
+        fields.colors: colors,
+        fields.documented_colors: colors,
+    }
+    return {field: values[field] for field in wanted}

@@ -1,0 +1,51 @@
+"""Entries of ``uns`` after a run."""
+
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from kompot.anndata.landmarks import landmarks_info
+from kompot.records.fields import Field
+from kompot.records.history import appended_history
+
+__all__ = ["uns_entries"]
+
+
+def uns_entries(
+    adata: AnnData,
+    history_key: str,
+    landmarks: NDArray[np.float64],
+    wanted: list[Field],
+    record: dict[str, Any],
+    *,
+    store_landmarks: bool,
+) -> dict[str, dict[str, Any]]:
+    """The history and, if wanted, the landmarks; ``adata`` is left as it is.
+
+    Parameters
+    ----------
+    adata
+        The data with earlier entries.
+    history_key
+        Key of ``uns`` that holds the history of this kind of run.
+    landmarks
+        Landmarks used, ``(rank, n_dims)``.
+    wanted
+        Fields that the run writes.
+    record
+        Record of the run.
+    store_landmarks
+        Whether to keep the landmarks themselves.
+    """
+    source = record["numerics"]["landmarks_source"]
+    info = landmarks_info(landmarks, source, record["timestamp"])
+    entries = {history_key: appended_history(adata.uns.get(history_key), record, wanted)}
+    entries[history_key]["landmarks_info"] = info
+    key = record["result_key"]
+    own = entries.setdefault(key, dict(adata.uns.get(key, {})))
+    own["landmarks_info"] = info
+    if store_landmarks:
+        own["landmarks"] = landmarks
+    return entries

@@ -1,0 +1,105 @@
+"""What the commands that analyse a file share: their files, their threads, their sections."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import pandas as pd
+from anndata import AnnData
+
+from kompot.cli.console import say, verbosity_options
+from kompot.cli.files import data_path, replaced, table_path, write_data, write_table
+
+__all__ = ["LEFT_OUT", "analysis_options", "refuse_no_output", "sections", "write_results"]
+
+# What has no meaning in a shell: the data, an array, and in which Python object results arrive.
+LEFT_OUT = ("adata", "landmarks", "copy", "inplace", "return_full_results")
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def sections(**titles: Any) -> dict[str, Any]:
+    """Names of options by title; each title is given with the settings whose fields it lists."""
+    return {"Files": ("output", "table_output")} | {
+        title.replace("_", " "): [
+            name
+            for field in fields(kind)
+            for name in (field.name, f"fdr_{field.name}", f"log_fold_change_{field.name}")
+        ]
+        for title, kind in titles.items()
+    }
+
+
+def analysis_options(rows: str) -> Callable[[_Command], _Command]:
+    """Give a command INPUT, its outputs, ``--threads``, ``-v`` and ``-q``.
+
+    Parameters
+    ----------
+    rows
+        What the table lists, and in which order.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        for option in (
+            verbosity_options,
+            click.option(
+                "--threads",
+                type=click.IntRange(min=1),
+                metavar="INTEGER",
+                help="Threads of the numerics; all cores if not given.",
+            ),
+            click.option(
+                "-t",
+                "--table-output",
+                "--table",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                callback=table_path,
+                help=f"Write {rows}, .csv or .tsv.",
+            ),
+            click.option(
+                "-o",
+                "--output",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                callback=data_path,
+                help="Write the data with the results, .h5ad or .zarr; may be INPUT itself.",
+            ),
+            click.argument(
+                "input", type=click.Path(exists=True, path_type=Path), callback=data_path
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def refuse_no_output(output: Path | None, table_output: Path | None) -> None:
+    """Refuse to compute what would not be kept.
+
+    Raises
+    ------
+    click.UsageError
+        If neither output is given.
+    """
+    if output is None and table_output is None:
+        msg = "Nothing would be left of the results: give -o/--output, -t/--table-output or both."
+        raise click.UsageError(msg)
+
+
+def write_results(
+    adata: AnnData, output: Path | None, table: pd.DataFrame, table_output: Path | None
+) -> None:
+    """Write data and table, and put both in place once both are written."""
+    with ExitStack() as stack:
+        if output is not None:
+            write_data(adata, stack.enter_context(replaced(output)), output.suffix)
+        if table_output is not None:
+            write_table(table, stack.enter_context(replaced(table_output)), table_output.suffix)
+    for path in (output, table_output):
+        if path is not None:
+            say(f"kompot: wrote {path}")

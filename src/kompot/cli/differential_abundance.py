@@ -1,0 +1,88 @@
+"""``kompot da``: differential abundance from file to file."""
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from kompot import threads as thread_limits
+from kompot.anndata import compute_differential_abundance
+from kompot.cli.analysis import (
+    LEFT_OUT,
+    analysis_options,
+    refuse_no_output,
+    sections,
+    write_results,
+)
+from kompot.cli.console import is_quiet
+from kompot.cli.files import read_data
+from kompot.cli.numpydoc import summary
+from kompot.cli.options import SectionedCommand, signature_options
+from kompot.cli.summary import abundance_summary
+from kompot.settings import (
+    Comparison,
+    DAThresholdSettings,
+    DensitySettings,
+    FilterSettings,
+    OutputSettings,
+    StorageSettings,
+)
+
+__all__ = ["command"]
+
+log = logging.getLogger(__name__)
+
+_SECTIONS = sections(
+    Comparison=Comparison,
+    Densities=DensitySettings,
+    Thresholds=DAThresholdSettings,
+    Cells_and_groups=FilterSettings,
+    Stored_results=StorageSettings,
+    Run=OutputSettings,
+)
+
+_HELP = f"""{summary(compute_differential_abundance)}
+
+INPUT is an .h5ad or .zarr file with both conditions and an embedding of the cell states. How many
+cells became more or less abundant is printed, and the change of each group if --groups are given.
+
+\b
+Example:
+  kompot da cells.h5ad -o result.h5ad -t cells.csv --groupby condition \\
+    --condition1 control --condition2 treated --groups cell_type
+
+Write None as none (--n-landmarks none).
+"""
+
+
+@click.command(
+    "da",
+    cls=SectionedCommand,
+    params=signature_options(compute_differential_abundance, left_out=LEFT_OUT),
+    sections=_SECTIONS,
+    help=_HELP,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@analysis_options("the cells with their changes, in the order of the data")
+def command(
+    input: Path,
+    output: Path | None,
+    table_output: Path | None,
+    threads: int | None,
+    **parameters: Any,
+) -> None:
+    """Read, run, write, summarise."""
+    refuse_no_output(output, table_output)
+    parameters["progress"] &= not is_quiet()
+    log.info("reading %s", input)
+    adata = read_data(input)
+    with thread_limits.limited(threads):
+        found = compute_differential_abundance(
+            adata, inplace=output is not None, return_full_results=True, **parameters
+        )
+    result = cast("dict[str, Any]", found)
+    write_results(adata, output, result["table"], table_output)
+    if not is_quiet():
+        names = (parameters["condition1"], parameters["condition2"])
+        click.echo(abundance_summary(result["table"], result["groups"], *names))

@@ -1,0 +1,72 @@
+"""Parameters that the densities of two conditions share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kompot.gp.density import prior_mean_log_density
+from kompot.gp.length_scale import length_scale_of_distances
+from kompot.models.density_estimator import DensityEstimator
+
+__all__ = ["SharedParameters", "distances_within", "shared_parameters"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SharedParameters:
+    """What the densities of both conditions have in common.
+
+    Attributes
+    ----------
+    d
+        Dimension.
+    heuristic
+        Length scale by the heuristic at ``ls_factor`` 1.
+    mu
+        Prior means; per cell of its condition they are the same.
+    """
+
+    d: float
+    heuristic: float
+    mu: tuple[float, float]
+
+
+def distances_within(
+    settings: DensityEstimator, states: Array, condition: NDArray[np.intp]
+) -> Array:
+    """Distances to the nearest distinct cell of the same condition, ``(n_cells,)``."""
+    if settings.nn_distances is not None:
+        return settings.neighbor_distances(states)
+    distances = np.empty(len(states))
+    for c in (0, 1):
+        rows = condition == c
+        try:
+            distances[rows] = settings.neighbor_distances(states[rows])
+        except ValueError as error:
+            error.add_note(f"These are the cells of condition {c + 1}.")
+            raise
+    return distances
+
+
+def shared_parameters(
+    settings: DensityEstimator, cells: list[Array], distances: list[Array], *, both: bool
+) -> SharedParameters:
+    """Dimension, length scale and prior means from condition 1, or from both by their sizes."""
+    sizes = [float(len(c)) for c in cells]
+    sources = (0, 1) if both else (0,)
+
+    def average(values: list[float]) -> float:
+        weights = [sizes[c] for c in sources]
+        return sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
+
+    d = average([settings.dimension(cells[c]) for c in sources])
+    log_scale = average([np.log(length_scale_of_distances(distances[c], 1.0)) for c in sources])
+    if settings.mu is not None:
+        return SharedParameters(d, float(np.exp(log_scale)), (float(settings.mu),) * 2)
+    per_cell = average(
+        [prior_mean_log_density(distances[c], d) - np.log(sizes[c]) for c in sources]
+    )
+    mu = (per_cell + float(np.log(sizes[0])), per_cell + float(np.log(sizes[1])))
+    return SharedParameters(d, float(np.exp(log_scale)), mu)

@@ -1,0 +1,49 @@
+import inspect
+
+import anndata as ad
+import pandas as pd
+from click.testing import CliRunner
+
+from kompot.anndata import compute_differential_abundance
+from kompot.cli.analysis import LEFT_OUT
+from kompot.cli.differential_abundance import command
+
+COMPARED = ("--groupby", "condition", "--condition1", "control", "--condition2", "treated")
+
+
+def invoke(*args):
+    return CliRunner().invoke(command, [str(arg) for arg in args], catch_exceptions=False)
+
+
+def test_every_parameter_is_an_option_or_left_out_on_purpose():
+    own = {"input", "output", "table_output", "threads", "quiet", "verbose"}
+    options = {option.name for option in command.params} - own
+    parameters = inspect.signature(compute_differential_abundance).parameters
+    assert options | set(LEFT_OUT) == set(parameters) - {"density_kwargs"}
+
+
+def test_data_and_table_from_file_to_file(cells_file, tmp_path):
+    data, table = tmp_path / "out.h5ad", tmp_path / "cells.csv"
+    run = invoke(cells_file, "-o", data, "-t", table, *COMPARED, "--groups", "branch", "-q")
+    assert run.exit_code == 0
+    assert run.output == ""
+    back, cells = ad.read_h5ad(data), pd.read_csv(table, index_col=0)
+    assert list(cells.index) == list(back.obs_names)
+    stored = back.obs["kompot_da_control_to_treated_lfc"]
+    assert abs(cells["lfc"].to_numpy() - stored.to_numpy()).max() < 1e-9
+    assert "groups" in back.uns["kompot_da"]
+
+
+def test_summary_counts_cells_and_lists_groups(cells_file, tmp_path):
+    run = invoke(cells_file, "-t", tmp_path / "t.csv", *COMPARED, "--groups", "branch")
+    table = pd.read_csv(tmp_path / "t.csv")
+    n_up = (table["direction"] == "up").sum()
+    assert f"Of {len(table)} cells, {n_up} are in states" in " ".join(run.stdout.split())
+    assert "branch_1" in run.stdout
+    assert "P(changed)" in run.stdout
+
+
+def test_nothing_left_is_refused(cells_file):
+    run = CliRunner().invoke(command, [str(cells_file), *COMPARED])
+    assert run.exit_code == 2
+    assert "Nothing would be left" in run.output

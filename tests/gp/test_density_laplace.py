@@ -1,0 +1,154 @@
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from kompot.gp import laplace
+from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
+from kompot.gp.features import fit_features
+from kompot.gp.kernels import Matern52
+from kompot.gp.laplace import DensityConvergenceWarning, fit_density
+from kompot.gp.neighbors import nearest_distinct_distances
+
+
+@pytest.fixture
+def problem(rng):
+    """Features, cells, likelihood and prior mean of a small case."""
+    states = np.vstack([rng.normal(size=(60, 2)), 0.3 * rng.normal(size=(40, 2)) + 3])
+    return make_problem(states, length_scale=4.0, max_rank=8)
+
+
+def make_problem(states, length_scale, **limits):
+    distances = nearest_distinct_distances(states)
+    features = fit_features(
+        states, Matern52(length_scale), rng=np.random.default_rng(0), **limits
+    )
+    likelihood = NeighborLikelihood.of_distances(distances, 2.0)
+    return features, states, likelihood, prior_mean_log_density(distances, 2.0)
+
+
+def log_posterior(problem, weights):
+    features, states, likelihood, mu = problem
+    return likelihood.log_likelihood(mu + features(states) @ weights) - 0.5 * weights @ weights
+
+
+def test_covariance_is_the_inverse_of_the_hessian_by_finite_differences(problem):
+    posterior = fit_density(*problem)
+    rank, h = len(posterior.weights), 1e-3
+    steps = h * np.eye(rank)
+    value = {
+        (s, t): np.array(
+            [
+                [log_posterior(problem, posterior.weights + s * a + t * b) for b in steps]
+                for a in steps
+            ]
+        )
+        for s in (-1, 1)
+        for t in (-1, 1)
+    }
+    hessian = (value[1, 1] - value[1, -1] - value[-1, 1] + value[-1, -1]) / (4 * h**2)
+    np.testing.assert_allclose(posterior.covariance, np.linalg.inv(-hessian), rtol=1e-3, atol=1e-5)
+
+
+def test_maximum_beats_every_nearby_point(problem, rng):
+    posterior = fit_density(*problem)
+    best = log_posterior(problem, posterior.weights)
+    for step in rng.normal(size=(50, len(posterior.weights))):
+        assert log_posterior(problem, posterior.weights + 0.05 * step) < best
+
+
+def test_gradient_vanishes_at_the_maximum(problem):
+    features, states, likelihood, mu = problem
+    posterior = fit_density(*problem)
+    phi = features(states)
+    gradient = phi.T @ (1 - likelihood.expected(mu + phi @ posterior.weights)) - posterior.weights
+    relative = np.linalg.norm(gradient) / np.linalg.norm(phi.sum(axis=0))
+    assert posterior.converged
+    assert posterior.n_iter <= 8
+    assert relative < 1e-9
+    assert posterior.gradient_norm == pytest.approx(relative, abs=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::kompot.gp.laplace.DensityConvergenceWarning")
+def test_quasi_newton_finds_the_same_maximum(problem):
+    newton = fit_density(*problem)
+    other = fit_density(*problem, optimizer="L-BFGS-B", n_iter=1000)
+    np.testing.assert_allclose(other.weights, newton.weights, atol=1e-4)
+    assert other.log_evidence == pytest.approx(newton.log_evidence, abs=1e-4)
+
+
+def test_variational_inference_is_replaced_with_a_warning(problem):
+    with pytest.warns(UserWarning, match="exact Laplace posterior"):
+        replaced = fit_density(*problem, optimizer="advi")
+    np.testing.assert_array_equal(replaced.weights, fit_density(*problem).weights)
+
+
+def test_maximum_not_reached_is_reported(problem):
+    with pytest.warns(DensityConvergenceWarning, match="after 1 steps of L-BFGS-B"):
+        posterior = fit_density(*problem, optimizer="L-BFGS-B", n_iter=1)
+    assert not posterior.converged
+    assert posterior.gradient_norm > 1e-6
+
+
+def test_unknown_optimizer_is_refused(problem):
+    with pytest.raises(ValueError, match="`optimizer` must be one of"):
+        fit_density(*problem, optimizer="adam")
+
+
+def test_features_computed_in_each_pass_change_nothing(problem, monkeypatch):
+    kept = fit_density(*problem)
+    monkeypatch.setattr(laplace, "_STORED_BYTES", 0)
+    monkeypatch.setattr(laplace, "_CHUNK", 7)
+    again = fit_density(*problem)
+    np.testing.assert_allclose(again.weights, kept.weights, rtol=1e-9)
+    np.testing.assert_allclose(again.score_gram, kept.score_gram, rtol=1e-9)
+
+
+@pytest.mark.parametrize("distance", [1e2, 1e6, 1e12])
+@pytest.mark.parametrize("length_scale", [1.0, 1e3])
+def test_outliers_do_not_stop_newton(rng, distance, length_scale):
+    states = np.vstack([rng.normal(size=(80, 2)), [[distance, 0.0]]])
+    posterior = fit_density(*make_problem(states, length_scale))
+    assert posterior.converged
+    assert np.isfinite(posterior.weights).all()
+
+
+def test_evidence_is_the_integral_over_the_prior(rng):
+    """With one feature the marginal likelihood is a plain integral."""
+    problem = make_problem(rng.normal(size=(300, 2)), length_scale=50.0, max_rank=1)
+    posterior = fit_density(*problem)
+    best = posterior.weights[0]
+    top = log_posterior(problem, posterior.weights)
+
+    def integrand(z):
+        return np.exp(log_posterior(problem, np.array([z])) - top)
+
+    integral = quad(integrand, best - 1, best + 1, points=[best])[0]
+    exact = np.log(integral) + top + norm.logpdf(0.0)
+    assert posterior.log_evidence == pytest.approx(exact, abs=0.01)
+
+
+def test_robust_covariance_is_laplace_where_the_likelihood_is_right(problem):
+    posterior = fit_density(*problem)
+    hessian = posterior.factor @ posterior.factor.T
+    right = replace(posterior, score_gram=hessian - np.eye(len(hessian)))
+    np.testing.assert_allclose(right.robust_covariance, posterior.covariance, atol=1e-12)
+
+
+def test_uncertainty_shrinks_with_cells(rng):
+    states = rng.normal(size=(4000, 2))
+    variances = []
+    for n_cells in (250, 1000, 4000):
+        features, cells, likelihood, mu = make_problem(states[:n_cells], length_scale=3.0)
+        posterior = fit_density(features, cells, likelihood, mu)
+        variances.append(posterior.variance(features(np.zeros((1, 2))))[0])
+    assert variances[0] > 1.5 * variances[1] > 2.25 * variances[2]
+
+
+def test_newton_needs_no_warning(problem):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_density(*problem)
