@@ -7,7 +7,8 @@ from kompot.gp.density import NeighborLikelihood, log_ball_volume, prior_mean_lo
 
 
 @pytest.mark.parametrize(
-    ("d", "volume"), [(1, lambda r: 2 * r), (2, lambda r: np.pi * r**2), (3, lambda r: 4.18879 * r**3)]
+    ("d", "volume"),
+    [(1, lambda r: 2 * r), (2, lambda r: np.pi * r**2), (3, lambda r: 4.18879 * r**3)],
 )
 def test_volume_of_a_ball(d, volume):
     r = np.array([0.1, 1.0, 7.0])
@@ -71,6 +72,4 @@ def test_mutual_neighbors_share_a_distance(rng):
 
 def test_score_counts_a_shared_distance_twice():
     likelihood = NeighborLikelihood.of_distances(np.array([1.0, 1.0, 2.0]), 2.0)
-    np.testing.assert_allclose(
-        likelihood.score_weights(np.array([0.5, 3.0, 3.0])), [0.5, 8.0, 4.0]
-    )
+    np.testing.assert_allclose(likelihood.score_weights(np.array([0.5, 3.0, 3.0])), [0.5, 8.0, 4.0])

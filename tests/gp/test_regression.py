@@ -16,9 +16,7 @@ def problem(rng):
 
 
 def statistics_of(phi, values):
-    sums = SufficientStatistics.zeros(phi.shape[1], values.shape[1])
-    sums.add(phi, values)
-    return sums
+    return SufficientStatistics.of(phi, values)
 
 
 @pytest.mark.parametrize("sigma", [0.1, 1.0, 5.0])
@@ -60,7 +58,7 @@ def test_statistics_add_over_chunks_and_formats(problem, rng):
     for kind in (np.asarray, sparse.csr_array, sparse.csr_matrix, sparse.csc_array):
         parts = SufficientStatistics.zeros(phi.shape[1], 2)
         for rows in row_slices(80, 33):
-            parts.add(phi[rows], kind(values[rows]))
+            parts += SufficientStatistics.of(phi[rows], kind(values[rows]))
         assert parts.n_cells == 80
         for name in ("total", "gram", "cross", "squares"):
             np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-10)

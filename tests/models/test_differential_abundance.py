@@ -66,9 +66,7 @@ def test_exchanging_synchronised_conditions_negates_exactly(conditions, options)
     other = run(second, first, points, sync_parameters=True, **options)
     np.testing.assert_array_equal(other[LFC], -one[LFC])
     np.testing.assert_array_equal(other[Z], -one[Z])
-    np.testing.assert_array_equal(
-        other["log_density_condition1"], one["log_density_condition2"]
-    )
+    np.testing.assert_array_equal(other["log_density_condition1"], one["log_density_condition2"])
 
 
 @pytest.mark.parametrize("options", [{}, {"sync_parameters": True}, {"ls": "evidence"}])
@@ -88,7 +86,7 @@ def test_same_cells_in_both_conditions_differ_nowhere(conditions):
     assert set(result["log_fold_change_direction"]) == {"neutral"}
 
 
-@pytest.mark.parametrize(("n1", "n2"), [(2000, 2000), (600, 3000)])
+@pytest.mark.parametrize(("n1", "n2"), [(1000, 1000), (400, 2000)])
 @pytest.mark.parametrize("n_dims", [2, 5])
 def test_true_ratio_of_mixtures_is_found(rng, n1, n2, n_dims):
     weights = np.array([0.4, 0.2, 0.1, 0.1, 0.1, 0.1])
@@ -120,8 +118,8 @@ def test_zscores_of_equal_densities_are_standard():
     z = []
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        first, second = draw(rng, 1000), draw(rng, 1000)
-        z.append(run(first, second, np.vstack([first, second])[::5])[Z])
+        first, second = draw(rng, 600), draw(rng, 600)
+        z.append(run(first, second, tol=1e-4)[Z])
     assert 0.75 < np.std(z) < 1.1
     assert 0.005 < np.mean(np.abs(z) > 1.96) < 0.07
 
@@ -129,11 +127,12 @@ def test_zscores_of_equal_densities_are_standard():
 def test_robust_uncertainty_replaces_laplace(conditions):
     points = np.vstack(conditions)
     results = {}
-    for name in ("robust", "laplace"):
+    for name in ("robust", "sampling", "laplace"):
         model = DifferentialAbundance(uncertainty=name).fit(*conditions)
         results[name] = model.predict(points, progress=False)
     np.testing.assert_array_equal(results["robust"][LFC], results["laplace"][LFC])
     assert not np.allclose(results["robust"][Z], results["laplace"][Z], rtol=0.01)
+    assert (np.abs(results["sampling"][Z]) >= np.abs(results["robust"][Z])).all()
 
 
 def test_laplace_uncertainty_is_the_sum_of_both_posteriors(conditions):
@@ -261,7 +260,9 @@ def test_variance_between_samples_is_not_there_yet(conditions, options):
         DifferentialAbundance().fit(*conditions, **options)
 
 
-@pytest.mark.parametrize("options", [{"use_sample_variance": True}, {"variance_predictor1": Plain()}])
+@pytest.mark.parametrize(
+    "options", [{"use_sample_variance": True}, {"variance_predictor1": Plain()}]
+)
 def test_sample_parameters_of_the_model_are_refused(conditions, options):
     with pytest.raises(NotImplementedError, match="between samples"):
         DifferentialAbundance(**options).fit(*conditions)

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import isotonic_regression
 from scipy.stats import false_discovery_control
 
 from kompot.stats.fdr import (
@@ -301,3 +302,16 @@ def test_benjamini_hochberg_equals_scipy():
     for p in (rng.random(200), rng.random(50) ** 4, np.repeat([0.01, 0.5, 1.0], 4), [0.3]):
         expected = false_discovery_control(np.asarray(p), method="bh")
         np.testing.assert_allclose(benjamini_hochberg(p), expected, rtol=1e-14)
+
+
+def test_density_is_the_antitonic_regression_of_scipy():
+    rng = np.random.default_rng(4)
+    for p in (rng.random(300), rng.random(300) ** 3, discrete_p_values(rng, 300, 50), np.ones(3)):
+        density = grenander_density(p)
+        values, counts = np.unique(np.append(p, [0.0, 1.0]), return_counts=True)
+        counts[[0, -1]] -= 1
+        width = np.diff(values)
+        raw = counts[1:] / len(p) / width
+        fit = isotonic_regression(raw, weights=width, increasing=False).x
+        middle = (values[1:] + values[:-1]) / 2
+        np.testing.assert_allclose(density(middle), fit, rtol=1e-9)

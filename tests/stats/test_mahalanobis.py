@@ -7,9 +7,7 @@ from kompot.stats.mahalanobis import difference_covariance, mahalanobis, null_sp
 
 
 def posterior_of(phi, values, sigma=1.0):
-    sums = SufficientStatistics.zeros(phi.shape[1], values.shape[1])
-    sums.add(phi, values)
-    return fit_posterior(sums, sigma)
+    return fit_posterior(SufficientStatistics.of(phi, values), sigma)
 
 
 @pytest.fixture

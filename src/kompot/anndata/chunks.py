@@ -1,6 +1,6 @@
 """Expression of chosen cells and genes, read by rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -52,17 +52,27 @@ class ExpressionRows:
     def _is_everything(self) -> bool:
         return len(self.cells) == self.matrix.shape[0]
 
-    def __getitem__(self, rows: slice) -> Any:
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> Any:
         """Rows ``rows`` of the chosen cells, all chosen genes."""
         chunk = self.matrix[rows if self._is_everything else self.cells[rows]]
         return chunk if self.genes is None else chunk[:, self.genes]
 
     def read(self) -> Any:
-        """All chosen cells and genes at once, sparse if the matrix is."""
-        parts = [self[rows] for rows in row_slices(len(self.cells), _CHUNK)]
+        """All chosen cells and genes at once, in sparse columns if the matrix is sparse."""
+        parts = [self._read_columns(rows) for rows in row_slices(len(self.cells), _CHUNK)]
+        if len(parts) == 1:
+            return parts[0]
         if sparse.issparse(parts[0]):
-            return sparse.vstack(parts, format="csr")
+            return sparse.vstack(parts, format="csc")
         return np.concatenate(parts)
+
+    def _read_columns(self, rows: slice) -> Any:
+        """Some rows, in sparse columns if the matrix is sparse: genes are then quick to choose."""
+        everything = self._is_everything and rows == slice(0, len(self.cells))
+        matrix = self.matrix if everything and sparse.issparse(self.matrix) else None
+        chunk = replace(self, genes=None)[rows] if matrix is None else matrix
+        chunk = chunk.tocsc() if sparse.issparse(chunk) else chunk
+        return chunk if self.genes is None else chunk[:, self.genes]
 
     def not_finite(self) -> tuple[int, NDArray[np.intp], NDArray[np.intp]]:
         """How many values are NaN or infinite, and the cells and genes (positions) with any."""

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from kompot import threads
 from kompot.anndata.chunks import ExpressionRows
@@ -15,6 +14,7 @@ from kompot.anndata.inputs import Cells, read_states
 from kompot.anndata.writing import spread_columns, spread_genes
 from kompot.gp.linalg import row_slices
 from kompot.models.differential_expression import DifferentialExpression
+from kompot.progress import bar
 from kompot.records.fields import ExpressionFields, Field
 from kompot.settings import ExpressionSettings, FDRSettings, OutputSettings, StorageSettings
 from kompot.stats.fdr import significance
@@ -158,8 +158,7 @@ def cell_values(  # noqa: PLR0917
             array[rows] = part[name]
 
     done = threads.map_batches(predict, slices)
-    hidden = not settings.output.progress
-    for _ in tqdm(done, desc="predicting", unit="batch", total=len(slices), disable=hidden):
+    for _ in bar(done, "predicting", "batch", len(slices), shown=settings.output.progress):
         pass
     values: dict[Field, NDArray[Any]] = {
         names[name]: spread_columns(adata, names[name].name, layer, result.expression.genes)

@@ -114,9 +114,16 @@ class DensityPosterior:
         or a multiple of the Hessian (the sandwich of misspecified likelihoods: White 1982,
         *Econometrica* 50, 1; in a posterior: Müller 2013, *Econometrica* 81, 1805).
         """
-        inner = self.score_gram + np.eye(len(self.weights))
-        robust: Array = self.covariance @ inner @ self.covariance
-        return (robust + robust.T) / 2.0
+        return self.sampling_covariance + self.covariance @ self.covariance
+
+    @cached_property
+    def sampling_covariance(self) -> Array:
+        r"""Covariance over repeated draws of the cells, :math:`H^{-1} G H^{-1}`.
+
+        Of the estimate, not of the truth: what the prior smooths away it does not know.
+        """
+        sampling: Array = self.covariance @ self.score_gram @ self.covariance
+        return (sampling + sampling.T) / 2.0
 
 
 def fit_density(

@@ -12,7 +12,7 @@ At full rank this is the textbook Gaussian process.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +56,9 @@ class SufficientStatistics:
             np.zeros(rank), np.zeros((rank, rank)), np.zeros((n_genes, rank)).T, np.zeros(n_genes)
         )
 
-    def add(self, phi: Array, *blocks: Any) -> None:
-        """Add a chunk of cells.
+    @classmethod
+    def of(cls, phi: Array, *blocks: Any) -> "SufficientStatistics":
+        """Sums over a chunk of cells.
 
         Parameters
         ----------
@@ -66,15 +67,23 @@ class SufficientStatistics:
         *blocks
             Expression, arrays or sparse matrices of these cells whose genes follow one another.
         """
-        self.n_cells += len(phi)
-        self.total += phi.sum(axis=0)
-        self.gram += phi.T @ phi
-        first = 0
-        for values in blocks:
-            genes = slice(first, first + values.shape[1])
-            self.cross[:, genes] += cross_product(phi, values)
-            self.squares[genes] += column_squares(values)
-            first = genes.stop
+        crosses = [cross_product(phi, values) for values in blocks]
+        return cls(
+            phi.sum(axis=0),
+            phi.T @ phi,
+            np.concatenate([cross.T for cross in crosses]).T,
+            np.concatenate([column_squares(values) for values in blocks]),
+            len(phi),
+        )
+
+    def __iadd__(self, other: "SufficientStatistics") -> Self:
+        """Add the sums over other cells."""
+        self.n_cells += other.n_cells
+        self.total += other.total
+        self.gram += other.gram
+        self.cross += other.cross
+        self.squares += other.squares
+        return self
 
     def first_features(self, rank: int) -> "SufficientStatistics":
         """The sums in the first features only, as if there were no others."""

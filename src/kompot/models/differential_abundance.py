@@ -4,7 +4,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm.auto import tqdm
 
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.features import FeatureMap, residual_variance
@@ -14,13 +13,14 @@ from kompot.models.density_estimator import DensityEstimator, lexicographic_orde
 from kompot.models.given_density import given_log_density, given_variance
 from kompot.models.parameters import Parameters
 from kompot.models.shared_density import distances_within, shared_parameters
+from kompot.progress import bar
 from kompot.stats.abundance import abundance_direction, neg_log10_tail, ratio_offset
 
 __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
 
 Array = NDArray[np.float64]
 
-UNCERTAINTIES = ("robust", "laplace")
+UNCERTAINTIES = ("robust", "sampling", "laplace")
 """Which variance of the log fold change is reported."""
 
 _CHUNK = 4096
@@ -73,7 +73,10 @@ class DifferentialAbundance(Parameters):
         :math:`C_c` is, with ``"laplace"``, the Laplace posterior covariance :math:`H^{-1}`; with
         ``"robust"`` it is :math:`H^{-1}(I + G)H^{-1}`, where the cells and not the likelihood say
         how much information they carry
-        (:attr:`kompot.gp.laplace.DensityPosterior.robust_covariance`).
+        (:attr:`kompot.gp.laplace.DensityPosterior.robust_covariance`). ``"sampling"`` is
+        :math:`H^{-1} G H^{-1}`, how the estimate varies from one draw of the cells to the next:
+        z is then standard where nothing changed however little the cells say, but the variance
+        is too small for the distance to the truth.
     ratio_normalized
         Whether to use the offset; without it :math:`b = 0` and :math:`\bar\phi = 0`.
 
@@ -272,7 +275,7 @@ class DifferentialAbundance(Parameters):
             self._check_parameters()
             states, chunk = as_states(X_new, "X_new"), self._predict_given
         slices = list(row_slices(len(states), self.batch_size or _CHUNK))
-        parts = [chunk(states[rows]) for rows in tqdm(slices, desc="cells", disable=not progress)]
+        parts = [chunk(states[rows]) for rows in bar(slices, "predicting", "batch", shown=progress)]
         density1, density2, variance = (np.concatenate(a) for a in zip(*parts, strict=True))
         lfc = density2 - density1
         variance = variance + self.eps
@@ -321,10 +324,9 @@ class DifferentialAbundance(Parameters):
     def _normalize_ratio(self, states: Array) -> None:
         """Find the offset and the mean of the features that it takes out."""
         posteriors = (self.density1_.posterior_, self.density2_.posterior_)
-        covariances = [
-            p.robust_covariance if self.uncertainty == "robust" else p.covariance
-            for p in posteriors
-        ]
+        kind = {"robust": "robust_covariance", "sampling": "sampling_covariance"}
+        name = kind.get(self.uncertainty, "covariance")
+        covariances = [getattr(p, name) for p in posteriors]
         self._covariance: Array = covariances[0] + covariances[1]
         self.offset_ = 0.0
         self._center: Array = np.zeros(self.features_.rank)

@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm.auto import tqdm
 
 from kompot.gp.features import FeatureMap, fit_features, residual_variance
 from kompot.gp.kernels import make_kernel
@@ -15,6 +14,7 @@ from kompot.gp.regression import Posterior, fit_posterior
 from kompot.models.arrays import as_expression, as_states, check_positive, require_fitted
 from kompot.models.expression_fit import Rows, Stacked, accumulate
 from kompot.models.parameters import Parameters
+from kompot.progress import bar
 from kompot.stats.fold_change import fold_change_zscores, standard_deviation
 from kompot.stats.mahalanobis import difference_covariance, mahalanobis, null_spectrum
 from kompot.stats.tail_probability import weighted_chi_square_sf
@@ -304,7 +304,7 @@ class DifferentialExpression(Parameters):
         slices = list(row_slices(len(states), self.batch_size))
         parts = [
             self.predict_chunk(states[rows])
-            for rows in tqdm(slices, desc="cells", disable=not progress)
+            for rows in bar(slices, "predicting", "batch", shown=progress)
         ]
         result = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         result["fold_change_zscores"] = fold_change_zscores(

@@ -7,11 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from tqdm.auto import tqdm
 
+from kompot import threads
 from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import SufficientStatistics
+from kompot.progress import bar
 
 __all__ = ["Rows", "Stacked", "accumulate"]
 
@@ -22,15 +23,15 @@ _CHUNK = 2048
 
 
 class Rows(Protocol):
-    """Expression of which consecutive rows (cells) can be read."""
+    """Expression of which rows (cells) can be read."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """``(n_cells, n_genes)``."""
         ...
 
-    def __getitem__(self, rows: slice, /) -> Any:
-        """Rows as an array or a sparse matrix."""
+    def __getitem__(self, rows: NDArray[np.intp], /) -> Any:
+        """Rows of increasing number, as an array or a sparse matrix."""
         ...
 
 
@@ -46,14 +47,15 @@ class Stacked:
         """``(n_cells, n_genes)``."""
         return self.above.shape[0] + self.below.shape[0], self.above.shape[1]
 
-    def __getitem__(self, rows: slice) -> Any:
+    def __getitem__(self, rows: NDArray[np.intp]) -> Any:
         """Rows of whichever matrix holds them; both if they lie across the seam."""
         seam = self.above.shape[0]
-        if rows.stop <= seam:
+        split = int(np.searchsorted(rows, seam))
+        if split == len(rows):
             return self.above[rows]
-        if rows.start >= seam:
-            return self.below[rows.start - seam : rows.stop - seam]
-        parts = [self.above[rows.start : seam], self.below[0 : rows.stop - seam]]
+        if split == 0:
+            return self.below[rows - seam]
+        parts = [self.above[rows[:split]], self.below[rows[split:] - seam]]
         if any(sparse.issparse(part) for part in parts):
             return sparse.vstack(parts, format="csr")
         return np.vstack(parts)
@@ -84,18 +86,25 @@ def accumulate(
 
     Returns
     -------
-    The sums of condition 0, 1, ...
+    The sums of condition 0, 1, ..., the same to the last bit for any number of threads.
     """
+    n_conditions = int(condition.max()) + 1
     n_genes = sum(matrix.shape[1] for matrix in expression)
-    sums = [SufficientStatistics.zeros(features.rank, n_genes) for _ in range(condition.max() + 1)]
+
+    def sums_of_chunk(rows: slice) -> list[SufficientStatistics | None]:
+        phi = features(states[rows])
+        sums: list[SufficientStatistics | None] = []
+        for c in range(n_conditions):
+            cells = np.flatnonzero(condition[rows] == c)
+            blocks = [matrix[rows.start + cells] for matrix in expression]
+            sums.append(SufficientStatistics.of(phi[cells], *blocks) if len(cells) else None)
+        return sums
+
+    sums = [SufficientStatistics.zeros(features.rank, n_genes) for _ in range(n_conditions)]
     slices = list(row_slices(len(states), _CHUNK))
-    for rows in tqdm(slices, desc="fitting", unit="chunk", disable=not progress):
-        phi, labels = features(states[rows]), condition[rows]
-        blocks = [matrix[rows] for matrix in expression]
-        for c in np.unique(labels):
-            cells = labels == c
-            if cells.all():
-                sums[c].add(phi, *blocks)
-            else:
-                sums[c].add(phi[cells], *(block[cells] for block in blocks))
+    parts = threads.map_batches(sums_of_chunk, slices)
+    for chunk in bar(parts, "fitting", "chunk", len(slices), shown=progress):
+        for total, part in zip(sums, chunk, strict=True):
+            if part is not None:
+                total += part
     return tuple(sums)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.optimize import isotonic_regression  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -184,7 +183,7 @@ def grenander_density(p: ArrayLike) -> GrenanderDensity:
     """Maximum-likelihood density of p-values among all that never increase.
 
     The slope of the least concave majorant of the empirical distribution function on [0, 1]
-    (Grenander 1956, Skand. Aktuarietidskr. 39:125), by antitonic regression of the raw slopes.
+    (Grenander 1956, Skand. Aktuarietidskr. 39:125).
     Tied p-values are one step of the empirical distribution function.
 
     Parameters
@@ -308,11 +307,27 @@ def _empirical_distribution(
 
 
 def _concave_majorant(x: NDArray[np.float64], y: NDArray[np.float64]) -> GrenanderDensity:
-    """Least concave majorant of the points, ``(n_points,)`` each, x increasing from 0 to 1."""
-    width = np.diff(x)
-    fit = isotonic_regression(np.diff(y) / width, weights=width, increasing=False)
-    corners = fit.blocks
-    return GrenanderDensity(knots=x[corners], cdf=y[corners], slope=fit.x[corners[:-1]])
+    """Least concave majorant of the points, ``(n_points,)`` each, x increasing from 0 to 1.
+
+    The upper convex hull, from left to right: a corner under the line from the one before it to
+    the next point is none (Andrew 1979, Inf. Process. Lett. 9:216). The slopes are the antitonic
+    regression of the raw ones, without importing :mod:`scipy.optimize` (a tenth of a second).
+    """
+    places, heights = x.tolist(), y.tolist()
+    corners: list[int] = []
+    slopes: list[float] = []
+    for i, (place, height) in enumerate(zip(places, heights, strict=True)):
+        slope = np.inf
+        while corners:
+            slope = (height - heights[corners[-1]]) / (place - places[corners[-1]])
+            if not slopes or slope < slopes[-1]:
+                break
+            corners.pop()
+            slopes.pop()
+        if corners:
+            slopes.append(slope)
+        corners.append(i)
+    return GrenanderDensity(knots=x[corners], cdf=y[corners], slope=np.array(slopes))
 
 
 def _flush_to_zero(p: NDArray[np.float64]) -> NDArray[np.float64]:

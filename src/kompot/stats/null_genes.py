@@ -1,5 +1,6 @@
 """Genes whose expression is shuffled over cells: what distances look like without any effect."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,8 @@ def shuffle_columns(columns: Any, rng: np.random.Generator) -> Any:
     """Permute every column on its own.
 
     The non-zeros of a sparse column move to a uniformly random set of rows in random order: the
-    same distribution as a permutation of the whole column, without ever writing the zeros.
+    same distribution as a permutation of the whole column, without ever writing the zeros. One
+    permutation of the cells serves several columns, each with its own part.
 
     Parameters
     ----------
@@ -50,10 +52,13 @@ def shuffle_columns(columns: Any, rng: np.random.Generator) -> Any:
     if not sparse.issparse(columns):
         return rng.permuted(np.asarray(columns), axis=0)
     columns = columns.tocsc()
-    n_cells = columns.shape[0]
-    lengths = np.diff(columns.indptr)
     indices = np.empty(columns.nnz, dtype=columns.indices.dtype)
-    for start, length in zip(columns.indptr, lengths, strict=False):
-        indices[start : start + length] = rng.choice(n_cells, length, replace=False)
+    cells, used = rng.permutation(columns.shape[0]), 0
+    for start, stop in itertools.pairwise(columns.indptr):
+        length = stop - start
+        if used + length > len(cells):
+            cells, used = rng.permutation(len(cells)), 0
+        indices[start:stop] = cells[used : used + length]
+        used += length
     shuffled = sparse.csc_array((columns.data, indices, columns.indptr), shape=columns.shape)
     return shuffled.tocsr()
