@@ -166,6 +166,15 @@ def test_unreadable_history_is_kept_beside_a_new_one(adata):
     assert len(json.loads(stored["run_history"])) == 1
 
 
+def test_foreign_entry_is_kept_beside_the_record(adata):
+    adata.uns["kompot_de"] = "a note of mine"
+    adata.uns["mine"] = np.arange(3)
+    run(adata, result_key="mine")
+    assert adata.uns["kompot_de"]["previous"] == "a note of mine"
+    np.testing.assert_array_equal(adata.uns["mine"]["previous"], np.arange(3))
+    assert len(json.loads(adata.uns["kompot_de"]["run_history"])) == 1
+
+
 # Choices of what is computed and returned
 
 

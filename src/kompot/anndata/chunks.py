@@ -72,7 +72,8 @@ class ExpressionRows:
         matrix = self.matrix if everything and sparse.issparse(self.matrix) else None
         chunk = replace(self, genes=None)[rows] if matrix is None else matrix
         chunk = chunk.tocsc() if sparse.issparse(chunk) else chunk
-        return chunk if self.genes is None else chunk[:, self.genes]
+        everything = self.genes is None or np.array_equal(self.genes, np.arange(chunk.shape[1]))
+        return chunk if everything else chunk[:, self.genes]
 
     def not_finite(self) -> tuple[int, NDArray[np.intp], NDArray[np.intp]]:
         """How many values are NaN or infinite, and the cells and genes (positions) with any."""

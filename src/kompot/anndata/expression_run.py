@@ -8,7 +8,7 @@ import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot import memory
+from kompot import memory, threads
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_record import expression_record
 from kompot.anndata.expression_results import (
@@ -37,6 +37,9 @@ from kompot.stats.null_genes import choose_null_genes, shuffle_columns
 __all__ = ["run_expression"]
 
 log = logging.getLogger(__name__)
+
+_NULL_BLOCK = 512
+"""Shuffled genes in a matrix."""
 
 
 def run_expression(
@@ -131,14 +134,7 @@ def _fit(
 ) -> DifferentialExpression:
     """Fit both conditions and the shuffled genes in one pass over the cells."""
     gp = settings.gp
-    null_expression = None
-    if null_choice is not None:
-        rng = np.random.default_rng(settings.fdr.null_seed)
-        picked = choose_null_genes(null_choice, expression.shape[1], rng)
-        if isinstance(null_choice, int) and expression.genes is not None:
-            picked = expression.genes[picked]
-        columns = ExpressionRows(expression.matrix, cells.rows, picked)
-        null_expression = shuffle_columns(columns.read(), rng)
+    null_expression = [] if null_choice is None else _shuffled(expression, null_choice, settings)
     model = DifferentialExpression(
         gp.n_landmarks,
         eps=gp.eps,
@@ -158,6 +154,23 @@ def _fit(
         landmarks=landmarks,
         null_expression=null_expression,
         progress=settings.output.progress,
+    )
+
+
+def _shuffled(
+    expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
+) -> list[Any]:
+    """Shuffled genes, some hundred in each matrix, made side by side."""
+    rng = np.random.default_rng(settings.fdr.null_seed)
+    picked = choose_null_genes(null_choice, expression.shape[1], rng)
+    if isinstance(null_choice, int) and expression.genes is not None:
+        picked = expression.genes[picked]
+    genes, places = np.unique(picked, return_inverse=True)
+    columns = ExpressionRows(expression.matrix, expression.cells, genes).read()
+    n_blocks = -(-len(places) // _NULL_BLOCK)
+    work = zip(np.array_split(places, n_blocks), rng.spawn(n_blocks), strict=True)
+    return list(
+        threads.map_batches(lambda part: shuffle_columns(columns[:, part[0]], part[1]), work)
     )
 
 

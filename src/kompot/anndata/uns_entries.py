@@ -1,5 +1,6 @@
 """Entries of ``uns`` after a run."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,19 @@ def uns_entries(
     """
     source = record["numerics"]["landmarks_source"]
     info = landmarks_info(landmarks, source, record["timestamp"])
-    entries = {history_key: appended_history(adata.uns.get(history_key), record, wanted)}
+    entries = {history_key: appended_history(_entry(adata, history_key), record, wanted)}
     entries[history_key]["landmarks_info"] = info
     key = record["result_key"]
-    own = entries.setdefault(key, dict(adata.uns.get(key, {})))
+    own = entries.setdefault(key, _entry(adata, key))
     own["landmarks_info"] = info
     if store_landmarks:
         own["landmarks"] = landmarks
     return entries
+
+
+def _entry(adata: AnnData, key: str) -> dict[str, Any]:
+    """A copy of an entry; what is no dictionary, and so not ours, is kept as its ``previous``."""
+    stored = adata.uns.get(key)
+    if isinstance(stored, Mapping):
+        return dict(stored)
+    return {} if stored is None else {"previous": stored}

@@ -1,5 +1,6 @@
 """Expression of two conditions as functions of cell state, and how surely they differ."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -171,7 +172,7 @@ class DifferentialExpression(Parameters):
         ls: float | None = None,
         ls_factor: float = 10.0,
         landmarks: ArrayLike | None = None,
-        null_expression: Rows | None = None,
+        null_expression: Sequence[Rows] = (),
         progress: bool = False,
     ) -> Self:
         """Fit both conditions from cells in any order, reading expression once, by rows.
@@ -187,8 +188,8 @@ class DifferentialExpression(Parameters):
         sigma, ls, ls_factor, landmarks
             As in :meth:`fit`.
         null_expression
-            Shuffled genes to fit in the same pass, ``(n_cells, n_null)``; only their distances
-            are kept (:meth:`null_distances`).
+            Matrices of shuffled genes to fit in the same pass, ``(n_cells, n_null)`` each; only
+            their distances are kept (:meth:`null_distances`).
         progress
             Show a progress bar.
         """
@@ -205,7 +206,7 @@ class DifferentialExpression(Parameters):
             landmarks=landmarks,
             rng=np.random.default_rng(self.random_state),
         )
-        matrices = [expression] if null_expression is None else [expression, null_expression]
+        matrices = [expression, *null_expression]
         sums = accumulate(self.features_, states, matrices, condition, progress)
         self.statistics1_, self.statistics2_ = sums
         self.posterior1_: Posterior = fit_posterior(self.statistics1_, sigma)

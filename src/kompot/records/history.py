@@ -13,21 +13,28 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import scipy
 
+import kompot
 from kompot.records.fields import Field
 
 __all__ = ["appended_history", "environment", "field_mapping", "read_history"]
-
-_PACKAGES = ("kompot", "anndata", "numpy", "scipy", "pandas", "scikit-learn")
 
 
 def environment() -> dict[str, Any]:
     """When and with what a run was made; neither host nor user."""
     return {
         "timestamp": datetime.now().isoformat(),
-        "platform": platform.platform(),
+        "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
         "python_version": platform.python_version(),
-        "package_versions": {name: metadata.version(name) for name in _PACKAGES},
+        "package_versions": {
+            "kompot": kompot.__version__,
+            "anndata": metadata.version("anndata"),
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+            "pandas": pd.__version__,
+        },
     }
 
 
