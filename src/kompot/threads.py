@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-__all__ = ["limit", "limited", "map_batches"]
+__all__ = ["limit", "limited", "map_batches", "single_threaded_products"]
 
 _Batch = TypeVar("_Batch")
 _Result = TypeVar("_Result")
@@ -40,12 +40,22 @@ def limited(n_threads: int | None) -> Iterator[None]:
         _limit.reset(token)
 
 
+@contextmanager
+def single_threaded_products() -> Iterator[None]:
+    """Let linear algebra use one thread inside.
+
+    The matrices of a fit are thin: a multi-threaded BLAS mostly waits for its threads, and a whole
+    run took a sixth longer with two of them on two free cores.
+    """
+    with threadpool_limits(1):
+        yield
+
+
 def map_batches(work: Callable[[_Batch], _Result], batches: Iterable[_Batch]) -> Iterator[_Result]:
     """Do independent pieces of work side by side, each on one thread.
 
-    Products of this size in a multi-threaded BLAS mostly wait for each other: they took up to
-    twice as long on two free cores, and ten times as long on shared ones. An error or interrupt
-    cancels what has not begun.
+    The pieces share the cores, not the products inside one: on busy cores a multi-threaded BLAS
+    took ten times as long. An error or interrupt cancels what has not begun.
 
     Parameters
     ----------
@@ -60,7 +70,7 @@ def map_batches(work: Callable[[_Batch], _Result], batches: Iterable[_Batch]) ->
     """
     n_threads = limit() if limit() > 0 else os.cpu_count() or 1
     pending: deque[Future[_Result]] = deque()
-    with threadpool_limits(1), ThreadPoolExecutor(n_threads) as pool:
+    with single_threaded_products(), ThreadPoolExecutor(n_threads) as pool:
         try:
             for batch in batches:
                 pending.append(pool.submit(work, batch))

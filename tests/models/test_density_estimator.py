@@ -78,12 +78,12 @@ def test_heuristics_are_those_of_mellon(states):
 @pytest.mark.parametrize("n_dims", [2, 3])
 def test_density_of_a_gaussian_is_found(rng, n_dims):
     cells = rng.normal(size=(2000, n_dims))
-    model = DensityEstimator(d_method="embedding", ls_factor=5.0, tol=1e-4).fit(cells)
+    model = DensityEstimator(d_method="embedding", ls_factor=3.0, tol=1e-4).fit(cells)
     truth = multivariate_normal(np.zeros(n_dims)).logpdf(cells)
     found = model.predict(cells, normalize=True)
     assert np.corrcoef(found, truth)[0, 1] > 0.95
     inside = np.linalg.norm(cells, axis=1) < 2
-    assert np.sqrt(np.mean((found - truth)[inside] ** 2)) < 0.2
+    assert np.sqrt(np.mean((found - truth)[inside] ** 2)) < 0.3
 
 
 def test_density_integrates_to_the_number_of_cells(rng):

@@ -65,9 +65,12 @@ def run_expression(
         _require_memory(adata, wanted, expression.shape[1], storage)
     refuse_missing_values(adata, expression)
 
-    model = _fit(cells, expression, null_choice, landmarks, settings)
     names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
-    table = gene_table(model, names, settings.fdr, compute_mahalanobis=output.compute_mahalanobis)
+    with threads.single_threaded_products():
+        model = _fit(cells, expression, null_choice, landmarks, settings)
+        table = gene_table(
+            model, names, settings.fdr, compute_mahalanobis=output.compute_mahalanobis
+        )
     result = ExpressionResult(model, table, expression)
     _log_result(result, cells, settings)
     full = {

@@ -73,7 +73,7 @@ def effective_tolerance(
 ) -> float:
     r"""Residual variance that may be left on average, so that distances stay exact to about 1e-3.
 
-    :math:`tol \cdot \min(1, 20 v) \cdot \min(1, \sqrt{10^4 / n})`. The prior variance *between*
+    :math:`tol \cdot \min(1, 20 v) \cdot \min(1, \sqrt{2000 / n})`. The prior variance *between*
     cells :math:`v = 1 - \overline{k(x, x')}` is small where the length scale is long, and what
     tells cells apart is then in small variances. And the more cells, the smaller the variances
     that they resolve: at a fixed residual the error of a distance grew as :math:`\sqrt n`.
@@ -81,7 +81,7 @@ def effective_tolerance(
     Parameters
     ----------
     tol
-        For up to 10,000 cells and a length scale within the data.
+        For up to 2,000 cells and a length scale within the data.
     states
         Cell states, ``(n_cells, n_dims)``.
     kernel
@@ -91,7 +91,7 @@ def effective_tolerance(
     """
     sample = states[rng.choice(len(states), min(len(states), 300), replace=False)]
     between = float(1.0 - kernel(sample, sample).mean())
-    return tol * min(1.0, 20.0 * between) * min(1.0, np.sqrt(1e4 / len(states)))
+    return tol * min(1.0, 20.0 * between) * min(1.0, np.sqrt(2e3 / len(states)))
 
 
 def fit_features(

@@ -302,6 +302,21 @@ class DifferentialAbundance(Parameters):
         covariance[np.diag_indices_from(covariance)] += 2.0 * residual_variance(phi)
         return covariance
 
+    def mean_fold_change(self, X: ArrayLike) -> tuple[float, float]:
+        r"""Mean log fold change over cells, and its posterior variance; natural log.
+
+        :math:`\bar a\, \hat\delta` and :math:`\bar a (C_1 + C_2) \bar a^\top` with the mean
+        :math:`\bar a` of the cells' features, plus what features leave, independent in each cell.
+        """
+        require_fitted(self, "density2_")
+        states = as_states(X, "X", self.features_.landmarks.shape[1])
+        density1, density2, _ = self._predict_chunk(states)
+        phi = self.features_(states)
+        mean = phi.mean(axis=0) - self._center
+        left = 2.0 * residual_variance(phi).mean() / len(phi)
+        variance = max(mean @ self._covariance @ mean, 0.0) + left + self.eps
+        return float((density2 - density1).mean()), float(variance)
+
     def _predict_chunk(self, states: Array) -> tuple[Array, Array, Array]:
         """Log densities of both conditions and variance of the difference, of some cells."""
         phi = self.features_(states)
