@@ -13,13 +13,12 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import scipy
 
-import kompot
 from kompot.records.fields import Field
 
 __all__ = ["appended_history", "environment", "field_mapping", "read_history"]
+
+_PACKAGES = ("kompot", "anndata", "numpy", "scipy", "pandas")
 
 
 def environment() -> dict[str, Any]:
@@ -28,13 +27,7 @@ def environment() -> dict[str, Any]:
         "timestamp": datetime.now().isoformat(),
         "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
         "python_version": platform.python_version(),
-        "package_versions": {
-            "kompot": kompot.__version__,
-            "anndata": metadata.version("anndata"),
-            "numpy": np.__version__,
-            "scipy": scipy.__version__,
-            "pandas": pd.__version__,
-        },
+        "package_versions": {name: metadata.version(name) for name in _PACKAGES},
     }
 
 
