@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_repeats(command, 11)
 
     command = _add(commands, "accuracy", alone.accuracy)
-    command.add_argument("--sizes", type=int, nargs="+", default=[10_000, 50_000])
+    command.add_argument("--sizes", type=int, nargs="+", default=[2_000, 10_000])
     command.add_argument("--genes", type=int, default=1000)
     command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
