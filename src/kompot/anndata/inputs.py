@@ -81,7 +81,7 @@ def read_cells(
     for number, name in enumerate(names):
         members = _members(labels, name)
         if excluded is not None:
-            members &= ~excluded
+            members = members & ~excluded
         if members.sum() < 2:
             left = "" if excluded is None else " left after `cell_filter`"
             msg = (
