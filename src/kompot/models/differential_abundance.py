@@ -57,7 +57,7 @@ class DifferentialAbundance(Parameters):
     eps
         Added to the variance, not negative.
     jit_compile
-        Without effect: NumPy computes.
+        Run through JAX; not available yet.
     density_predictor1, density_predictor2
         Densities to compare instead of fitting: a fitted :class:`DensityEstimator`, or a callable
         that gives log densities ``(n_cells,)`` at states ``(n_cells, n_dims)``, called with
@@ -372,9 +372,8 @@ class DifferentialAbundance(Parameters):
         return DensityEstimator(**parameters | density_kwargs)
 
     def _check_parameters(self) -> None:
-        self._refuse_samples(
-            self.use_sample_variance or None, self.variance_predictor1, self.variance_predictor2
-        )
+        refused = (self.use_sample_variance or None, self.jit_compile or None)
+        self._refuse_samples(*refused, self.variance_predictor1, self.variance_predictor2)
         check_positive(ptp_threshold=self.ptp_threshold)
         if not (np.isfinite(self.eps) and self.eps >= 0):
             msg = f"`eps` must be finite and not negative, got {self.eps!r}."
@@ -392,8 +391,8 @@ class DifferentialAbundance(Parameters):
     def _refuse_samples(*values: Any) -> None:
         if any(value is not None for value in values):
             msg = (
-                "Variance between samples is not available for differential abundance yet: leave "
-                "`use_sample_variance`, `variance_predictor*`, `condition*_sample_indices`, "
-                "`sample_estimator_ls` and `allow_single_condition_variance` out."
+                "Variance between samples and JAX are not available for abundance yet: "
+                "leave `use_sample_variance`, `variance_predictor*`, `condition*_sample_indices`, "
+                "`sample_estimator_ls`, `allow_single_condition_variance`, `jit_compile` out."
             )
             raise NotImplementedError(msg)
