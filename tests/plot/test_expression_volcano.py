@@ -103,9 +103,9 @@ def test_table_without_called_genes(table, ax):
     assert named(ax) == set()
 
 
-def test_empty_table_is_an_empty_plot(table, ax):
+def test_empty_table_says_why_there_is_nothing(table, ax):
     volcano(table.iloc[:0], ax=ax)
-    assert named(ax) == set()
+    assert named(ax) == {"no gene has both a fold change and a score"}
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,9 @@ def test_data_are_not_changed_and_no_figure_is_opened(analysed, ax):
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        ({"y_axis_type": "pvalue"}, ValueError, "must be one of"),
+        ({"y_axis_type": "height"}, ValueError, "must be one of"),
+        ({"y_axis_type": "donor_fdr"}, ValueError, "sample_col"),
+        ({"group": "branch_1"}, ValueError, "no 'mean_lfc' of groups.*with `groups`"),
         ({"score_key": "nothing"}, ValueError, "nothing"),
         ({"highlight_genes": ["TP53"]}, ValueError, "TP53"),
         ({"run_id": 4}, ValueError, r"no run 4.*0 \(control to treated\)"),
