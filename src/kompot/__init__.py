@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kompot import anndata, datasets, gp, models, plot, stats
+    from kompot import plot as pl
     from kompot.anndata import (
         check_underrepresentation,
         compute_differential_abundance,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         DifferentialExpression,
         FunctionEstimator,
     )
+    from kompot.reporting import report
 
 __version__ = "0.1.0"
 
@@ -30,8 +32,10 @@ _HOMES = {
     "check_underrepresentation": "kompot.anndata",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
+    "report": "kompot.reporting",
 }
 _SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
+_ALIASES = {"pl": "plot"}
 
 __all__ = [
     "DensityEstimator",
@@ -45,14 +49,17 @@ __all__ = [
     "datasets",
     "gp",
     "models",
+    "pl",
     "plot",
+    "report",
     "stats",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return import_module(f"kompot.{name}")
+    package = _ALIASES.get(name, name)
+    if package in _SUBPACKAGES:
+        return import_module(f"kompot.{package}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     msg = f"module 'kompot' has no attribute {name!r}"

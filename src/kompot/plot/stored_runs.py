@@ -39,7 +39,9 @@ GROUP_SCORES = {
     "mahalanobis": ("mahalanobis", "mahalanobis"),
     "local_fdr": ("mahalanobis_local_fdr", "local_fdr"),
     "is_de": ("is_de", "is_de"),
+    "tail_fdr": ("mahalanobis_tail_fdr", "tail_fdr"),
     "ptp": ("ptp", "ptp"),
+    "pvalue": ("mahalanobis_pvalue", "pvalue"),
     "donor_pvalue": ("donor_pvalue", "donor_pvalue"),
     "donor_fdr": ("donor_fdr", "donor_fdr"),
 }
@@ -263,10 +265,12 @@ def _group_keys(adata: AnnData, record: Record) -> dict[str, str]:
     if not isinstance(lfc, str):
         return {}
     stem, found = lfc.removesuffix("mean_lfc"), dict[str, str]()
+    recorded = record.entries.get("field_mapping") or {}
     for score, (beginning, kind) in GROUP_SCORES.items():
-        candidates = [f"{stem}{beginning}{mark}_groups" for mark in ("_sample_var", "")]
-        recorded = record.field("varm", f"{beginning}_groups", kind)
-        for name in (*candidates, *([recorded] if recorded else [])):
+        names = [f"{stem}{beginning}{mark}_groups" for mark in ("_sample_var", "")]
+        names.sort(key=lambda name: name not in recorded)  # what this run wrote comes first
+        typed = record.field("varm", f"_{beginning}_groups", kind)
+        for name in (*names, *([typed] if typed else [])):
             if isinstance(adata.varm.get(name), pd.DataFrame):
                 found[score] = name
                 break
