@@ -60,7 +60,7 @@ def test_basis_without_its_prefix_and_own_texts(analysed, figure):
         figure=figure,
     )
     assert figure.get_suptitle() == "A title"
-    assert panels.condition2.get_xlabel() == "tree 1"
+    assert panels.fold_change.get_xlabel() == "tree 1"
     assert coloured(panels.expression).get_cmap().name == "cividis"
     assert coloured(panels.fold_change).get_cmap().name == "PuOr"
     counts = dense(analysed.layers["counts"])[:, 0]

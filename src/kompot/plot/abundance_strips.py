@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from kompot.plot.abundance_volcano import CellChanges, draw_thresholds, read_changes
 from kompot.plot.canvas import finished, new_figure
-from kompot.plot.cell_colors import Categories, Scale, draw_colored, legend_handles, shortened
+from kompot.plot.cell_colors import Categories, Scale, draw_colored, legend_handles
 from kompot.plot.cells import group_labels
 from kompot.plot.stored_abundance import read_abundance_run
+from kompot.plot.words import between, shortened
 
 __all__ = ["multi_volcano_da"]
 
@@ -223,8 +224,8 @@ def _finish(
     if np.isfinite(heights).any() and np.nanmin(heights) >= 0:
         for ax in axes:
             ax.set_ylim(bottom=0)
-    between = f"{changes.run.condition1} to {changes.run.condition2}"
-    axes[-1].set_xlabel(xlabel or f"log fold change of abundance, {between}")
+    pair = between(changes.run.condition1, changes.run.condition2)
+    axes[-1].set_xlabel(xlabel or f"log fold change of abundance, {pair}")
     if n_ticks is not None:
         axes[-1].xaxis.set_major_locator(MaxNLocator(max(n_ticks, 1)))
 

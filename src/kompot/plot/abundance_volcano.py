@@ -24,6 +24,7 @@ from kompot.plot.cell_colors import (
 )
 from kompot.plot.cells import cell_mask
 from kompot.plot.stored_abundance import AbundanceRun, cell_column, read_abundance_run
+from kompot.plot.words import between
 
 __all__ = ["CellChanges", "draw_thresholds", "read_changes", "volcano_da"]
 
@@ -183,9 +184,9 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
     if not np.isfinite(changes.points).all(axis=1).any():
         say_on(ax, "no cell has both a fold change and a tail probability")
     ax.axvline(0, color="0.8", linewidth=0.8, zorder=0.5)
-    between = f"{changes.run.condition1} to {changes.run.condition2}"
+    pair = between(changes.run.condition1, changes.run.condition2)
     ax.set(
-        xlabel=xlabel or f"log fold change of abundance, {between}",
+        xlabel=xlabel or f"log fold change of abundance, {pair}",
         ylabel=ylabel or "-log10 tail probability",
     )
     _tidy(ax, title, n_x_ticks, n_y_ticks, is_gridded=grid)

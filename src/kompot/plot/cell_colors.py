@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kompot.plot.cells import group_labels
 from kompot.plot.colors import KOMPOT_COLORS, category_colors
 from kompot.plot.stored_runs import gene_layer
+from kompot.plot.words import shortened
 
 __all__ = [
     "Categories",
@@ -27,14 +28,12 @@ __all__ = [
     "legend_handles",
     "read_colors",
     "scaled_values",
-    "shortened",
 ]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _SIGNED = ("lfc", "lfc_zscore", "zscore", "lfc_zscore_sample_var", "fold_change")
-_LONGEST_NAME = 36
 
 
 @dataclass(frozen=True)
@@ -233,18 +232,6 @@ def legend_handles(colors: Categories) -> list[Line2D]:
         Line2D([], [], marker="o", linestyle="", color=color, label=shortened(name))
         for name, color in zip(colors.names, colors.colors, strict=True)
     ]
-
-
-def shortened(name: str, longest: int = _LONGEST_NAME) -> str:
-    """A name that fits, with its middle left out.
-
-    >>> shortened("a" * 30 + "b" * 30, 11)
-    'aaaaa…bbbbb'
-    """
-    if len(name) <= longest:
-        return name
-    half = (longest - 1) // 2
-    return f"{name[:half]}…{name[-half:]}"
 
 
 def scaled_values(

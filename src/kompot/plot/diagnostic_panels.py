@@ -13,9 +13,9 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from kompot.plot.canvas import finished, new_figure, say_on
-from kompot.plot.cell_colors import shortened
 from kompot.plot.colors import KOMPOT_COLORS
 from kompot.plot.stored_runs import ExpressionRun, column, read_expression_run
+from kompot.plot.words import between, shortened
 
 __all__ = ["DiagnosticPanels", "diagnostics"]
 
@@ -102,8 +102,8 @@ def diagnostics(
     _draw_length_scale(panels.length_scale, adata, run, numerics)
     _draw_samples(panels.samples, adata, run, sample_col)
     _draw_distances(panels.distances, adata, run, null)
-    between = f"{shortened(run.condition1)} to {shortened(run.condition2)}"
-    figure.suptitle(title or f"Run {run.record.number}, {between}")
+    pair = between(run.condition1, run.condition2)
+    figure.suptitle(title or f"Run {run.record.number}, {pair}")
     return finished(panels, figure, save, return_fig)
 
 
@@ -153,7 +153,11 @@ def _draw_length_scale(
     edges = np.geomspace(distances.min(), distances.max() * 1.0001, 50)
     ax.hist(distances, list(edges), color="0.75")
     ax.axvline(ls, color="#bd1f01", linewidth=1.5)
-    ax.set(xscale="log", xlabel=f"distance between two cells in {key}", ylabel="pairs of cells")
+    ax.set(
+        xscale="log",
+        xlabel=f"distance between two cells in {shortened(key)}",
+        ylabel="pairs of cells",
+    )
     ax.text(
         *(0.02, 0.97, f"length scale {ls:.3g} (red)"),
         transform=ax.transAxes,
@@ -189,11 +193,13 @@ def _draw_samples(ax: Axes, adata: AnnData, run: ExpressionRun, sample_col: str 
     ax.set_xticks(places, names, rotation=90 if len(names) > 4 else 0, fontsize="small")
     ax.set_ylabel("cells")
     ax.spines[["top", "right"]].set_visible(False)
-    for condition, color in zip(conditions, KOMPOT_COLORS["condition"], strict=True):
-        ax.bar([0], [0], color=color, label=shortened(condition, 24))
-    ax.legend(frameon=False, fontsize="small")
     if name is None:
         ax.set_xlabel("no samples were given: significance is about these cells")
+        return
+    for condition, color in zip(conditions, KOMPOT_COLORS["condition"], strict=True):
+        ax.bar([0], [0], color=color, label=shortened(condition, 24))
+    ax.margins(y=0.2)
+    ax.legend(frameon=False, fontsize="small", ncols=2)
 
 
 def _draw_distances(ax: Axes, adata: AnnData, run: ExpressionRun, null: Any) -> None:

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kompot.plot.canvas import finished, new_axes, say_on
-from kompot.plot.cell_colors import shortened
 from kompot.plot.cells import group_labels
 from kompot.plot.colors import category_colors
 from kompot.plot.stored_abundance import cell_column, read_abundance_run
+from kompot.plot.words import between, shortened
 
 __all__ = ["direction_barplot"]
 
@@ -124,11 +124,11 @@ def direction_barplot(  # noqa: PLR0917 the documented order of arguments
         base = base + heights
     names = [shortened(one) for one in shares.index]
     ax.set_xticks(places, names, rotation=rotation, ha="right" if 0 < rotation < 90 else "center")
-    between = f"Differential abundance, {run.condition1} to {run.condition2}"
+    pair = f"Differential abundance, {between(run.condition1, run.condition2)}"
     ax.set(
-        xlabel=category_column if xlabel is None else xlabel,
+        xlabel=shortened(category_column) if xlabel is None else xlabel,
         ylabel=ylabel or _NAMES[normalize],
-        title=between if title is None and direction_column is None else (title or ""),
+        title=pair if title is None and direction_column is None else (title or ""),
     )
     ax.spines[["top", "right"]].set_visible(False)
     place: dict[str, Any] = {"loc": legend_loc}

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from kompot.plot.canvas import finished, new_figure, say_on
-from kompot.plot.cell_colors import shortened
 from kompot.plot.cells import cells_per_group, group_labels
 from kompot.plot.group_means import chosen_genes, mean_by_group
 from kompot.plot.stored_runs import ExpressionRun, column, group_table, read_expression_run
+from kompot.plot.words import shortened
 
 __all__ = ["DotPlot", "dotplot"]
 

@@ -10,15 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kompot.plot.canvas import finished, new_axes, new_figure
-from kompot.plot.cell_colors import (
-    Categories,
-    Scale,
-    draw_colored,
-    explain_colors,
-    read_colors,
-    shortened,
-)
+from kompot.plot.cell_colors import Categories, Scale, draw_colored, explain_colors, read_colors
 from kompot.plot.cells import cell_mask, embedding_positions, point_area
+from kompot.plot.words import shortened
 
 __all__ = ["embedding"]
 
@@ -102,7 +96,8 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
         If the embedding, a column, a gene or a value does not exist, or several panels are to be
         drawn in one Axes.
     """
-    xy, name = embedding_positions(adata, basis)
+    xy, key = embedding_positions(adata, basis)
+    name = shortened(key)
     names: list[str | None] = [color] if isinstance(color, str) or color is None else list(color)
     choices = _choices(adata, groups, mgroups)
     panels = [(one, text, choice) for one in names for text, choice in choices]
@@ -119,8 +114,9 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
             explain_colors(panel, colors, points, legend_loc=legend_loc, xy=xy, members=members)
         panel.set(xticks=[], yticks=[], xlabel=f"{name} 1", ylabel=f"{name} 2")
         panel.spines[["top", "right"]].set_visible(False)
-        parts = [title] if title is not None else [part for part in (one, text) if part]
-        panel.set_title(shortened(", ".join(parts), 60))
+        known = [one if len(names) > 1 or text is None else None, text]
+        described = shortened(", ".join(part for part in known if part), 60)
+        panel.set_title(described if title is None else title)
     return finished(axes[0] if len(axes) == 1 else axes, axes[0].figure, save, return_fig)
 
 

@@ -22,6 +22,7 @@ from kompot.plot.stored_runs import (
     read_expression_run,
 )
 from kompot.plot.volcanoes import VolcanoStyle, strongest, volcano
+from kompot.plot.words import between, shortened
 
 __all__ = ["volcano_de"]
 
@@ -178,12 +179,12 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
         ),
         ax=new_axes(figsize) if ax is None else ax,
     )
-    name = _SCORE_NAMES.get(y_axis_type, score_key or y_axis_type)
+    name = _SCORE_NAMES.get(y_axis_type) or shortened(score_key or y_axis_type)
     ax.set(
-        xlabel=xlabel or f"mean log fold change, {run.condition1} to {run.condition2}",
+        xlabel=xlabel or f"mean log fold change, {between(run.condition1, run.condition2)}",
         ylabel=ylabel or (f"-log10 {name}" if is_rate else name),
     )
-    title = title or (f"{group}" if group else None)
+    title = title or (shortened(group) if group else None)
     if title:
         ax.set_title(title, pad=24 if show_legend and legend_loc is None else None)
     _set_ticks(ax, n_x_ticks, n_y_ticks, is_gridded=grid)

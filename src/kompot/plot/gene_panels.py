@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kompot.plot.canvas import finished, new_figure
 from kompot.plot.cells import embedding_positions, point_area
 from kompot.plot.stored_runs import ExpressionRun, column, gene_layer, read_expression_run
+from kompot.plot.words import shortened
 
 __all__ = ["GenePanels", "plot_gene_expression"]
 
@@ -128,14 +129,15 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
     xy, name = embedding_positions(adata, basis)
 
     common = _colors(np.concatenate(smoothed), cmap_expression)
-    between = f"{run.condition1} to {run.condition2}"
+    first, second = (shortened(one, 24) for one in (run.condition1, run.condition2))
+    name = shortened(name)
     drawn = {
         "expression": (measured, _colors(measured, cmap_expression), "expression, all cells"),
-        "condition1": (smoothed[0], common, f"smoothed, {run.condition1}"),
-        "condition2": (smoothed[1], common, f"smoothed, {run.condition2}"),
+        "condition1": (smoothed[0], common, f"smoothed, {first}"),
+        "condition2": (smoothed[1], common, f"smoothed, {second}"),
         "fold_change": (
             *(fold_change, _around_zero(fold_change, cmap_fold_change)),
-            f"log fold change, {between}",
+            f"log fold change, {first} to {second}",
         ),
     }
     if run.zscores is not None and run.zscores in adata.layers:
@@ -149,7 +151,8 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
     for place, (values, colors, text) in drawn.items():
         _draw_cells(axes[place], xy, values, colors, size)
         axes[place].set_title(text)
-    axes["condition2"].set(xlabel=f"{name} 1", ylabel=f"{name} 2")
+    corner = axes["fold_change" if wide else "condition2"]
+    corner.set(xlabel=f"{name} 1", ylabel=f"{name} 2")
     figure.suptitle(title or _title(adata, gene, run, lfc_key, score_key))
     return finished(GenePanels(figure, **axes), figure, save, return_fig)
 
@@ -203,7 +206,7 @@ def _title(
     adata: AnnData, gene: str, run: ExpressionRun, lfc_key: str | None, score_key: str | None
 ) -> str:
     """The gene and its scores."""
-    parts = [gene]
+    parts = [shortened(gene)]
     for name, text in (
         (lfc_key or run.mean_lfc, "mean log fold change {:+.2f}"),
         (score_key or run.scores["mahalanobis"], "distance {:.1f}"),

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from kompot.plot.canvas import finished, new_axes, new_figure, say_on
-from kompot.plot.cell_colors import shortened
 from kompot.plot.stored_runs import group_table, read_expression_run
+from kompot.plot.words import shortened
 
 __all__ = ["UpsetPlot", "called_sets", "overlap", "upset"]
 

@@ -19,11 +19,11 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from kompot.plot.canvas import finished, new_axes, say_on
-from kompot.plot.cell_colors import shortened
 from kompot.plot.colors import KOMPOT_COLORS
 from kompot.plot.group_means import GroupMeans, chosen_genes, group_means
 from kompot.plot.stored_runs import read_expression_run
 from kompot.plot.tiles import cluster, draw_dendrogram, draw_tiles, half_handles
+from kompot.plot.words import between, shortened
 
 __all__ = ["HeatmapResult", "heatmap"]
 
@@ -199,7 +199,7 @@ def heatmap(  # noqa: PLR0917 the documented order of arguments
             draw_dendrogram(ax, tree, dendrogram_color, is_vertical=is_vertical)
     if title:
         ax.set_title(title)
-    what = f"log fold change, {run.condition1} to {run.condition2}"
+    what = f"log fold change, {between(run.condition1, run.condition2)}"
     if mode != "tile":
         what = found.what + (", scaled" if standard_scale else "")
         halves = [condition1_name or run.condition1, condition2_name or run.condition2]

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
+from kompot.plot.words import shortened
+
 __all__ = ["label_points"]
 
 Array = NDArray[np.float64]
@@ -46,7 +48,7 @@ def label_points(
     inside = ax.get_window_extent().get_points().ravel() * scale
     places, covered = (ax.transData.transform(xy) * scale for xy in (points, obstacles))
     taken = np.empty((0, 4))
-    for name, point, place in zip(names, points, places, strict=True):
+    for name, point, place in zip(map(shortened, names), points, places, strict=True):
         size = _text_size(name, font_size)
         offsets, gaps = _offsets(size)
         boxes = np.hstack([place + offsets - size / 2, place + offsets + size / 2])

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kompot.plot.canvas import finished, new_axes, say_on
-from kompot.plot.cell_colors import shortened
 from kompot.plot.colors import distinct_colors
 from kompot.plot.stored_runs import ExpressionRun, column, group_table, read_expression_run
+from kompot.plot.words import shortened
 
 __all__ = ["qq"]
 

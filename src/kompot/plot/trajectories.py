@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kompot.plot.canvas import finished, new_axes, say_on
-from kompot.plot.cell_colors import shortened
 from kompot.plot.cells import cell_mask
 from kompot.plot.colors import KOMPOT_COLORS
 from kompot.plot.stored_runs import ExpressionRun, gene_layer, read_expression_run
+from kompot.plot.words import shortened
 
 __all__ = ["running_mean", "trajectory"]
 
@@ -123,9 +123,12 @@ def trajectory(
     measured = gene_layer(adata, gene, run.layer)
 
     ax = new_axes(figsize) if ax is None else ax
-    ax.set(xlabel=xlabel or name, ylabel=ylabel or f"smoothed expression of {gene}")
+    ax.set(
+        xlabel=xlabel or shortened(name),
+        ylabel=ylabel or f"smoothed expression of {shortened(gene)}",
+    )
     ax.spines[["top", "right"]].set_visible(False)
-    ax.set_title(gene if title is None else title)
+    ax.set_title(shortened(gene) if title is None else title)
     if not members.any():
         say_on(ax, "no chosen cell has a place in the ordering")
         return finished(ax, ax.figure, save, return_fig)

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from kompot.plot.canvas import current_axes, say_on
-from kompot.plot.cell_colors import Scale, Values, scaled_values, shortened
+from kompot.plot.cell_colors import Scale, Values, scaled_values
 from kompot.plot.colors import KOMPOT_COLORS
 from kompot.plot.labels import label_points
+from kompot.plot.words import shortened
 
 __all__ = ["VolcanoStyle", "strongest", "volcano"]
 

@@ -32,7 +32,7 @@
   const lowered = genes.map((gene) => gene.toLowerCase());
   const groups = [...new Set(data.columns.map((column) => column.group))];
   if (!groups.includes(null)) groups.unshift(null);
-  const PAGE = 50;
+  const PAGE = 25;
   const state = { group: null, query: "", calledOnly: false, sort: null, down: true, page: 0 };
   let rows = [];
 

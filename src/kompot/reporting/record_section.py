@@ -33,12 +33,17 @@ def _run(kind: str, record: Record) -> Markup:
         element(
             "details",
             element("summary", "All parameters"),
-            table(title, ["parameter", "value"], _flat(parameters)),
+            table(title, ["parameter", "value"], _flat(parameters), is_text=True),
         ),
         element(
             "details",
             element("summary", "Versions"),
-            table(f"Versions of {_TITLES[kind].lower()}", ["", "version"], _versions(record)),
+            table(
+                f"Versions of {_TITLES[kind].lower()}",
+                ["", "version"],
+                _versions(record),
+                is_text=True,
+            ),
         ),
     )
 

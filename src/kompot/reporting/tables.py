@@ -28,7 +28,9 @@ def section(name: str, title: str, *children: str | None) -> Markup:
     return element("section", heading, *children, id=name, aria_labelledby=f"{name}-title")
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
+def table(
+    caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, is_text: bool = False
+) -> Markup:
     """A table whose first column names the rows; it scrolls where it is too wide."""
     head = element("tr", *(element("th", text, scope="col") for text in heads))
     body = [
@@ -40,6 +42,7 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> 
         element("caption", caption),
         element("thead", head),
         element("tbody", *body),
+        class_="words" if is_text else None,
     )
     return element("div", inner, class_="scroll", tabindex="0", role="region", aria_label=caption)
 
