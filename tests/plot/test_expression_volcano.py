@@ -243,3 +243,66 @@ def test_import_does_not_load_pyplot():
     code = "import sys, kompot.plot; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_results_of_a_group(compared, ax):
+    volcano_de(compared, group="root", ax=ax)
+    called = compared.varm[f"{KEY}_is_de_groups"]["root"]
+    groups = points(ax)
+    assert len(groups["not called"].get_offsets()) == (~called).sum()
+    offsets = np.concatenate([one.get_offsets() for one in groups.values()])
+    expected = compared.varm[f"{KEY}_mean_lfc_groups"]["root"]
+    np.testing.assert_allclose(np.sort(offsets[:, 0]), np.sort(expected))
+    assert ax.get_title() == "root"
+    other = Figure().subplots()
+    volcano_de(compared, group="root", y_axis_type="local_fdr", ax=other)
+    assert other.get_ylabel() == "-log10 local FDR"
+    with pytest.raises(ValueError, match=r"no group 'leaf'.*branch_1"):
+        volcano_de(compared, group="leaf", ax=ax)
+
+
+def test_background_in_the_colours_of_a_column(analysed, ax):
+    analysed.var["level"] = np.arange(analysed.n_vars, dtype=float)
+    volcano_de(analysed, color="level", vmin=0, vmax=10, background_cmap="cividis", ax=ax)
+    others = points(ax)["not called"]
+    assert others.get_cmap().name == "cividis"
+    assert others.get_clim() == (0, 10)
+    assert len(ax.figure.axes) == 2
+
+
+def test_any_column_can_be_drawn_upwards(analysed, ax):
+    analysed.var["height"] = np.linspace(0, 1, analysed.n_vars)
+    flags = np.arange(analysed.n_vars) < 5
+    analysed.var["mine"] = flags
+    volcano_de(analysed, y_axis_type="height", direction_column="mine", grid=True, ax=ax)
+    assert ax.get_ylabel() == "height"
+    assert len(points(ax)["not called"].get_offsets()) == (~flags).sum()
+
+
+def test_saving_and_returning_the_figure(analysed, tmp_path):
+    figure = volcano_de(analysed, save=tmp_path / "volcano.png", return_fig=True)
+    assert isinstance(figure, Figure)
+    assert (tmp_path / "volcano.png").stat().st_size > 10_000
+
+
+def test_twenty_thousand_genes_are_three_images(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"mean_lfc": rng.normal(size=20_000), "mahalanobis": rng.gamma(2, 1, 20_000)},
+        index=[f"gene_{number}" for number in range(20_000)],
+    )
+    table["is_de"] = table["mahalanobis"] > 8
+    figure = Figure(layout="constrained")
+    volcano(table, ax=figure.subplots())
+    path = tmp_path / "volcano.svg"
+    figure.savefig(path)
+    assert path.stat().st_size < 500_000
+
+
+def test_long_names_and_formulas_are_texts(table, ax):
+    table = table.rename(index={"gene_0": "x" * 200, "gene_1": "$a^{$"})
+    volcano(table, labels=2, condition="a condition with a very long name indeed", ax=ax)
+    ax.figure.canvas.draw()
+    texts = {text.get_text() for text in ax.texts}
+    assert r"\$a^{\$" in texts
+    assert max(map(len, texts)) <= 36

@@ -18,7 +18,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from kompot.plot.canvas import finished, new_axes, say_on
+from kompot.plot.canvas import finished, new_figure, say_on
 from kompot.plot.colors import KOMPOT_COLORS
 from kompot.plot.group_means import GroupMeans, chosen_genes, group_means
 from kompot.plot.stored_runs import read_expression_run
@@ -186,7 +186,9 @@ def heatmap(  # noqa: PLR0917 the documented order of arguments
     grid = _arranged(found, mode, standard_scale, (cluster_rows, cluster_cols, sort_genes))
 
     if ax is None:
-        ax = new_axes(figsize or _size(grid.fold_changes, tile_size, tile_aspect_ratio))
+        figure = new_figure(figsize or _size(grid.fold_changes, tile_size, tile_aspect_ratio))
+        figure.set_layout_engine("compressed")  # tiles have a fixed shape
+        ax = figure.subplots()
     sizes = (show_gene_labels * gene_labels_size, show_group_labels * group_labels_size)
     tiles = _draw(ax, grid, mode, (cmap, vmin, vcenter, vmax), max_cell_count)
     _label(ax, grid.fold_changes, *sizes)
@@ -334,8 +336,8 @@ def _colors(
     else:
         low = float(values.min()) if vmin is None else vmin
         high = float(values.max()) if vmax is None else vmax
-    colors = mpl.colormaps[cmap or ("viridis" if vcenter is None else "RdBu_r")].copy()
-    colors.set_bad(KOMPOT_COLORS["missing"])
+    name = cmap or ("viridis" if vcenter is None else "RdBu_r")
+    colors = mpl.colormaps[name].with_extremes(bad=KOMPOT_COLORS["missing"])
     if vcenter is not None and low < vcenter < high:
         return colors, TwoSlopeNorm(vcenter, low, high)
     return colors, Normalize(low, high if high > low else low + 1)

@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _N_PLACES = 120
-_LEAST_CELLS = 3.0
+_LEAST_CELLS = 1.0
 _NORMAL_95 = 1.959964
 
 

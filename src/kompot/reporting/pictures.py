@@ -39,7 +39,7 @@ def picture(
             reason = element("p", f"Not drawn: {error}", class_="absent")
             return element("figure", reason, element("figcaption", caption))
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", dpi=130, metadata={"Date": None})
+        figure.savefig(buffer, format="svg", dpi=130, bbox_inches="tight", metadata={"Date": None})
     text = base64.b64encode(buffer.getvalue()).decode("ascii")
     image = element("img", src=f"data:image/svg+xml;base64,{text}", alt=alt)
     return element("figure", image, element("figcaption", caption))

@@ -61,7 +61,7 @@ def call_arguments(record: Record, kind: str) -> dict[str, Any]:
     if arguments.get("landmarks") in (False, None):
         arguments.pop("landmarks", None)
     usual = {"obsm_key": "DM_EigenVectors", "result_key": f"kompot_{kind}"}
-    return {name: value for name, value in arguments.items() if usual.get(name) != value}
+    return {name: value for name, value in arguments.items() if usual.get(name, MISSING) != value}
 
 
 def python_call(record: Record, kind: str) -> str:
