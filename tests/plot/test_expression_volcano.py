@@ -9,6 +9,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+import kompot
 from kompot.plot import KOMPOT_COLORS, VolcanoStyle, volcano, volcano_de
 
 KEY = "kompot_de_control_to_treated"
@@ -237,6 +238,12 @@ def test_data_are_not_changed_and_no_figure_is_opened(analysed, ax):
 def test_what_cannot_be_drawn_is_refused(analysed, ax, arguments, error, text):
     with pytest.raises(error, match=text):
         volcano_de(analysed, ax=ax, **arguments)
+
+
+def test_the_short_name_is_the_same_package():
+    assert kompot.pl is kompot.plot
+    assert "pl" in dir(kompot)
+    assert set(kompot.plot.__all__) <= set(dir(kompot.plot))
 
 
 def test_import_does_not_load_pyplot():

@@ -36,6 +36,7 @@ def test_run_gives_its_p_values_donors_first(compared, ax):
     qq(compared, ax=ax)
     stored = compared.var[f"{KEY}_mahalanobis_pvalue"].to_numpy()
     observed = points(ax)[0].get_offsets()[:, 1]
+    assert ax.get_legend().get_texts()[0].get_text() == "p from shuffled genes (60)"
     np.testing.assert_allclose(np.sort(observed), np.sort(-np.log10(stored)))
     history = json.loads(compared.uns["kompot_de"]["run_history"])
     name = f"{KEY}_donor_pvalue"

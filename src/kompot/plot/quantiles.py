@@ -21,7 +21,11 @@ __all__ = ["qq"]
 Array = NDArray[np.float64]
 
 _MOST_POINTS = 4000
-_KINDS = ("donor_pvalue", "pvalue", "ptp")
+_KINDS = {
+    "donor_pvalue": "p between donors",
+    "pvalue": "p from shuffled genes",
+    "ptp": "tail probability",
+}
 
 
 def qq(
@@ -147,7 +151,8 @@ def _of_run(
         raise ValueError(msg)
     name = key or run.scores[stored[0]]
     values = column(adata, name).astype(float)
-    return {str(name): 10**-values if "neg_log10" in str(name) else values}
+    title = _KINDS[stored[0]] if key is None else key
+    return {title: 10**-values if "neg_log10" in str(name) else values}
 
 
 def _checked(name: str, values: Array) -> Array:

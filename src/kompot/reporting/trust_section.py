@@ -1,10 +1,11 @@
 """The part of a page on diagnostics and calibration."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kompot.plot.diagnostic_panels import diagnostics
 from kompot.plot.quantiles import qq
+from kompot.plot.run_records import Record
 from kompot.plot.stored_runs import ExpressionRun
 from kompot.reporting.markup import Markup, element
 from kompot.reporting.pictures import picture
@@ -22,6 +23,9 @@ _NUMERICS = {
     "ls": "Length scale",
     "d": "Local dimension",
     "truncation_error": "Estimated relative error of the distances",
+    "p_global": "Donor-level p of any change",
+    "p_gate": "The same by rotation (gate)",
+    "df": "Degrees of freedom between samples",
     "landmarks_source": "Landmarks",
     "random_state": "Seed",
     "seconds": "Seconds",
@@ -41,7 +45,9 @@ def trust_section(subject: Subject) -> Markup:
             "Rank and residual: the functions are represented by as many features as the tolerance "
             "needs. If the rank is the most that was allowed, raise n_landmarks.",
             "Length scale: over distances much shorter than it, expression is taken to be alike. "
-            "It should lie among the distances between cells.",
+            "By default it is ten times an estimate from the spacing of the cells and may exceed "
+            "most distances: the functions are then smooth over the whole embedding. If it were "
+            "shorter than most distances, each cell would inform few others.",
             "Quantiles: if nothing changed, the points would follow the dashed line within the "
             "grey band. Leaving it at the right end means real changes; leaving it from the left "
             "on means that p-values are too small, or that most genes change. P-values from "
@@ -111,9 +117,7 @@ def _quantiles(subject: Subject, run: ExpressionRun) -> Markup:
 def _numerics(subject: Subject) -> Markup | None:
     """What the numerics reached, for both runs."""
     names = {"de": "expression", "da": "abundance"}
-    reached = {
-        kind: record.entries.get("numerics") or {} for kind, record in subject.records.items()
-    }
+    reached = {kind: _recorded(record) for kind, record in subject.records.items()}
     rows = []
     for key, title in _NUMERICS.items():
         if any(found.get(key) is not None for found in reached.values()):
@@ -122,6 +126,19 @@ def _numerics(subject: Subject) -> Markup | None:
     if not rows:
         return element("p", "The runs recorded no numerics.", class_="absent")
     return table("Numerics of the runs", ["", *(names[kind] for kind in reached)], rows)
+
+
+def _recorded(record: Record) -> dict[str, Any]:
+    """Numbers that a run recorded, wherever they stand in its record."""
+    entries = record.entries
+    parts = [entries, *(entries.get(name) for name in ("numerics", "donor", "donors"))]
+    return {
+        key: part[key]
+        for part in parts
+        if isinstance(part, Mapping)
+        for key in _NUMERICS
+        if isinstance(part.get(key), int | float | str)
+    }
 
 
 def _text(value: Any) -> str:
