@@ -112,11 +112,16 @@ def test_fifty_groups_with_long_names_fit(compared):
     assert ax.get_window_extent().width > 200
 
 
-def test_names_on_the_data_stand_in_the_middle_of_their_cells(compared, ax):
+def test_names_on_the_data_stand_where_most_cells_are(compared, ax):
+    root = (compared.obs["branch"] == "root").to_numpy()
+    crowded = np.flatnonzero(root)[: int(0.7 * root.sum())]
+    compared.obsm["X_tree"][crowded] = [[30.0, 40.0]]
     embedding(compared, "X_tree", color="branch", legend_loc="on data", ax=ax)
-    places = {text.get_text(): text.get_position() for text in ax.texts}
-    root = compared.obsm["X_tree"][(compared.obs["branch"] == "root").to_numpy()]
-    np.testing.assert_allclose(places["root"], np.median(root, axis=0))
+    assert [text.get_text() for text in ax.texts] == list(compared.obs["branch"].cat.categories)
+    for text in ax.texts:
+        cells = compared.obsm["X_tree"][(compared.obs["branch"] == text.get_text()).to_numpy()]
+        assert np.isclose(cells, text.xy).all(axis=1).any()
+    assert {text.get_text(): text.xy for text in ax.texts}["root"] == (30.0, 40.0)
     assert ax.get_legend() is None
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from kompot.plot.cells import group_labels
 from kompot.plot.colors import KOMPOT_COLORS, category_colors
+from kompot.plot.labels import label_points
 from kompot.plot.stored_runs import gene_layer
 from kompot.plot.words import shortened
 
@@ -33,6 +34,7 @@ __all__ = [
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+_NAME_SIZE = 9.0
 _SIGNED = ("lfc", "lfc_zscore", "zscore", "lfc_zscore_sample_var", "fold_change")
 
 
@@ -271,18 +273,27 @@ def scaled_values(
 
 
 def _write_names(ax: Axes, colors: Categories, xy: Array, members: Mask) -> None:
-    """Write each category in the middle of its cells."""
+    """Write each category where most of its cells are."""
+    names, places = [], []
     for code, name in enumerate(colors.names):
         here = xy[members & (colors.codes == code)]
         here = here[np.isfinite(here).all(axis=1)]
         if len(here):
-            text = ax.text(
-                float(np.median(here[:, 0])),
-                float(np.median(here[:, 1])),
-                shortened(name),
-                ha="center",
-                va="center",
-                fontsize="small",
-                fontweight="bold",
-            )
-            text.set_path_effects([withStroke(linewidth=2, foreground="white")])
+            names.append(name)
+            places.append(_densest(here))
+    notes = label_points(ax, names, np.reshape(places, (-1, 2)), np.empty((0, 2)), _NAME_SIZE)
+    for note in notes:
+        note.set(fontweight="bold", path_effects=[withStroke(linewidth=2, foreground="white")])
+
+
+def _densest(xy: Array) -> Array:
+    """The point in the middle of the fullest of 15 x 15 fields and those around it."""
+    spread = np.ptp(xy, axis=0)
+    fields = np.floor(14.999 * (xy - xy.min(axis=0)) / np.where(spread > 0, spread, 1)).astype(int)
+    counts = np.zeros((17, 17))
+    for row in range(3):
+        for column in range(3):
+            np.add.at(counts, (fields[:, 0] + row, fields[:, 1] + column), 1)
+    best = np.array(np.unravel_index(np.argmax(counts), counts.shape)) - 1
+    near = xy[(np.abs(fields - best) <= 1).all(axis=1)]
+    return near[np.argmin(np.linalg.norm(near - np.median(near, axis=0), axis=1))]
