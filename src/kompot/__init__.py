@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         DifferentialExpression,
         FunctionEstimator,
     )
+    from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
 __version__ = "0.1.0"
 
@@ -30,6 +31,7 @@ _HOMES = {
     "check_underrepresentation": "kompot.anndata",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
+    "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
 }
 _SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
 
@@ -42,6 +44,7 @@ __all__ = [
     "check_underrepresentation",
     "compute_differential_abundance",
     "compute_differential_expression",
+    "compute_weighted_mean_fold_change",
     "datasets",
     "gp",
     "models",

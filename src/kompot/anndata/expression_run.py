@@ -9,17 +9,20 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot import memory, threads
+from kompot.anndata.cell_choice import choose_cells
 from kompot.anndata.chunks import ExpressionRows
+from kompot.anndata.expression_groups import full_group_results, group_tables, group_values
+from kompot.anndata.expression_layers import cell_values
 from kompot.anndata.expression_record import expression_record
 from kompot.anndata.expression_results import (
     ExpressionResult,
-    cell_values,
     gene_table,
     gene_values,
     stored_fields,
 )
 from kompot.anndata.inputs import (
     Cells,
+    read_abundance_change,
     read_cells,
     read_expression,
     read_null_genes,
@@ -49,16 +52,18 @@ def run_expression(
     started = time.perf_counter()
     refuse_later_features(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
-    cells = read_cells(adata, comparison)
+    choice = choose_cells(adata, comparison, settings.filter)
+    cells = read_cells(adata, comparison, choice.excluded)
     expression = read_expression(adata, cells, comparison)
     landmarks, source = find_landmarks(
         adata, settings.gp.landmarks, (storage.result_key, "kompot_de", "kompot_da"), cells.n_dims
     )
+    abundance_change = read_abundance_change(adata, comparison, cells.rows)
     null_choice = read_null_genes(settings.fdr.null_genes, adata.n_vars)
     if not output.compute_mahalanobis:
         null_choice = None
     fields = ExpressionFields(storage.result_key, comparison.condition1, comparison.condition2)
-    wanted = stored_fields(fields, null_choice is not None, output, storage)
+    wanted = stored_fields(fields, settings, has_fdr=null_choice is not None)
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, storage.overwrite)
@@ -68,27 +73,39 @@ def run_expression(
     names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
     with threads.single_threaded_products():
         model = _fit(cells, expression, null_choice, landmarks, settings)
-        table = gene_table(
-            model, names, settings.fdr, compute_mahalanobis=output.compute_mahalanobis
-        )
-    result = ExpressionResult(model, table, expression)
+        table = gene_table(model, names, cells, abundance_change, settings)
+        groups = None
+        if choice.groups is not None:
+            groups = group_tables(
+                model,
+                names,
+                cells,
+                choice.groups,
+                abundance_change=abundance_change,
+                settings=settings,
+            )
+    result = ExpressionResult(model, table, groups, expression)
     _log_result(result, cells, settings)
     full = {
         "table": table,
         "model": model,
         "landmarks": model.features_.landmarks,
         "field_names": {field.role: field.name for field in wanted},
-    }
+    } | ({} if groups is None else full_group_results(groups))
     if not (output.copy or output.inplace):
         return full
 
-    values = gene_values(adata, fields, wanted, result)
-    values |= cell_values(adata, fields, wanted, result, cells, settings)
+    values: dict[Field, Any] = {}
+    values |= gene_values(adata, fields, wanted, result)
+    values |= group_values(adata, fields, wanted, result)
+    values |= cell_values(adata, fields, wanted, result, cells, choice.excluded, settings)
     record = expression_record(
         result,
         fields,
         wanted,
         settings,
+        choice=choice,
+        cells=cells,
         landmarks_source=source,
         seconds=time.perf_counter() - started,
     )
@@ -214,3 +231,6 @@ def _log_result(result: ExpressionResult, cells: Cells, settings: ExpressionSett
             len(result.table),
             settings.fdr.threshold,
         )
+    if result.groups is not None and "is_de" in result.table:
+        called = {name: int(table["is_de"].sum()) for name, table in result.groups.items()}
+        log.info("Called in groups (cell-level): %s", called)
