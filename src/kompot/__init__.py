@@ -3,8 +3,9 @@
 Names are loaded when they are first used, so that ``import kompot`` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kompot.lazy import attach
 
 if TYPE_CHECKING:
     from kompot import anndata, datasets, gp, models, plot, stats
@@ -49,15 +50,4 @@ __all__ = [
     "stats",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return import_module(f"kompot.{name}")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    msg = f"module 'kompot' has no attribute {name!r}"
-    raise AttributeError(msg)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(__name__, _HOMES, _SUBPACKAGES)

@@ -66,11 +66,8 @@ def run_expression(
     refuse_missing_values(adata, expression)
 
     names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
-    with threads.single_threaded_products():
-        model = _fit(cells, expression, null_choice, landmarks, settings)
-        table = gene_table(
-            model, names, settings.fdr, compute_mahalanobis=output.compute_mahalanobis
-        )
+    model = _fit(cells, expression, null_choice, landmarks, settings)
+    table = gene_table(model, names, settings.fdr, compute_mahalanobis=output.compute_mahalanobis)
     result = ExpressionResult(model, table, expression)
     _log_result(result, cells, settings)
     full = {
