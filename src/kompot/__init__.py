@@ -3,8 +3,9 @@
 Names are loaded when they are first used, so that ``import kompot`` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kompot.lazy import attach
 
 if TYPE_CHECKING:
     from kompot import anndata, datasets, gp, models, plot, stats
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         DifferentialExpression,
         FunctionEstimator,
     )
+    from kompot.records.tables import get_table
     from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
 __version__ = "0.1.0"
@@ -32,6 +34,7 @@ _HOMES = {
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
+    "get_table": "kompot.records.tables",
 }
 _SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
 
@@ -46,21 +49,11 @@ __all__ = [
     "compute_differential_expression",
     "compute_weighted_mean_fold_change",
     "datasets",
+    "get_table",
     "gp",
     "models",
     "plot",
     "stats",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return import_module(f"kompot.{name}")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    msg = f"module 'kompot' has no attribute {name!r}"
-    raise AttributeError(msg)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(__name__, _HOMES, _SUBPACKAGES)

@@ -47,11 +47,24 @@ class CellChoice:
     auto_filtered: bool = False
 
 
-def choose_cells(adata: AnnData, comparison: Comparison, choice: FilterSettings) -> CellChoice:
+def choose_cells(
+    adata: AnnData, comparison: Comparison, choice: FilterSettings, *, stacklevel: int
+) -> CellChoice:
     """Read groups and filter, and check that both conditions have cells in every group.
 
     Cells that match ``cell_filter`` are left out first; groups are then judged by the cells that
-    remain. Called by the steps of a documented function: the warning names the line that called it.
+    remain.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    comparison
+        The conditions.
+    choice
+        Groups, filter and minima.
+    stacklevel
+        Which caller a warning names: 1 is this function, 2 the one that called it, ...
 
     Raises
     ------
@@ -80,7 +93,7 @@ def choose_cells(adata: AnnData, comparison: Comparison, choice: FilterSettings)
         log.info("Left out for few cells of a condition: the groups %s", list(found))
     elif found:
         text = describe_underrepresented(found, remaining, conditions, *minima)
-        warnings.warn(text, UnderrepresentedWarning, stacklevel=4)
+        warnings.warn(text, UnderrepresentedWarning, stacklevel=stacklevel)
     _log_excluded(condition, excluded, comparison)
     return CellChoice(groups, excluded, found, auto_filtered)
 

@@ -6,6 +6,7 @@ from typing import Any
 from anndata import AnnData
 from numpy.typing import ArrayLike
 
+from kompot import threads
 from kompot.anndata.expression_run import run_expression
 from kompot.anndata.later import refuse_unknown
 from kompot.settings import (
@@ -288,4 +289,5 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             attribution=attribution,
         ),
     )
-    return run_expression(adata, settings)
+    with threads.single_threaded_products():
+        return run_expression(adata, settings)

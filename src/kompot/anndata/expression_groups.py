@@ -9,6 +9,7 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
+from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_results import ExpressionResult, cell_significance, table_columns
 from kompot.anndata.inputs import Cells
 from kompot.anndata.writing import spread_frame
@@ -16,6 +17,7 @@ from kompot.models.differential_expression import DifferentialExpression
 from kompot.models.group_scores import GroupScores, score_groups
 from kompot.progress import bar
 from kompot.records.fields import ExpressionFields, Field
+from kompot.records.tables import long_table
 from kompot.settings import ExpressionSettings
 
 __all__ = ["full_group_results", "group_tables", "group_values", "groups_summary"]
@@ -30,34 +32,14 @@ log = logging.getLogger(__name__)
 
 
 def group_tables(
-    model: DifferentialExpression,
-    genes: pd.Index,
-    cells: Cells,
-    groups: Masks,
-    *,
-    abundance_change: Array | None,
-    settings: ExpressionSettings,
+    model: DifferentialExpression, inputs: ExpressionInputs, settings: ExpressionSettings
 ) -> dict[str, pd.DataFrame]:
     """The gene table of each group, over its cells that were compared.
 
     Columns are those of :func:`kompot.anndata.expression_results.gene_table`; all are missing for a
     group without cells (``is_de`` is False).
-
-    Parameters
-    ----------
-    model
-        The fitted comparison.
-    genes
-        Names of the genes.
-    cells
-        Cells compared.
-    groups
-        Name to mask of all cells of the data, ``(n_obs,)``.
-    abundance_change
-        Log density ratio of the cells compared, for the weighted mean; None for none.
-    settings
-        Options of the run.
     """
+    groups, cells = inputs.choice.groups or {}, inputs.cells
     members = [mask[cells.rows] for mask in groups.values()]
     _warn_of_stiffness(model, cells, members)
     scores = score_groups(
@@ -66,12 +48,12 @@ def group_tables(
         cells.condition,
         members,
         share=settings.filter.group_variance,
-        abundance_change=abundance_change,
+        abundance_change=inputs.abundance_change,
         distances=settings.output.compute_mahalanobis,
     )
     shown = bar(scores, "scoring groups", "group", len(groups), shown=settings.output.progress)
     found = zip(groups, shown, strict=True)
-    return {name: _table(group, genes, settings) for name, group in found}
+    return {name: _table(group, inputs.gene_names, settings) for name, group in found}
 
 
 def _table(scores: GroupScores, genes: pd.Index, settings: ExpressionSettings) -> pd.DataFrame:
@@ -108,9 +90,13 @@ def _warn_of_stiffness(
 
 
 def group_values(
-    adata: AnnData, fields: ExpressionFields, wanted: list[Field], result: ExpressionResult
+    adata: AnnData,
+    fields: ExpressionFields,
+    wanted: list[Field],
+    result: ExpressionResult,
+    genes: NDArray[np.intp] | None,
 ) -> dict[Field, pd.DataFrame]:
-    """Tables of ``varm``, genes x groups."""
+    """Tables of ``varm``, genes by groups; ``genes`` as in ``gene_values``."""
     values = {}
     for field, column in table_columns(fields).items():
         by_group = fields.of_groups(field)
@@ -118,7 +104,7 @@ def group_values(
             continue
         columns = {name: table[column].to_numpy() for name, table in result.groups.items()}
         frame = pd.DataFrame(columns)
-        values[by_group] = spread_frame(adata, by_group.name, frame, result.expression.genes)
+        values[by_group] = spread_frame(adata, by_group.name, frame, genes)
     return values
 
 
@@ -135,10 +121,7 @@ def full_group_results(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     }
     if "mahalanobis" in tables[names[0]]:
         entries["group_mahalanobis_distances"] = side_by_side("mahalanobis")
-    long = pd.concat([table.assign(group=name) for name, table in tables.items()])
-    long["group"] = pd.Categorical(long["group"], names)
-    columns = [column for column in long.columns if column != "group"]
-    return entries | {"groups": long[["group", *columns]]}
+    return entries | {"groups": long_table(tables)}
 
 
 def groups_summary(groups: Masks, cells: Cells, conditions: tuple[str, str]) -> dict[str, Any]:

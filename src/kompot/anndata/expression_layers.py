@@ -7,10 +7,11 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot import threads
-from kompot.anndata.expression_results import ExpressionResult
-from kompot.anndata.inputs import Cells, read_states
+from kompot.anndata.expression_inputs import ExpressionInputs
+from kompot.anndata.inputs import read_states
 from kompot.anndata.writing import spread_columns
 from kompot.gp.linalg import row_slices
+from kompot.models.differential_expression import DifferentialExpression
 from kompot.progress import bar
 from kompot.records.fields import ExpressionFields, Field
 from kompot.settings import ExpressionSettings
@@ -23,9 +24,8 @@ def cell_values(  # noqa: PLR0917
     adata: AnnData,
     fields: ExpressionFields,
     wanted: list[Field],
-    result: ExpressionResult,
-    cells: Cells,
-    excluded: NDArray[np.bool_] | None,
+    model: DifferentialExpression,
+    inputs: ExpressionInputs,
     settings: ExpressionSettings,
 ) -> dict[Field, NDArray[Any]]:
     """Layers (float32), columns of ``obs`` and the covariance, for every cell of the data.
@@ -34,7 +34,8 @@ def cell_values(  # noqa: PLR0917
     were left out have none (NaN): whatever they are, they are not what was compared. The
     covariance is zero for both.
     """
-    model, n_genes = result.model, result.expression.shape[1]
+    cells, excluded = inputs.cells, inputs.choice.excluded
+    genes, n_genes = inputs.expression.genes, inputs.expression.shape[1]
     names = {
         "condition1_imputed": fields.imputed1,
         "condition2_imputed": fields.imputed2,
@@ -65,7 +66,7 @@ def cell_values(  # noqa: PLR0917
     for _ in bar(done, "predicting", "batch", len(slices), shown=settings.output.progress):
         pass
     values: dict[Field, NDArray[Any]] = {
-        names[name]: spread_columns(adata, names[name].name, layer, result.expression.genes)
+        names[name]: spread_columns(adata, names[name].name, layer, genes)
         for name, layer in layers.items()
     }
     values[fields.std1], values[fields.std2] = std["condition1_std"], std["condition2_std"]

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from kompot.anndata.cell_choice import CellChoice
 from kompot.anndata.expression_groups import groups_summary
+from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_results import ExpressionResult
-from kompot.anndata.inputs import Cells
 from kompot.anndata.recorded_parameters import recorded_parameters
 from kompot.records.fields import ExpressionFields, Field
 from kompot.records.history import environment, field_mapping
@@ -18,15 +17,13 @@ def expression_record(
     result: ExpressionResult,
     fields: ExpressionFields,
     wanted: list[Field],
+    inputs: ExpressionInputs,
     settings: ExpressionSettings,
     *,
-    choice: CellChoice,
-    cells: Cells,
-    landmarks_source: str,
     seconds: float,
 ) -> dict[str, Any]:
     """What was run, with which parameters and numerics, and which fields it wrote."""
-    names = {field.role: field.name for field in wanted}
+    names, choice = {field.role: field.name for field in wanted}, inputs.choice
     made = environment()
     fdr_roles = ("pvalue", "local_fdr", "tail_fdr")
     fdr_keys = {f"{role}_key": names.get(f"mahalanobis_{role}_key") for role in fdr_roles}
@@ -52,9 +49,9 @@ def expression_record(
         "underrepresentation": choice.underrepresented,
         "auto_filtered": choice.auto_filtered,
         "n_excluded": 0 if choice.excluded is None else int(choice.excluded.sum()),
-        **_groups(wanted, choice, cells, settings),
+        **_groups(wanted, inputs, settings),
         "params": recorded_parameters(settings),
-        "numerics": _numerics(result, landmarks_source, seconds),
+        "numerics": _numerics(result, inputs.landmarks_source, seconds),
         "environment": made,
         "kompot_version": made["package_versions"]["kompot"],
     }
@@ -76,17 +73,18 @@ def _fdr_results(result: ExpressionResult, fdr: FDRSettings) -> dict[str, Any] |
 
 
 def _groups(
-    wanted: list[Field], choice: CellChoice, cells: Cells, settings: ExpressionSettings
+    wanted: list[Field], inputs: ExpressionInputs, settings: ExpressionSettings
 ) -> dict[str, Any]:
     """Names, sizes and tables of the groups."""
-    if choice.groups is None:
+    groups = inputs.choice.groups
+    if groups is None:
         return {"has_groups": False}
     comparison = settings.comparison
     conditions = (comparison.condition1, comparison.condition2)
     return {
         "has_groups": True,
-        "subset_names": list(choice.groups),
-        "groups_summary": groups_summary(choice.groups, cells, conditions),
+        "subset_names": list(groups),
+        "groups_summary": groups_summary(groups, inputs.cells, conditions),
         "varm_keys": {field.role: field.name for field in wanted if field.location == "varm"},
     }
 

@@ -8,8 +8,7 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot.anndata.chunks import ExpressionRows
-from kompot.anndata.inputs import Cells
+from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.writing import spread_genes
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.models.group_scores import score_groups
@@ -41,22 +40,15 @@ class ExpressionResult:
         One row for each gene.
     groups
         The same for each group of cells, by name; None if there are no groups.
-    expression
-        What was read.
     """
 
     model: DifferentialExpression
     table: pd.DataFrame
     groups: dict[str, pd.DataFrame] | None
-    expression: ExpressionRows
 
 
 def gene_table(
-    model: DifferentialExpression,
-    genes: pd.Index,
-    cells: Cells,
-    abundance_change: Array | None,
-    settings: ExpressionSettings,
+    model: DifferentialExpression, inputs: ExpressionInputs, settings: ExpressionSettings
 ) -> pd.DataFrame:
     """Scores of each gene over all cells compared.
 
@@ -64,22 +56,23 @@ def gene_table(
     distances ``mahalanobis`` and ``ptp``; if asked for ``weighted_mean_lfc``,
     ``composition_change`` and ``expression_change``. Natural log.
     """
-    table = pd.DataFrame({"mean_lfc": model.mean_fold_change()}, index=genes)
+    table = pd.DataFrame({"mean_lfc": model.mean_fold_change()}, index=inputs.gene_names)
     if settings.output.compute_mahalanobis:
         scores, null = model.score(), model.null_distances()
         if len(null):
             found = cell_significance(scores.mahalanobis, null, settings.fdr.threshold)
             table = table.assign(**found)
         table = table.assign(mahalanobis=scores.mahalanobis, ptp=scores.ptp)
-    if abundance_change is None and not settings.output.attribution:
+    if inputs.abundance_change is None and not settings.output.attribution:
         return table
+    cells = inputs.cells
     everything = np.ones(len(cells.rows), dtype=bool)
     (means,) = score_groups(
         model,
         cells.states,
         cells.condition,
         [everything],
-        abundance_change=abundance_change,
+        abundance_change=inputs.abundance_change,
         distances=False,
     )
     if means.weighted_mean_lfc is not None:
@@ -170,10 +163,13 @@ def stored_fields(
 
 
 def gene_values(
-    adata: AnnData, fields: ExpressionFields, wanted: list[Field], result: ExpressionResult
+    adata: AnnData,
+    fields: ExpressionFields,
+    wanted: list[Field],
+    result: ExpressionResult,
+    genes: NDArray[np.intp] | None,
 ) -> dict[Field, NDArray[Any]]:
-    """Columns of ``var``."""
-    genes = result.expression.genes
+    """Columns of ``var``; ``genes`` are the column numbers of those tested, None if all were."""
     return {
         field: spread_genes(adata, field.name, result.table[column].to_numpy(), genes)
         for field, column in table_columns(fields).items()
