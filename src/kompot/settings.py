@@ -133,7 +133,7 @@ class FilterSettings:
     min_cells: int = 2
     min_percentage: float | None = None
     check_representation: bool | None = None
-    group_variance: float = 0.95
+    group_variance: float = 0.8
 
     def __post_init__(self) -> None:
         _number("min_cells", self.min_cells, least=0)

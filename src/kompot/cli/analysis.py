@@ -23,7 +23,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 def sections(**titles: Any) -> dict[str, Any]:
     """Names of options by title; each title is given with the settings whose fields it lists."""
-    return {"Files": ("output", "table_output")} | {
+    return {"Files": ("output", "table_output", "group_table")} | {
         title.replace("_", " "): [
             name
             for field in fields(kind)

@@ -52,7 +52,8 @@ and those that lead each group if --groups are given.
 \b
 Example:
   kompot de cells.h5ad -o result.h5ad -t genes.csv --groupby condition \\
-    --condition1 control --condition2 treated --groups cell_type --group-table groups.csv
+    --condition1 control --condition2 treated \\
+    --groups cell_type --group-table groups.csv
 
 Write a list with commas (--genes ISG15,IFI6) and None as none (--n-landmarks none).
 """

@@ -67,7 +67,7 @@ def score_groups(
     condition: NDArray[np.intp],
     groups: Sequence[NDArray[np.bool_]],
     *,
-    share: float = 0.95,
+    share: float = 0.8,
     abundance_change: Array | None = None,
     distances: bool = True,
 ) -> Iterator[GroupScores]:
