@@ -138,7 +138,8 @@ def test_existing_tables_are_not_overwritten_silently(adata):
     run(adata, groups="branch", compute_mahalanobis=False)
     for name in [name for name in adata.var if name.startswith(KEY)]:
         del adata.var[name]
-    adata.layers.clear()
+    for name in ("kompot_de_control_imputed", "kompot_de_treated_imputed", f"{KEY}_fold_change"):
+        del adata.layers[name]
     adata.obs = adata.obs.drop(columns=["kompot_de_control_std", "kompot_de_treated_std"])
     with pytest.raises(ValueError, match=f"overwritten: {KEY}_mean_lfc_groups"):
         run(adata, groups="branch", overwrite=False)

@@ -50,7 +50,7 @@ def run_expression(
     groups = None if inputs.choice.groups is None else group_tables(model, inputs, settings)
     result = ExpressionResult(model, gene_table(model, inputs, settings), groups)
     _log_result(result, inputs, settings)
-    full = _full_results(result, wanted)
+    full = _full_results(result, wanted) if output.return_full_results else {}
     if not (output.copy or output.inplace):
         return full
 
