@@ -76,7 +76,7 @@ def variance_trend(variance: Array, degrees_of_freedom: int, basis: Array) -> Ar
 
     For a variance :math:`s^2` estimated with :math:`d` degrees of freedom,
     :math:`e_g = \log s_g^2 - \psi(d/2) + \log(d/2)` has mean :math:`\log\sigma_g^2`. It is
-    regressed on the basis, twice again with residuals pulled in to their 1st and 99th percentile, and
+    regressed on the basis, twice again with residuals cut at their 1st and 99th percentile, and
     :math:`t_g = \exp(\hat e_g)` (the trend of Law et al. 2014, *Genome Biol.* 15, R29, on two
     covariates).
 
