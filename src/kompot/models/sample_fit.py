@@ -1,4 +1,4 @@
-"""From cells to sums per sample: one pass over chunks of cells, each chunk of one sample."""
+"""From cells to sums per sample and to conditions: one pass over chunks of one sample's cells."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from kompot import threads
 from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import SufficientStatistics
-from kompot.models.expression_fit import Rows
+from kompot.models.condition_samples import ConditionSamples
+from kompot.models.expression_fit import Rows, accumulate
 from kompot.progress import bar
 from kompot.stats.region_sums import RegionIndex, RegionSums
 
-__all__ = ["SampleSums", "accumulate_samples"]
+__all__ = ["ConditionSums", "SampleSums", "accumulate_samples", "sum_conditions"]
 
 Array = NDArray[np.float64]
 
@@ -34,8 +35,62 @@ class SampleSums:
         Sums of each sample in each region; no regions if none were asked for.
     """
 
-    statistics: tuple[SufficientStatistics, ...]
+    statistics: list[SufficientStatistics]
     regions: RegionSums
+
+
+@dataclass(frozen=True)
+class ConditionSums:
+    """What is known of two conditions after one pass over the cells.
+
+    Attributes
+    ----------
+    statistics
+        Sums that determine the posterior of each condition.
+    deviations
+        How the samples of each condition differ (:mod:`kompot.stats.sample_variance`); none
+        without samples.
+    regions
+        Sums of each sample in each region; None without samples.
+    """
+
+    statistics: Sequence[SufficientStatistics]
+    deviations: tuple[list[Array], list[Array]]
+    regions: RegionSums | None
+
+
+def sum_conditions(
+    features: FeatureMap,
+    states: Array,
+    expression: Sequence[Rows],
+    condition: NDArray[np.intp],
+    *,
+    samples: ConditionSamples | None,
+    index: RegionIndex | None,
+    sigma: float,
+    progress: bool,
+) -> ConditionSums:
+    """Sums over the cells of two conditions, with their samples if there are any.
+
+    Parameters
+    ----------
+    features, states, expression, index, progress
+        As for :func:`accumulate_samples`.
+    condition
+        0 or 1 for each cell, ``(n_cells,)``.
+    samples
+        The samples of the conditions; None for none.
+    sigma
+        Noise standard deviation of the samples' own fits.
+    """
+    if samples is None:
+        sums = accumulate(features, states, expression, condition, progress)
+        return ConditionSums(sums, ([], []), None)
+    found = accumulate_samples(
+        features, states, expression, samples.codes, index=index, progress=progress
+    )
+    statistics, deviations = samples.fit(found.statistics, sigma)
+    return ConditionSums(statistics, deviations, found.regions)
 
 
 def accumulate_samples(
@@ -99,7 +154,7 @@ def accumulate_samples(
         statistics[sets[number]] += part
         if region_part is not None:
             regions.add(number, region_part)
-    return SampleSums(tuple(statistics), regions)
+    return SampleSums(statistics, regions)
 
 
 def _chunks_of_samples(
