@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         DifferentialAbundance,
         DifferentialExpression,
         FunctionEstimator,
+        SampleVarianceEstimator,
     )
     from kompot.records.tables import get_table
     from kompot.stats.fold_change import compute_weighted_mean_fold_change
@@ -30,6 +31,7 @@ _HOMES = {
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
     "FunctionEstimator": "kompot.models",
+    "SampleVarianceEstimator": "kompot.models",
     "check_underrepresentation": "kompot.anndata",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
@@ -43,6 +45,7 @@ __all__ = [
     "DifferentialAbundance",
     "DifferentialExpression",
     "FunctionEstimator",
+    "SampleVarianceEstimator",
     "anndata",
     "check_underrepresentation",
     "compute_differential_abundance",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from kompot.models.differential_expression import DifferentialExpression, GeneScores
     from kompot.models.function_estimator import FunctionEstimator
     from kompot.models.group_scores import GroupScores, score_groups
+    from kompot.models.sample_variance_estimator import SampleVarianceEstimator
 
 _HOMES = {
     "DensityEstimator": "kompot.models.density_estimator",
@@ -18,6 +19,7 @@ _HOMES = {
     "FunctionEstimator": "kompot.models.function_estimator",
     "GeneScores": "kompot.models.differential_expression",
     "GroupScores": "kompot.models.group_scores",
+    "SampleVarianceEstimator": "kompot.models.sample_variance_estimator",
     "score_groups": "kompot.models.group_scores",
 }
 
@@ -28,6 +30,7 @@ __all__ = [
     "FunctionEstimator",
     "GeneScores",
     "GroupScores",
+    "SampleVarianceEstimator",
     "score_groups",
 ]
 
