@@ -301,15 +301,26 @@ class SampleSettings:
         Columns of ``obs`` with what else differs between samples.
     significance
         ``"donor"`` or ``"cell"``: of whom p-values speak.
+    regions
+        Further groups of cells (cell types) in which expression is compared; only for expression.
     """
 
     donor_col: str | None = None
     paired: bool | None = None
     covariates: Sequence[str] | None = None
     significance: str = "donor"
+    regions: Any = None
 
     def __post_init__(self) -> None:
         _choice("significance", self.significance, ("donor", "cell"))
+        if isinstance(self.covariates, str):
+            msg = (
+                f"`covariates` must be a list of columns, got the text {self.covariates!r}; write "
+                f"[{self.covariates!r}]."
+            )
+            raise TypeError(msg)
+        if self.paired is not None:
+            _flags(paired=self.paired)
 
 
 @dataclass(frozen=True)

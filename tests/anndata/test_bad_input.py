@@ -112,7 +112,6 @@ MISTAKES = [
         TypeError,
         r"Unknown arguments: \['sgma'\]. Known arguments: \['adata', 'groupby'",
     ),
-    ({"sample_col": "sample"}, NotImplementedError, "`sample_col` cannot be used yet"),
     ({"groups": "x"}, ValueError, r"`groups`: Column 'x' not found.*\['condition'"),
     ({"groups": "pseudotime"}, ValueError, "column 'pseudotime'.*is numeric"),
     ({"groups": {"branch": "x"}}, ValueError, "no cell has the value 'x' in column 'branch'"),
@@ -152,7 +151,7 @@ MISTAKES = [
     ({"jit_compile": True}, NotImplementedError, "`jit_compile`"),
     ({"disk_storage_dir": "/tmp"}, NotImplementedError, "`disk_storage_dir`"),
     ({"store_arrays_on_disk": True}, NotImplementedError, "`store_arrays_on_disk`"),
-    ({"allow_single_condition_variance": True}, NotImplementedError, "`allow_single_condition"),
+    ({"allow_single_condition_variance": True}, ValueError, "give `sample_col`, too"),
 ]
 
 

@@ -150,10 +150,16 @@ def test_missing_column_is_an_error_with_the_message(shell, cells_file, tmp_path
     assert not output.exists()
 
 
+def test_samples_are_compared(de, cells_file, tmp_path):
+    code, _, err = de(cells_file, "-t", tmp_path / "t.csv", "--sample-col", "donor")
+    assert code == 0, err
+    assert "donor_region" in (tmp_path / "t.csv").read_text().splitlines()[0]
+
+
 def test_option_that_is_not_available_yet_is_refused(de, cells_file, tmp_path):
-    code, _, err = de(cells_file, "-t", tmp_path / "t.csv", "--sample-col", "sample")
+    code, _, err = de(cells_file, "-t", tmp_path / "t.csv", "--jit-compile")
     assert code == 1
-    assert "`sample_col` cannot be used yet" in err
+    assert "`jit_compile` cannot be used yet" in err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import pytest
 
-from kompot.records.fields import AbundanceFields, ExpressionFields, clean_name
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import AbundanceFields, clean_name
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,19 @@ def test_expression_names_are_the_documented_ones():
         ("obs", "R_B_std", "std"),
         ("obsp", "R_A_1_to_B_posterior_covariance", "covariance"),
     ]
+
+
+def test_samples_change_the_names_that_they_should():
+    fields = ExpressionFields("R", "A", "B", with_samples=True, donor_level=True)
+    found = {(field.location, field.name): field.type for field in fields}
+    assert found["var", "R_A_to_B_mahalanobis_sample_var"] == "mahalanobis"
+    assert found["var", "R_A_to_B_is_de_sample_var"] == "is_de"
+    assert found["var", "R_A_to_B_mean_lfc"] == "mean_log_fold_change"
+    assert found["varm", "R_A_to_B_mahalanobis_sample_var_groups"] == "mahalanobis"
+    assert found["var", "R_A_to_B_donor_region"] == "donor_region"
+    assert found["layers", "R_A_std"] == "std_with_sample_var"
+    assert found["layers", "R_A_to_B_fold_change_zscores_sample_var"] == "fold_change_zscores"
+    assert all("cell level" not in f.description for f in fields if f.type == "is_de")
 
 
 def test_abundance_names_are_the_documented_ones():

@@ -16,6 +16,7 @@ from kompot.settings import (
     FilterSettings,
     GPSettings,
     OutputSettings,
+    SampleSettings,
     StorageSettings,
 )
 
@@ -63,6 +64,11 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     fdr_threshold: float = FDRSettings.threshold,
     store_additional_stats: bool = StorageSettings.store_additional_stats,
     *,
+    donor_col: str | None = SampleSettings.donor_col,
+    paired: bool | None = SampleSettings.paired,
+    covariates: Sequence[str] | None = SampleSettings.covariates,
+    significance: str = SampleSettings.significance,
+    regions: Any = SampleSettings.regions,
     layers: str = StorageSettings.layers,
     kernel: str = GPSettings.kernel,
     tol: float = GPSettings.tol,
@@ -77,7 +83,15 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     Expression in each condition is a Gaussian process over cell states. The fold change of a gene
     is the difference of the two functions; its Mahalanobis distance measures the whole difference
     in units of its uncertainty, and shuffled genes tell which distances arise by chance.
-    The significance is *cell-level*: it speaks of these cells, not of other donors.
+    That significance is *cell-level*: it speaks of these cells, not of other donors.
+
+    With ``sample_col`` samples are the replicates, and significance speaks of *new donors*: means
+    of samples in regions of several scales, adjusted for cell state, are compared in a linear
+    model whose error is the variance between samples
+    (:func:`kompot.models.donor_expression.donor_expression`). Genes are called by their
+    Benjamini-Hochberg rate. Three or more samples per condition are advisable, two are
+    exploratory. Distances and standard deviations then allow for the variance between samples;
+    they describe, genes are called without them.
 
     Parameters
     ----------
@@ -102,7 +116,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Cell states to use as landmarks, ``(n_landmarks, n_dims)``; else those stored by an earlier
         run of this ``result_key``, of ``kompot_de`` or ``kompot_da``; else they are drawn.
     sample_col
-        Column of ``adata.obs`` with the biological samples. Not available yet.
+        Column of ``adata.obs`` with the biological samples (donors, mice), the replicates.
     sigma
         Noise standard deviation of the model, natural log.
     ls
@@ -156,7 +170,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     store_posterior_covariance
         Keep the covariance of the fold change between all cells, ``(n_cells, n_cells)``.
     allow_single_condition_variance
-        Not available yet.
+        Whether one condition may have a single sample, as far as its variance is concerned (only
+        with ``significance="cell"``).
     progress
         Show progress bars.
     null_genes
@@ -168,6 +183,18 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Genes whose local false discovery rate is lower are called (``is_de``).
     store_additional_stats
         Also store p-values, tail FDR, tail probability and the layer of z-scores.
+    donor_col
+        Column with the donor of each sample, if ``sample_col`` does not name donors.
+    paired
+        Whether donors in both conditions are compared with themselves; None for whether most are.
+    covariates
+        Columns with what else differs between samples, constant within each: numbers count as
+        numbers, text as levels.
+    significance
+        With samples, ``"donor"`` as above, or ``"cell"``: from shuffled genes and about these
+        cells only.
+    regions
+        Cell types or other groups, as ``groups``, in which samples are compared as well.
     layers
         ``"dense"`` stores imputed expression and fold change of every cell (float32);
         ``"none"`` stores none of them.
@@ -204,6 +231,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     * with ``groups``: ``group_names``, ``group_mean_log_fold_change`` and
       ``group_mahalanobis_distances``, ``(n_genes, n_groups)``, and ``groups``, the tables of all
       groups one after the other with the column ``group``;
+    * with ``sample_col``: ``donor_region`` and ``donor_lfc`` in the tables, and ``donor_test``, the
+      :class:`kompot.models.donor_expression.DonorExpression`;
     * ``model``: the fitted :class:`kompot.DifferentialExpression`;
     * ``landmarks``: ``(rank, n_dims)``;
     * ``field_names``: names of the stored fields by role.
@@ -231,6 +260,12 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     R_A_to_B_expression_change. With ``groups``, for every field of ``var`` also a table of genes by
     groups in ``varm``, of the same name followed by ``_groups``. Nothing is written before all is
     computed.
+
+    With ``sample_col`` the names of what allows for samples end in ``_sample_var`` (mahalanobis,
+    its significance, is_de, ptp, z-scores), R_A_std and R_B_std are layers, and ``var`` also holds
+    R_A_to_B_donor_pvalue, R_A_to_B_donor_fdr, R_A_to_B_donor_region (where the evidence is
+    strongest) and R_A_to_B_donor_lfc (the change there). A group is tested by its own means of
+    samples, with Benjamini-Hochberg rates of its own.
 
     A group is scored over its cells of both conditions: mean fold changes are exact, and its
     distance measures the fold change in the directions that lead its posterior variance over these
@@ -288,6 +323,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             progress=progress,
             attribution=attribution,
         ),
+        SampleSettings(donor_col, paired, covariates, significance, regions),
     )
     with threads.single_threaded_products():
         return run_expression(adata, settings)

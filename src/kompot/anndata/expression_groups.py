@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,13 @@ from kompot.anndata.writing import spread_frame
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.models.group_scores import GroupScores, score_groups
 from kompot.progress import bar
-from kompot.records.fields import ExpressionFields, Field
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import Field
 from kompot.records.tables import long_table
 from kompot.settings import ExpressionSettings
+
+if TYPE_CHECKING:
+    from kompot.models.donor_expression import DonorExpression, GroupEvidence
 
 __all__ = ["full_group_results", "group_tables", "group_values", "groups_summary"]
 
@@ -32,7 +36,10 @@ log = logging.getLogger(__name__)
 
 
 def group_tables(
-    model: DifferentialExpression, inputs: ExpressionInputs, settings: ExpressionSettings
+    model: DifferentialExpression,
+    inputs: ExpressionInputs,
+    settings: ExpressionSettings,
+    donors: "DonorExpression | None",
 ) -> dict[str, pd.DataFrame]:
     """The gene table of each group, over its cells that were compared.
 
@@ -53,12 +60,29 @@ def group_tables(
     )
     shown = bar(scores, "scoring groups", "group", len(groups), shown=settings.output.progress)
     found = zip(groups, shown, strict=True)
-    return {name: _table(group, inputs.gene_names, settings) for name, group in found}
+    return {
+        name: _table(
+            group, None if donors is None else donors.region(name), inputs.gene_names, settings
+        )
+        for name, group in found
+    }
 
 
-def _table(scores: GroupScores, genes: pd.Index, settings: ExpressionSettings) -> pd.DataFrame:
+def _table(
+    scores: GroupScores,
+    evidence: "GroupEvidence | None",
+    genes: pd.Index,
+    settings: ExpressionSettings,
+) -> pd.DataFrame:
     """The gene table of one group."""
     columns: dict[str, Any] = {"mean_lfc": scores.mean_lfc}
+    if evidence is not None:
+        columns |= {
+            "pvalue": evidence.p,
+            "tail_fdr": evidence.fdr,
+            "is_de": evidence.fdr < settings.fdr.threshold,
+            "donor_lfc": evidence.effect,
+        }
     if scores.mahalanobis is not None:
         null = scores.null_mahalanobis
         if null is not None and len(null):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from kompot.anndata.cell_choice import CellChoice, choose_cells
 from kompot.anndata.chunks import ExpressionRows
+from kompot.anndata.expression_samples import ExpressionSamples, read_expression_samples
 from kompot.anndata.inputs import (
     Cells,
     read_abundance_change,
@@ -46,6 +47,8 @@ class ExpressionInputs:
         Log density ratio of the cells, ``(n_cells,)``; None if not asked for.
     null_choice
         How many genes to shuffle, or which columns; None for none.
+    samples
+        Samples of the cells; None if no column was given.
     """
 
     choice: CellChoice
@@ -56,6 +59,12 @@ class ExpressionInputs:
     landmarks_source: str
     abundance_change: Array | None
     null_choice: int | NDArray[np.intp] | None
+    samples: ExpressionSamples | None
+
+    @property
+    def donor_level(self) -> bool:
+        """Whether samples are compared, so that significance speaks of new donors."""
+        return self.samples is not None and self.samples.design is not None
 
 
 def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInputs:
@@ -76,6 +85,10 @@ def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInput
     keys = (settings.storage.result_key, "kompot_de", "kompot_da")
     landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
     null_choice = read_null_genes(settings.fdr.null_genes, adata.n_vars)
+    samples = read_expression_samples(adata, cells, settings, choice.groups)
+    donor_level = samples is not None and samples.design is not None
+    if donor_level or not settings.output.compute_mahalanobis:
+        null_choice = None
     return ExpressionInputs(
         choice,
         cells,
@@ -84,5 +97,6 @@ def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInput
         landmarks,
         source,
         read_abundance_change(adata, comparison, cells.rows),
-        null_choice if settings.output.compute_mahalanobis else None,
+        null_choice,
+        samples,
     )

@@ -13,7 +13,8 @@ from kompot.anndata.writing import spread_columns
 from kompot.gp.linalg import row_slices
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.progress import bar
-from kompot.records.fields import ExpressionFields, Field
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
 from kompot.stats.fold_change import fold_change_zscores
 
@@ -42,12 +43,16 @@ def cell_values(  # noqa: PLR0917
         "fold_change": fields.fold_change,
         "fold_change_zscores": fields.zscores,
     }
+    std = {"condition1_std": fields.std1, "condition2_std": fields.std2}
+    names |= std
     layers = {
         name: np.empty((adata.n_obs, n_genes), dtype=np.float32)
         for name, field in names.items()
-        if field in wanted
+        if field in wanted and field.location == "layers"
     }
-    std = {name: np.empty(adata.n_obs) for name in ("condition1_std", "condition2_std")}
+    columns = {
+        name: np.empty(adata.n_obs) for name, field in std.items() if field.location == "obs"
+    }
     states = read_states(adata, settings.comparison.obsm_key)
     slices = list(row_slices(adata.n_obs, settings.gp.batch_size))
 
@@ -57,7 +62,7 @@ def cell_values(  # noqa: PLR0917
             part["fold_change_zscores"] = fold_change_zscores(
                 part["fold_change"], part["condition1_std"], part["condition2_std"]
             )
-        for name, array in (layers | std).items():
+        for name, array in (layers | columns).items():
             array[rows] = part[name]
             if excluded is not None:
                 array[rows][excluded[rows]] = np.nan
@@ -69,7 +74,7 @@ def cell_values(  # noqa: PLR0917
         names[name]: spread_columns(adata, names[name].name, layer, genes)
         for name, layer in layers.items()
     }
-    values[fields.std1], values[fields.std2] = std["condition1_std"], std["condition2_std"]
+    values |= {names[name]: column for name, column in columns.items()}
     if fields.covariance in wanted:
         covariance = np.zeros((adata.n_obs, adata.n_obs))
         covariance[np.ix_(cells.rows, cells.rows)] = model.covariance(cells.states)

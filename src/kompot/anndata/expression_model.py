@@ -1,6 +1,6 @@
 """The model of a differential-expression run, fitted."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 from kompot import threads
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_inputs import ExpressionInputs
+from kompot.anndata.expression_samples import ExpressionSamples, region_finder
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.settings import ExpressionSettings
 from kompot.stats.null_genes import choose_null_genes, shuffle_columns
 
-__all__ = ["fit_model"]
+if TYPE_CHECKING:
+    from kompot.models.donor_expression import DonorExpression
+
+__all__ = ["compare_samples", "fit_model"]
 
 _NULL_BLOCK = 512
 """Shuffled genes in a matrix."""
@@ -41,8 +45,23 @@ def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> Differe
         ls_factor=gp.ls_factor,
         landmarks=inputs.landmarks,
         null_expression=null_expression,
+        sample=None if inputs.samples is None else inputs.samples.samples.codes,
+        allow_single_condition_variance=settings.output.allow_single_condition_variance,
+        regions=region_finder(inputs.samples, inputs.cells),
         progress=settings.output.progress,
     )
+
+
+def compare_samples(
+    model: DifferentialExpression, samples: ExpressionSamples | None
+) -> "DonorExpression | None":
+    """Significance for new donors, from the sums that the fit made; None without samples."""
+    sums, index = model.region_sums_, model.region_index_
+    if samples is None or samples.design is None or sums is None or index is None:
+        return None
+    from kompot.models.donor_expression import score_donors  # not needed without samples
+
+    return score_donors((model.statistics1_, model.statistics2_), sums, index, samples.design)
 
 
 def _shuffled(

@@ -6,7 +6,8 @@ from kompot.anndata.expression_groups import groups_summary
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_results import ExpressionResult
 from kompot.anndata.recorded_parameters import recorded_parameters
-from kompot.records.fields import ExpressionFields, Field
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import Field
 from kompot.records.history import environment, field_mapping
 from kompot.settings import ExpressionSettings, FDRSettings
 
@@ -32,7 +33,7 @@ def expression_record(
         "function": "compute_differential_expression",
         "result_key": fields.key,
         "analysis_type": "de",
-        "inference_level": "cell",
+        "inference_level": "cell" if result.donors is None else "donor",
         "lfc_key": fields.mean_lfc.name,
         "mahalanobis_key": names.get("mahalanobis_key"),
         "ptp_key": names.get("ptp_key"),
@@ -45,7 +46,8 @@ def expression_record(
         },
         "field_names": names,
         "field_mapping": field_mapping(wanted),
-        "uses_sample_variance": False,
+        "uses_sample_variance": inputs.samples is not None,
+        **_samples(result, inputs),
         "underrepresentation": choice.underrepresented,
         "auto_filtered": choice.auto_filtered,
         "n_excluded": 0 if choice.excluded is None else int(choice.excluded.sum()),
@@ -86,6 +88,44 @@ def _groups(
         "subset_names": list(groups),
         "groups_summary": groups_summary(groups, inputs.cells, conditions),
         "varm_keys": {field.role: field.name for field in wanted if field.location == "varm"},
+    }
+
+
+def _samples(result: ExpressionResult, inputs: ExpressionInputs) -> dict[str, Any]:
+    """Which samples there are, how they were compared and what that rested on."""
+    if inputs.samples is None:
+        return {}
+    found, donors = inputs.samples.samples, result.donors
+    samples = {
+        "names": list(found.names),
+        "condition": found.condition.tolist(),
+        "n_cells": found.n_cells.tolist(),
+    }
+    if donors is None:
+        return {"samples": samples}
+    regions = [
+        {
+            "name": region.name,
+            "level": region.level,
+            "status": region.status,
+            "n_cells": region.n_cells,
+            "n_samples": int(region.taking_part.sum()),
+            "degrees_of_freedom": region.degrees_of_freedom,
+            "overlap_cost": region.overlap_cost if region.overlap_cost >= 0 else None,
+        }
+        for region in donors.regions
+    ]
+    return {
+        "samples": samples,
+        "donor_test": {
+            "columns": list(donors.design.columns),
+            "degrees_of_freedom": donors.degrees_of_freedom,
+            "exploratory": donors.exploratory,
+            "n_tested": donors.n_tested,
+            "usable_share": donors.usable_share,
+            "ridges": list(donors.ridges),
+            "regions": regions,
+        },
     }
 
 

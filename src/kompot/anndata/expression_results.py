@@ -1,7 +1,7 @@
 """What a fitted comparison says about each gene, ready to be written."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,18 @@ from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.writing import spread_genes
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.models.group_scores import score_groups
-from kompot.records.fields import ExpressionFields, Field
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
 from kompot.stats.fdr import significance
+
+if TYPE_CHECKING:
+    from kompot.models.donor_expression import DonorExpression
 
 __all__ = [
     "ExpressionResult",
     "cell_significance",
+    "donor_significance",
     "gene_table",
     "gene_values",
     "stored_fields",
@@ -40,23 +45,32 @@ class ExpressionResult:
         One row for each gene.
     groups
         The same for each group of cells, by name; None if there are no groups.
+    donors
+        The comparison of samples; None without.
     """
 
     model: DifferentialExpression
     table: pd.DataFrame
     groups: dict[str, pd.DataFrame] | None
+    donors: "DonorExpression | None" = None
 
 
 def gene_table(
-    model: DifferentialExpression, inputs: ExpressionInputs, settings: ExpressionSettings
+    model: DifferentialExpression,
+    inputs: ExpressionInputs,
+    settings: ExpressionSettings,
+    donors: "DonorExpression | None",
 ) -> pd.DataFrame:
     """Scores of each gene over all cells compared.
 
-    Columns ``mean_lfc``; with null genes ``pvalue``, ``local_fdr``, ``tail_fdr``, ``is_de``; with
-    distances ``mahalanobis`` and ``ptp``; if asked for ``weighted_mean_lfc``,
-    ``composition_change`` and ``expression_change``. Natural log.
+    Columns ``mean_lfc``; with samples or null genes ``pvalue``, ``local_fdr``, ``tail_fdr``,
+    ``is_de``; with samples ``donor_region`` and ``donor_lfc``; with distances ``mahalanobis`` and
+    ``ptp``; if asked for ``weighted_mean_lfc``, ``composition_change`` and ``expression_change``.
+    Natural log.
     """
     table = pd.DataFrame({"mean_lfc": model.mean_fold_change()}, index=inputs.gene_names)
+    if donors is not None:
+        table = table.assign(**donor_significance(donors, settings.fdr.threshold))
     if settings.output.compute_mahalanobis:
         scores, null = model.score(), model.null_distances()
         if len(null):
@@ -112,6 +126,18 @@ def cell_significance(distance: Array, null: Array, threshold: float) -> dict[st
     }
 
 
+def donor_significance(donors: "DonorExpression", threshold: float) -> dict[str, NDArray[Any]]:
+    """Significance of each gene for new donors, called by the tail rate; see ``gene_table``."""
+    return {
+        "pvalue": donors.p,
+        "local_fdr": donors.local_fdr,
+        "tail_fdr": donors.fdr,
+        "is_de": donors.fdr < threshold,
+        "donor_region": donors.strongest_names,
+        "donor_lfc": np.where(np.isnan(donors.p), np.nan, donors.effect),
+    }
+
+
 def table_columns(fields: ExpressionFields) -> dict[Field, str]:
     """The column of the gene table that each field of ``var`` holds."""
     return {
@@ -125,14 +151,22 @@ def table_columns(fields: ExpressionFields) -> dict[Field, str]:
         fields.weighted_mean_lfc: "weighted_mean_lfc",
         fields.composition_change: "composition_change",
         fields.expression_change: "expression_change",
+        fields.donor_pvalue: "pvalue",
+        fields.donor_fdr: "tail_fdr",
+        fields.donor_region: "donor_region",
+        fields.donor_lfc: "donor_lfc",
     }
 
 
 def stored_fields(
     fields: ExpressionFields, settings: ExpressionSettings, *, has_fdr: bool
 ) -> list[Field]:
-    """The fields that a run with these options writes."""
+    """The fields that a run with these options writes.
+
+    Groups have no local rates at donor level, and samples no covariance between cells.
+    """
     output, storage = settings.output, settings.storage
+    donor_level, samples = fields.donor_level, fields.with_samples
     extra = storage.store_additional_stats
     distances = output.compute_mahalanobis
     dense = storage.layers == "dense"
@@ -148,18 +182,28 @@ def stored_fields(
         (fields.composition_change, output.attribution),
         (fields.expression_change, output.attribution),
     ]
+    by_donors = [
+        (fields.donor_pvalue, donor_level),
+        (fields.donor_fdr, donor_level),
+        (fields.donor_lfc, donor_level),
+    ]
     groups = settings.filter.groups is not None
     cells = [
         (fields.imputed1, dense),
         (fields.imputed2, dense),
         (fields.fold_change, dense),
         (fields.zscores, dense and extra),
-        (fields.std1, True),
-        (fields.std2, True),
-        (fields.covariance, storage.store_posterior_covariance),
+        (fields.std1, dense or not samples),
+        (fields.std2, dense or not samples),
+        (fields.covariance, storage.store_posterior_covariance and not samples),
     ]
-    by_group = [(fields.of_groups(field), groups and is_written) for field, is_written in genes]
-    return [field for field, is_written in [*genes, *by_group, *cells] if is_written]
+    by_group = [
+        (fields.of_groups(field), groups and is_written)
+        for field, is_written in [*genes, *by_donors]
+        if not (donor_level and field == fields.local_fdr)
+    ]
+    everywhere = [*genes, *by_donors, (fields.donor_region, donor_level)]
+    return [field for field, is_written in [*everywhere, *by_group, *cells] if is_written]
 
 
 def gene_values(
@@ -168,10 +212,13 @@ def gene_values(
     wanted: list[Field],
     result: ExpressionResult,
     genes: NDArray[np.intp] | None,
-) -> dict[Field, NDArray[Any]]:
+) -> dict[Field, Any]:
     """Columns of ``var``; ``genes`` are the column numbers of those tested, None if all were."""
-    return {
+    values: dict[Field, Any] = {
         field: spread_genes(adata, field.name, result.table[column].to_numpy(), genes)
         for field, column in table_columns(fields).items()
         if field in wanted
     }
+    if fields.donor_region in values:
+        values[fields.donor_region] = pd.Categorical(values[fields.donor_region])
+    return values

@@ -10,7 +10,7 @@ from kompot import memory
 from kompot.anndata.expression_groups import full_group_results, group_tables, group_values
 from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
 from kompot.anndata.expression_layers import cell_values
-from kompot.anndata.expression_model import fit_model
+from kompot.anndata.expression_model import compare_samples, fit_model
 from kompot.anndata.expression_record import expression_record
 from kompot.anndata.expression_results import (
     ExpressionResult,
@@ -22,7 +22,8 @@ from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.later import refuse_later_features
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
-from kompot.records.fields import ExpressionFields, Field
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings, StorageSettings
 
 __all__ = ["run_expression"]
@@ -38,17 +39,23 @@ def run_expression(
     refuse_later_features(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
     inputs = read_inputs(adata, settings)
-    fields = ExpressionFields(storage.result_key, comparison.condition1, comparison.condition2)
-    wanted = stored_fields(fields, settings, has_fdr=inputs.null_choice is not None)
+    fields = ExpressionFields(
+        storage.result_key,
+        comparison.condition1,
+        comparison.condition2,
+        with_samples=inputs.samples is not None,
+        donor_level=inputs.donor_level,
+    )
+    has_fdr = inputs.donor_level or inputs.null_choice is not None
+    wanted = stored_fields(fields, settings, has_fdr=has_fdr)
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, storage.overwrite)
         _require_memory(adata, wanted, inputs.expression.shape[1], storage)
     refuse_missing_values(adata, inputs.expression)
 
-    model = fit_model(inputs, settings)
-    groups = None if inputs.choice.groups is None else group_tables(model, inputs, settings)
-    result = ExpressionResult(model, gene_table(model, inputs, settings), groups)
+    result = _compute(inputs, settings)
+    model = result.model
     _log_result(result, inputs, settings)
     full = _full_results(result, wanted) if output.return_full_results else {}
     if not (output.copy or output.inplace):
@@ -76,6 +83,16 @@ def run_expression(
     return full if output.return_full_results else None
 
 
+def _compute(inputs: ExpressionInputs, settings: ExpressionSettings) -> ExpressionResult:
+    """Fit, compare samples if there are, and score."""
+    model = fit_model(inputs, settings)
+    donors = compare_samples(model, inputs.samples)
+    table = gene_table(model, inputs, settings, donors)
+    if inputs.choice.groups is None:
+        return ExpressionResult(model, table, None, donors)
+    return ExpressionResult(model, table, group_tables(model, inputs, settings, donors), donors)
+
+
 def _full_results(result: ExpressionResult, wanted: list[Field]) -> dict[str, Any]:
     """The dictionary that is returned if asked for."""
     full: dict[str, Any] = {
@@ -84,6 +101,8 @@ def _full_results(result: ExpressionResult, wanted: list[Field]) -> dict[str, An
         "landmarks": result.model.features_.landmarks,
         "field_names": {field.role: field.name for field in wanted},
     }
+    if result.donors is not None:
+        full["donor_test"] = result.donors
     return full if result.groups is None else full | full_group_results(result.groups)
 
 
@@ -132,14 +151,35 @@ def _log_result(
             features.residual_mean,
             model.tol,
         )
-    if "is_de" in result.table:
-        log.info(
-            "%d of %d genes with a local FDR below %g (cell-level inference: about these cells, "
-            "not about other donors)",
-            result.table["is_de"].sum(),
-            len(result.table),
-            settings.fdr.threshold,
-        )
-    if result.groups is not None and "is_de" in result.table:
+    _log_calls(result, settings)
+
+
+def _log_calls(result: ExpressionResult, settings: ExpressionSettings) -> None:
+    """How many genes were called, and of whom that speaks."""
+    if "is_de" not in result.table:
+        return
+    level = "cell-level inference: about these cells, not about other donors"
+    rate = "local FDR"
+    if result.donors is not None:
+        level, rate = "donor-level inference: about new donors", "FDR"
+        unclear = result.donors.confounded
+        if unclear:
+            log.warning(
+                "In %d of %d regions cell states of the conditions hardly overlap, so that a "
+                "change of expression cannot be told from one of state: %s. Is the embedding "
+                "integrated over samples?",
+                len(unclear),
+                len(result.donors.regions),
+                ", ".join(unclear[:5]),
+            )
+    log.info(
+        "%d of %d genes with a %s below %g (%s)",
+        result.table["is_de"].sum(),
+        len(result.table),
+        rate,
+        settings.fdr.threshold,
+        level,
+    )
+    if result.groups is not None:
         called = {name: int(table["is_de"].sum()) for name, table in result.groups.items()}
-        log.info("Called in groups (cell-level): %s", called)
+        log.info("Called in groups: %s", called)

@@ -19,8 +19,6 @@ def refuse_later_features(settings: ExpressionSettings) -> None:
     """
     storage = settings.storage
     refuse_given(
-        sample_col=settings.comparison.sample_col is not None,
-        allow_single_condition_variance=settings.output.allow_single_condition_variance,
         jit_compile=settings.gp.jit_compile,
         store_arrays_on_disk=bool(storage.store_arrays_on_disk),
         disk_storage_dir=storage.disk_storage_dir is not None,

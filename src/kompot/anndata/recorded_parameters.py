@@ -28,6 +28,7 @@ def recorded_parameters(settings: AbundanceSettings | ExpressionSettings) -> dic
         "filter": asdict(described),
         "storage": asdict(settings.storage),
         "output": asdict(settings.output),
+        "samples": asdict(replace(settings.samples, regions=_described(settings.samples.regions))),
     }
     parameters["gp"]["landmarks"] = settings.gp.landmarks is not None
     if isinstance(settings, ExpressionSettings):

@@ -319,7 +319,7 @@ def _report_design(
     samples: Samples, design: Design, columns: SampleColumns, *, paired: bool
 ) -> None:
     freedom = design.degrees_of_freedom
-    kind = f"{len(samples.in_both)} pairs" if paired else "{} against {}".format(*samples.sizes)
+    kind = f"{len(samples.in_both)} pairs of" if paired else "{} against {}".format(*samples.sizes)
     log.info("%s samples, %d degrees of freedom, columns %s", kind, freedom, list(design.columns))
     if design.exploratory:
         log.warning(

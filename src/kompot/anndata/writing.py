@@ -66,7 +66,7 @@ def spread_genes(
     """A column of ``var``: new values for chosen genes, earlier ones or none for the others."""
     if genes is None:
         return values
-    fill = False if values.dtype == bool else np.nan
+    fill: Any = {"b": False, "O": ""}.get(values.dtype.kind, np.nan)
     if name in adata.var:
         column = adata.var[name].to_numpy().astype(values.dtype)
     else:

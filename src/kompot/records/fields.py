@@ -3,13 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_GENE_FIELDS = (
-    *("mean_lfc", "mahalanobis", "ptp", "pvalue", "local_fdr", "tail_fdr", "is_de"),
-    *("weighted_mean_lfc", "composition_change", "expression_change"),
-)
-_CELL_FIELDS = ("imputed1", "imputed2", "fold_change", "zscores", "std1", "std2", "covariance")
-
-__all__ = ["AbundanceFields", "ExpressionFields", "Field", "clean_name"]
+__all__ = ["AbundanceFields", "Field", "Names", "clean_name"]
 
 
 def clean_name(label: object) -> str:
@@ -48,7 +42,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class _Names:
+class Names:
     """Names made of a run's key and conditions.
 
     Parameters
@@ -67,160 +61,21 @@ class _Names:
     with_samples: bool = False
 
     @property
-    def _suffix(self) -> str:
+    def suffix(self) -> str:
+        """End of the names of what the variance between samples changes."""
         return "_sample_var" if self.with_samples else ""
 
-    def _between(self, part: str) -> str:
+    def between(self, part: str) -> str:
+        """Name of something about both conditions."""
         first, second = clean_name(self.condition1), clean_name(self.condition2)
         return f"{self.key}_{first}_to_{second}_{part}"
 
-    def _within(self, condition: str, part: str) -> str:
+    def within(self, condition: str, part: str) -> str:
+        """Name of something about one condition."""
         return f"{self.key}_{clean_name(condition)}_{part}"
 
 
-class ExpressionFields(_Names):
-    """Where a differential-expression run is written."""
-
-    @property
-    def mean_lfc(self) -> Field:
-        """Mean fold change of each gene."""
-        text = "Mean log fold change over the cells of both conditions (natural log)"
-        return self._var("mean_lfc", "mean_log_fold_change", "mean_lfc_key", text)
-
-    @property
-    def mahalanobis(self) -> Field:
-        """Distance of each gene."""
-        text = "Mahalanobis distance of the fold change, in units of its uncertainty"
-        return self._var("mahalanobis", "mahalanobis", "mahalanobis_key", text)
-
-    @property
-    def ptp(self) -> Field:
-        """Tail probability of each gene's distance."""
-        text = "Posterior tail probability of the distance under equal functions (cell level)"
-        return self._var("ptp", "ptp", "ptp_key", text)
-
-    @property
-    def pvalue(self) -> Field:
-        """Empirical p-value of each gene."""
-        name = "mahalanobis_pvalue"
-        text = "P-value from the distances of shuffled genes (cell level)"
-        return self._var(name, name, f"{name}_key", text)
-
-    @property
-    def local_fdr(self) -> Field:
-        """Local false discovery rate of each gene."""
-        name = "mahalanobis_local_fdr"
-        text = "Local false discovery rate from the distances of shuffled genes (cell level)"
-        return self._var(name, name, f"{name}_key", text)
-
-    @property
-    def tail_fdr(self) -> Field:
-        """Benjamini-Hochberg adjusted p-value of each gene."""
-        name = "mahalanobis_tail_fdr"
-        text = "Benjamini-Hochberg adjusted p-value (cell level)"
-        return self._var(name, name, f"{name}_key", text)
-
-    @property
-    def is_de(self) -> Field:
-        """Whether each gene is called."""
-        text = "Local false discovery rate below the threshold (cell level)"
-        return self._var("is_de", "is_de", "is_de_key", text)
-
-    @property
-    def weighted_mean_lfc(self) -> Field:
-        """Mean fold change weighted by changes of abundance."""
-        text = "Mean log fold change; cells of changed abundance count more (natural log)"
-        kind, role = "weighted_mean_log_fold_change", "weighted_mean_lfc_key"
-        return self._var("weighted_mean_lfc", kind, role, text)
-
-    @property
-    def composition_change(self) -> Field:
-        """Part of the change of mean expression that moving cells explain."""
-        name = "composition_change"
-        text = "Change of mean smoothed expression because cells moved between states (natural log)"
-        return self._var(name, name, f"{name}_key", text)
-
-    @property
-    def expression_change(self) -> Field:
-        """Part of the change of mean expression that changed states explain."""
-        name = "expression_change"
-        text = "Change of mean smoothed expression because states express differently (natural log)"
-        return self._var(name, name, f"{name}_key", text)
-
-    @staticmethod
-    def of_groups(field: Field) -> Field:
-        """What a column of ``var`` is for each group of cells: a table in ``varm``."""
-        return Field(
-            f"{field.name}_groups",
-            "varm",
-            field.type.removeprefix("mahalanobis_"),
-            f"{field.role.removesuffix('_key')}_groups_key",
-            f"{field.description}; a column for each group of cells",
-        )
-
-    @property
-    def imputed1(self) -> Field:
-        """Smoothed expression of condition 1."""
-        return self._imputed(self.condition1, 1)
-
-    @property
-    def imputed2(self) -> Field:
-        """Smoothed expression of condition 2."""
-        return self._imputed(self.condition2, 2)
-
-    @property
-    def fold_change(self) -> Field:
-        """Fold change of each cell and gene."""
-        text = f"Log fold change, {self.condition2} minus {self.condition1} (natural log)"
-        name = "fold_change"
-        return Field(self._between(name), "layers", name, f"{name}_key", text)
-
-    @property
-    def zscores(self) -> Field:
-        """Standard score of each cell and gene."""
-        name = "fold_change_zscores"
-        text = "Log fold change in units of its posterior standard deviation"
-        return Field(self._between(name), "layers", name, f"{name}_key", text)
-
-    @property
-    def std1(self) -> Field:
-        """Standard deviation of condition 1."""
-        return self._std(self.condition1, 1)
-
-    @property
-    def std2(self) -> Field:
-        """Standard deviation of condition 2."""
-        return self._std(self.condition2, 2)
-
-    @property
-    def covariance(self) -> Field:
-        """Covariance of the fold change between cells."""
-        name = "posterior_covariance"
-        text = "Posterior covariance of the log fold change between cells"
-        return Field(self._between(name), "obsp", "covariance", f"{name}_key", text)
-
-    def __iter__(self) -> Iterator[Field]:
-        """All fields that a run can have."""
-        genes = [getattr(self, name) for name in _GENE_FIELDS]
-        yield from genes
-        yield from map(self.of_groups, genes)
-        for name in _CELL_FIELDS:
-            yield getattr(self, name)
-
-    def _var(self, part: str, kind: str, role: str, text: str) -> Field:
-        return Field(self._between(part), "var", kind, role, text)
-
-    def _imputed(self, condition: str, number: int) -> Field:
-        text = f"Smoothed expression of {condition}"
-        name = self._within(condition, "imputed")
-        return Field(name, "layers", "imputed", f"imputed_key_{number}", text)
-
-    def _std(self, condition: str, number: int) -> Field:
-        text = f"Posterior standard deviation of the expression of {condition}, for every gene"
-        return Field(self._within(condition, "std"), "obs", "std", f"std_key_{number}", text)
-
-
-class AbundanceFields(_Names):
+class AbundanceFields(Names):
     """Where a differential-abundance run is written."""
 
     @property
@@ -337,16 +192,16 @@ class AbundanceFields(_Names):
         yield from self.donor_level
 
     def _obs(self, part: str, kind: str, role: str, text: str) -> Field:
-        return Field(self._between(part), "obs", kind, role, text)
+        return Field(self.between(part), "obs", kind, role, text)
 
     def _varied(self, part: str, kind: str, role: str, text: str) -> Field:
         text += ", with the variance between samples" if self.with_samples else ""
-        return self._obs(f"{part}{self._suffix}", kind, role, text)
+        return self._obs(f"{part}{self.suffix}", kind, role, text)
 
     def _donor(self, part: str, kind: str, text: str) -> Field:
         return self._obs(f"donor_{part}", kind, f"donor_{part}_key", text)
 
     def _density(self, condition: str, number: int) -> Field:
         text = f"Log density of {condition}, normalised to one over its cells (natural log)"
-        name = self._within(condition, "log_density")
+        name = self.within(condition, "log_density")
         return Field(name, "obs", "density", f"density_key_{number}", text)
