@@ -3,8 +3,9 @@
 Names are loaded when they are first used, so that ``import kompot`` costs nothing.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from kompot.lazy import attach
 
 if TYPE_CHECKING:
     from kompot import anndata, datasets, gp, models, plot, stats
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
         DifferentialAbundance,
         DifferentialExpression,
         FunctionEstimator,
+        SampleVarianceEstimator,
     )
+    from kompot.records.tables import get_table
     from kompot.reporting import report
+    from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
 __version__ = "0.1.0"
 
@@ -29,9 +33,12 @@ _HOMES = {
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
     "FunctionEstimator": "kompot.models",
+    "SampleVarianceEstimator": "kompot.models",
     "check_underrepresentation": "kompot.anndata",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
+    "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
+    "get_table": "kompot.records.tables",
     "report": "kompot.reporting",
 }
 _SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
@@ -42,11 +49,14 @@ __all__ = [
     "DifferentialAbundance",
     "DifferentialExpression",
     "FunctionEstimator",
+    "SampleVarianceEstimator",
     "anndata",
     "check_underrepresentation",
     "compute_differential_abundance",
     "compute_differential_expression",
+    "compute_weighted_mean_fold_change",
     "datasets",
+    "get_table",
     "gp",
     "models",
     "pl",
@@ -55,16 +65,12 @@ __all__ = [
     "stats",
 ]
 
+_load, _names = attach(__name__, _HOMES, _SUBPACKAGES)
+
 
 def __getattr__(name: str) -> Any:
-    package = _ALIASES.get(name, name)
-    if package in _SUBPACKAGES:
-        return import_module(f"kompot.{package}")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    msg = f"module 'kompot' has no attribute {name!r}"
-    raise AttributeError(msg)
+    return _load(_ALIASES.get(name, name))
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*_names(), *_ALIASES})
