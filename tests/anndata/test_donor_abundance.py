@@ -30,7 +30,7 @@ def _shifted():
 @pytest.fixture(scope="module")
 def analysed(_shifted):
     cells = _shifted.copy()
-    return cells, run(cells, return_fullanalysed=True, groups="branch")
+    return cells, run(cells, return_full_results=True, groups="branch")
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def run(adata, **options):
 
 
 def results(adata, **options):
-    return run(adata, return_fullanalysed=True, inplace=False, **options)
+    return run(adata, return_full_results=True, inplace=False, **options)
 
 
 def test_fields_of_both_levels_are_stored(analysed):
@@ -79,7 +79,7 @@ def test_planted_change_is_called_for_donors(analysed):
 
 def test_samples_take_certainty_but_change_no_fold_change(cells, analysed):
     plain = compute_differential_abundance(
-        cells, "condition", "control", "treated", return_fullanalysed=True, progress=False
+        cells, "condition", "control", "treated", return_full_results=True, progress=False
     )["table"]
     table = analysed[1]["table"]
     np.testing.assert_allclose(table["lfc"], plain["lfc"], atol=1e-10)
@@ -156,7 +156,7 @@ def test_exchanging_conditions_negates(cells, analysed):
     first = results(cells, sync_parameters=True)["table"]
     second = compute_differential_abundance(
         cells, "condition", "treated", "control", sample_col="sample", sync_parameters=True,
-        progress=False, return_fullanalysed=True, inplace=False,
+        progress=False, return_full_results=True, inplace=False,
     )["table"]  # fmt: skip
     np.testing.assert_allclose(second["donor_lfc"], -first["donor_lfc"], rtol=1e-7)
     np.testing.assert_allclose(second["donor_pvalue"], first["donor_pvalue"], rtol=1e-7)
@@ -337,7 +337,7 @@ def test_warning_names_what_looks_like_donors(cells):
 def test_kang_pairs(kang):
     full = compute_differential_abundance(
         kang, "condition", "ctrl", "stim", sample_col="sample", donor_col="donor",
-        significance="cell", return_fullanalysed=True, inplace=False, progress=False,
+        significance="cell", return_full_results=True, inplace=False, progress=False,
     )  # fmt: skip
     assert np.isfinite(full["table"]["lfc_zscore"]).all()
     with pytest.raises(ValueError, match=r"leave 1 degree\(s\) of freedom"):
