@@ -178,7 +178,7 @@ def test_order_of_cells_and_names_of_samples_do_not_matter(cells, analysed, rng)
     assert table["donor_direction"].tolist() == base["donor_direction"].tolist()
 
 
-def test_cells_of_other_conditions_have_no_donoranalysed(cells, analysed):
+def test_cells_of_other_conditions_have_no_donor_results(cells, analysed):
     extra = cells[:100].copy()
     extra.obs["condition"] = "third"
     extra.obs_names = [f"extra_{name}" for name in extra.obs_names]
