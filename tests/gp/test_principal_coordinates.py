@@ -17,9 +17,21 @@ def test_distances_are_those_of_the_features(rng, monkeypatch):
     features = features_of(states, 3.0)
     monkeypatch.setattr(module, "_CHUNK", 64)
     found = principal_coordinates(features, states)
-    np.testing.assert_allclose(pdist(found), pdist(features(states)), atol=2e-4)
+    exact = np.square(pdist(features(states)))
+    lost = exact - np.square(pdist(found))
+    assert lost.min() > -1e-12
+    assert lost.mean() < 1e-4 * exact.mean()
     np.testing.assert_allclose(found.mean(axis=0), 0.0, atol=1e-12)
-    assert found.shape[1] < features.rank
+    assert found.shape[1] < features.rank / 2
+
+
+def test_directions_of_some_cells_serve_all(rng, monkeypatch):
+    states = rng.normal(size=(900, 3))
+    features = features_of(states, 3.0)
+    whole = pdist(principal_coordinates(features, states))
+    monkeypatch.setattr(module, "_FITTED_CELLS", 400)
+    part = pdist(principal_coordinates(features, states))
+    assert np.square(part - whole).mean() < 1e-3 * np.square(whole).mean()
 
 
 def test_cells_in_one_place_have_one_coordinate():
