@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from kompot.models import DifferentialExpression, FunctionEstimator
+from kompot.models import DifferentialExpression, FunctionEstimator, sample_fit
+from kompot.models.array_store import ArrayStore
 from kompot.models.donor_expression import find_regions, score_donors
 from kompot.stats.design import two_group_design
 
@@ -203,3 +204,41 @@ def test_regions_are_summed_in_the_same_pass(conditions):
     found = score_donors(statistics, model.region_sums_, model.region_index_, design)
     assert found.p.shape == (6,)
     assert found.p[0] == found.p.min()
+
+
+def test_fits_of_samples_may_be_kept_in_files_that_vanish(conditions, tmp_path):
+    (x1, y1, s1), (x2, y2, s2) = conditions
+    states, values = np.vstack([x1, x2]), np.vstack([y1, y2])
+    given = {"ls": 3.0, "sample": np.concatenate([s1, s2 + 3])}
+    condition = np.repeat([0, 1], [150, 110])
+    memory, disk = (
+        DifferentialExpression(random_state=0).fit_cells(
+            states, values, condition, store=ArrayStore(on_disk, str(tmp_path)), **given
+        )
+        for on_disk in (False, True)
+    )
+    assert isinstance(disk.deviations1_[0], np.memmap)
+    assert not isinstance(memory.deviations1_[0], np.memmap)
+    assert not list(tmp_path.iterdir())
+    np.testing.assert_array_equal(disk.score().mahalanobis, memory.score().mahalanobis)
+    new = disk.predict(states[:5], progress=False)
+    np.testing.assert_array_equal(
+        new["condition1_std"], memory.predict(states[:5], progress=False)["condition1_std"]
+    )
+
+
+def test_arrays_go_to_disk_when_memory_is_short_and_nowhere_when_both_are(tmp_path):
+    store = ArrayStore(directory=str(tmp_path))
+    array = np.arange(6.0).reshape(2, 3)
+    assert store.keeper(48)(array) is array
+    kept = ArrayStore(directory=str(tmp_path), max_memory_ratio=1e-12).keeper(48)(array)
+    np.testing.assert_array_equal(kept, array)
+    assert isinstance(kept, np.memmap)
+    with pytest.raises(OSError, match="do not fit into the"):
+        store.keeper(10**18)
+
+
+def test_chunks_of_cells_do_not_matter(conditions, monkeypatch):
+    whole = fit(conditions).score().mahalanobis
+    monkeypatch.setattr(sample_fit, "_CHUNK", 17)
+    np.testing.assert_allclose(fit(conditions).score().mahalanobis, whole, rtol=1e-9)

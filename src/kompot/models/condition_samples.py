@@ -1,17 +1,11 @@
-"""Samples of two conditions: which are there, and how they differ from one another."""
+"""Which samples two conditions have."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kompot.gp.regression import SufficientStatistics, fit_posterior
-from kompot.stats.sample_variance import sample_deviations
-
 __all__ = ["ConditionSamples", "requested_samples", "split_by_condition"]
-
-Array = NDArray[np.float64]
-Deviations = tuple[list[Array], list[Array]]
 
 
 @dataclass(frozen=True)
@@ -99,45 +93,11 @@ class ConditionSamples:
         large = self.n_cells >= self.min_cells
         return np.flatnonzero((self.condition == condition) & large)
 
-    def fit(
-        self, statistics: list[SufficientStatistics], sigma: float
-    ) -> tuple[list[SufficientStatistics], Deviations]:
-        r"""Sums over each condition, and how its samples' own fits differ.
-
-        Parameters
-        ----------
-        statistics
-            Sums over the cells of each sample; emptied, so that a sample's sums and its fit are
-            not in memory together.
-        sigma
-            Noise standard deviation.
-
-        Returns
-        -------
-        statistics
-            Of both conditions.
-        deviations
-            :math:`W` of both conditions, arrays ``(rank, n_genes)``
-            (:mod:`kompot.stats.sample_variance`); none with one sample.
-        """
-        rank, n_genes = statistics[0].cross.shape
-        totals = [SufficientStatistics.zeros(rank, n_genes) for _ in range(2)]
-        weights: tuple[list[Array], list[Array]] = ([], [])
-        counted = set(np.concatenate([self.varying(0), self.varying(1)]).tolist())
-        for number, condition in enumerate(self.condition.tolist()):
-            part = statistics.pop(0)
-            totals[condition] += part
-            if number in counted:
-                weights[condition].append(fit_posterior(part, sigma).weights)
-        first, second = (sample_deviations(w) if len(w) >= 2 else [] for w in weights)
-        return totals, (first, second)
-
 
 def requested_samples(
     use_sample_variance: bool | None,
     codes: NDArray[np.intp] | None,
     condition: NDArray[np.intp],
-    *,
     allow_single_condition: bool,
 ) -> ConditionSamples | None:
     """The samples (:meth:`ConditionSamples.of`) if they are given and to be used, otherwise None.

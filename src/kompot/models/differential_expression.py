@@ -10,6 +10,7 @@ from kompot.gp.features import FeatureMap, fit_features
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import estimate_length_scale
 from kompot.gp.regression import Posterior, fit_posterior
+from kompot.models.array_store import ArrayStore
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.condition_samples import requested_samples, split_by_condition
 from kompot.models.expression_fit import Rows, stack_conditions
@@ -178,6 +179,7 @@ class DifferentialExpression(Parameters):
         sample: NDArray[np.intp] | None = None,
         allow_single_condition_variance: bool = False,
         regions: Callable[[FeatureMap], RegionIndex] | None = None,
+        store: ArrayStore | None = None,
         progress: bool = False,
     ) -> Self:
         """Fit both conditions from cells in any order, reading expression once, by rows.
@@ -202,15 +204,14 @@ class DifferentialExpression(Parameters):
         regions
             Finds regions of the cells, given their features, in which to sum expression per sample
             in the same pass.
+        store
+            Where the samples' own fits are kept, ``8 n_samples rank n_genes`` bytes.
         progress
             Show a progress bar.
         """
         self._check_parameters(sigma, ls, ls_factor)
         samples = requested_samples(
-            self.use_sample_variance,
-            sample,
-            condition,
-            allow_single_condition=allow_single_condition_variance,
+            self.use_sample_variance, sample, condition, allow_single_condition_variance
         )
         self.sigma_ = sigma
         self.ls_ = self._length_scale(states, condition, ls_factor) if ls is None else float(ls)
@@ -233,6 +234,7 @@ class DifferentialExpression(Parameters):
             samples=samples,
             index=self.region_index_,
             sigma=sigma,
+            store=store,
             progress=progress,
         )
         self.statistics1_, self.statistics2_ = sums.statistics

@@ -14,7 +14,7 @@ from kompot.models.density_estimator import DensityEstimator
 from kompot.models.function_estimator import FunctionEstimator
 from kompot.models.parameters import Parameters
 from kompot.models.sample_densities import ConditionCells, fit_sample_densities
-from kompot.models.sample_fit import accumulate_samples
+from kompot.models.sample_fit import sums_by_sample
 from kompot.progress import bar
 from kompot.stats.sample_variance import sample_deviations
 
@@ -92,7 +92,6 @@ class SampleVarianceEstimator(Parameters):
         self._check()
         states = as_states(X, "X")
         codes, self.groups_ = _number_groups(grouping_vector, len(states), min_cells)
-        taking_part = codes >= 0
         options = {"ls_factor": ls_factor, **(estimator_kwargs or {})}
         self.constants_ = np.zeros(1)
         if self.estimator_type == "density":
@@ -108,12 +107,9 @@ class SampleVarianceEstimator(Parameters):
         expression = as_expression(Y, "Y", len(states))
         function = FunctionEstimator(**options).fit(states, expression)
         self.estimator_ = function
-        sums = accumulate_samples(
-            function.features_, states[taking_part], [expression[taking_part]], codes[taking_part]
-        )
-        weights = []
-        while sums.statistics:
-            weights.append(fit_posterior(sums.statistics.pop(0), function.sigma).weights)
+        cells = np.flatnonzero(codes >= 0)
+        sums = sums_by_sample(function.features_, states[cells], [expression[cells]], codes[cells])
+        weights = [fit_posterior(found.statistics, function.sigma).weights for found in sums]
         self.deviations_ = sample_deviations(weights)
         return self
 
