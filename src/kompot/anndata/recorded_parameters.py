@@ -35,6 +35,7 @@ def recorded_parameters(settings: AbundanceSettings | ExpressionSettings) -> dic
         parameters["fdr"] = asdict(settings.fdr)
     else:
         parameters["threshold"] = asdict(settings.threshold)
+        parameters["donor"] = asdict(settings.donor)
     return asdict(settings.comparison) | parameters
 
 
