@@ -202,8 +202,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
       ``tail_fdr``, ``is_de``, ``mahalanobis``, ``ptp``, and what was asked for of
       ``weighted_mean_lfc``, ``composition_change`` and ``expression_change`` (natural log);
     * with ``groups``: ``group_names``, ``group_mean_log_fold_change`` and
-      ``group_mahalanobis_distances``, ``(n_genes, n_groups)``, and ``groups``, the tables of all
-      groups one after the other with the column ``group``;
+      ``group_mahalanobis_distances``, ``(n_genes, n_groups)``; ``groups``, the tables of all
+      groups one after the other as :func:`get_table` gives them; ``underrepresentation``, the
+      conditions with few cells by group;
     * ``model``: the fitted :class:`kompot.DifferentialExpression`;
     * ``landmarks``: ``(rank, n_dims)``;
     * ``field_names``: names of the stored fields by role.

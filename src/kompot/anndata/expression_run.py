@@ -50,7 +50,7 @@ def run_expression(
     groups = None if inputs.choice.groups is None else group_tables(model, inputs, settings)
     result = ExpressionResult(model, gene_table(model, inputs, settings), groups)
     _log_result(result, inputs, settings)
-    full = _full_results(result, wanted) if output.return_full_results else {}
+    full = _full_results(result, inputs, wanted) if output.return_full_results else {}
     if not (output.copy or output.inplace):
         return full
 
@@ -76,7 +76,9 @@ def run_expression(
     return full if output.return_full_results else None
 
 
-def _full_results(result: ExpressionResult, wanted: list[Field]) -> dict[str, Any]:
+def _full_results(
+    result: ExpressionResult, inputs: ExpressionInputs, wanted: list[Field]
+) -> dict[str, Any]:
     """The dictionary that is returned if asked for."""
     full: dict[str, Any] = {
         "table": result.table,
@@ -84,7 +86,10 @@ def _full_results(result: ExpressionResult, wanted: list[Field]) -> dict[str, An
         "landmarks": result.model.features_.landmarks,
         "field_names": {field.role: field.name for field in wanted},
     }
-    return full if result.groups is None else full | full_group_results(result.groups)
+    if result.groups is None:
+        return full
+    full["underrepresentation"] = inputs.choice.underrepresented
+    return full | full_group_results(result.groups)
 
 
 def _require_memory(
