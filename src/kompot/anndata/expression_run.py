@@ -57,7 +57,7 @@ def run_expression(
     result = _compute(inputs, settings)
     model = result.model
     _log_result(result, inputs, settings)
-    full = _full_results(result, wanted) if output.return_full_results else {}
+    full = _full_results(result, inputs, wanted) if output.return_full_results else {}
     if not (output.copy or output.inplace):
         return full
 
@@ -93,7 +93,9 @@ def _compute(inputs: ExpressionInputs, settings: ExpressionSettings) -> Expressi
     return ExpressionResult(model, table, group_tables(model, inputs, settings, donors), donors)
 
 
-def _full_results(result: ExpressionResult, wanted: list[Field]) -> dict[str, Any]:
+def _full_results(
+    result: ExpressionResult, inputs: ExpressionInputs, wanted: list[Field]
+) -> dict[str, Any]:
     """The dictionary that is returned if asked for."""
     full: dict[str, Any] = {
         "table": result.table,
@@ -103,7 +105,10 @@ def _full_results(result: ExpressionResult, wanted: list[Field]) -> dict[str, An
     }
     if result.donors is not None:
         full["donor_test"] = result.donors
-    return full if result.groups is None else full | full_group_results(result.groups)
+    if result.groups is None:
+        return full
+    full["underrepresentation"] = inputs.choice.underrepresented
+    return full | full_group_results(result.groups)
 
 
 def _require_memory(

@@ -92,10 +92,12 @@ def ranked(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table
-        One row for each gene, with ``mahalanobis`` or ``mean_lfc``.
+        One row for each gene; without ``mahalanobis`` and ``mean_lfc`` it stays as it is.
     """
     if "mahalanobis" in table:
         return table.sort_values("mahalanobis", ascending=False, kind="stable")
+    if "mean_lfc" not in table:
+        return table
     return table.iloc[np.argsort(-table["mean_lfc"].abs().to_numpy(), kind="stable")]
 
 
