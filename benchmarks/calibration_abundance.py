@@ -51,6 +51,12 @@ class Scenario:
         Cells of a treated sample per cell of a control sample.
     cells
         Cells per control sample, on average.
+    composition
+        Concentration of the donors' shares of root and branches; the larger, the less they vary.
+    tilt
+        Standard deviation over samples of the slope of the log density along each segment.
+    n_regions
+        Numbers of regions of the test.
     """
 
     name: str
@@ -59,6 +65,9 @@ class Scenario:
     paired: bool = False
     cells_ratio: float = 1.0
     cells: int = CELLS
+    composition: float = 8.0
+    tilt: float = 0.5
+    n_regions: tuple[int, ...] = (4, 12, 30)
 
 
 SCENARIOS = (
@@ -75,11 +84,26 @@ SCENARIOS = (
 )
 
 
+def varied() -> tuple[Scenario, ...]:
+    """Rows with other donors and other regions, for 4 against 4 samples."""
+    changes: dict[str, dict[str, Any]] = {
+        **{f"composition {a:g}": {"composition": a} for a in (3.0, 30.0, 300.0)},
+        **{f"tilt {sd:g}": {"tilt": sd} for sd in (0.0, 1.5)},
+        **{f"regions {n}": {"n_regions": n} for n in ((3, 8, 20), (6, 20, 60), (12,))},
+    }
+    return tuple(
+        Scenario(f"{kind}, {what}", 4, removed=removed, **change)
+        for what, change in changes.items()
+        for kind, removed in (("null 4v4", 0.0), ("local 4v4, 70 % removed", 0.7))
+    )
+
+
 def draw(scenario: Scenario, seed: int) -> Any:
     """Cells with ``obs["changed"]``: -1 in the thinned cluster, 0 elsewhere.
 
     Donors have Dirichlet(8, 8, 8) shares of the root and two branches of a tree, a slope of the log
-    density along each of standard deviation 0.5, and log-normal numbers of cells (0.3).
+    density along each of standard deviation 0.5, and log-normal numbers of cells (0.3), unless the
+    scenario says otherwise.
     """
     import numpy as np
 
@@ -92,6 +116,8 @@ def draw(scenario: Scenario, seed: int) -> Any:
         paired=scenario.paired,
         cells_ratio=scenario.cells_ratio,
         abundance_log_odds=0.0,
+        donor_composition=scenario.composition,
+        donor_tilt=scenario.tilt,
         random_state=seed,
     )
     adata.obs["changed"] = 0
@@ -143,21 +169,22 @@ def judge(scenario: Scenario, seed: int) -> Record:
         progress=False,
     )
     seconds = time.perf_counter() - started
-    table, regions, rotation = full["table"], full["regions"], full["donor_test"].rotation
+    found = full["donor_test"]
+    if scenario.n_regions != Scenario.n_regions:
+        found = with_regions(adata, full["model"], found.design, scenario)
     changed = adata.obs["changed"].to_numpy()
-    sign = table["donor_direction"].map({"up": 1, "neutral": 0, "down": -1}).to_numpy(int)
-    called, null = sign != 0, changed == 0
-    p = table["donor_pvalue"].to_numpy()
-    region_p = regions["pvalue"].dropna()
+    sign, p, null = found.cells.direction, found.cells.p_value, changed == 0
+    called, region_p = sign != 0, found.regions.contrast.p_value
+    region_p = region_p[~np.isnan(region_p)]
     record = {
         "row": scenario.name,
         "seed": seed,
         "scenario": asdict(scenario),
         "n_cells": adata.n_obs,
-        "p_gate": rotation.p_gate,
-        "p_global": rotation.p_global,
+        "p_gate": found.rotation.p_gate,
+        "p_global": found.rotation.p_global,
         "any_cell": bool(called.any()),
-        "any_region": bool((regions["direction"] != "neutral").any()),
+        "any_region": bool(found.regions.direction.any()),
         "region_05": float((region_p < 0.05).mean()),
         "region_01": float((region_p < 0.01).mean()),
         "cell_05": float((p[null] < 0.05).mean()),
@@ -169,10 +196,26 @@ def judge(scenario: Scenario, seed: int) -> Record:
         record |= {
             "fdp": float((called & ~right).sum() / max(called.sum(), 1)),
             "power": float(right[~null].mean()),
-            "auc": area(-table["donor_lfc"].to_numpy(), ~null),
+            "auc": area(-found.cells.lfc, ~null),
             "share": float(np.mean(~null)),
         }
     return record
+
+
+def with_regions(adata: Any, model: Any, design: Any, scenario: Scenario) -> Any:
+    """The test with other numbers of regions than the default ones."""
+    import numpy as np
+
+    from kompot.models.donor_abundance import DonorAbundanceSettings, donor_abundance
+
+    number = {name: code for code, name in enumerate(design.samples)}
+    return donor_abundance(
+        model.features_,
+        np.asarray(adata.obsm["DM_EigenVectors"], dtype=float),
+        adata.obs["sample"].astype(str).map(number).to_numpy(),
+        design,
+        settings=DonorAbundanceSettings(n_regions=scenario.n_regions),
+    )
 
 
 def area(score: Any, positive: Any) -> float:
@@ -208,7 +251,7 @@ def run_all(rows: Sequence[Scenario], seeds: Iterable[int], jobs: int) -> None:
 
 def table(records: Iterable[Record]) -> str:
     """Means over data sets with their standard errors, as Markdown."""
-    by_row: dict[str, list[Record]] = {row.name: [] for row in SCENARIOS}
+    by_row: dict[str, list[Record]] = {row.name: [] for row in SCENARIOS + varied()}
     for record in records:
         by_row.setdefault(record["row"], []).append(record)
     headings = [
@@ -267,11 +310,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sets", type=int, default=60, help="data sets of each row")
     parser.add_argument("--first-seed", type=int, default=50_000, help="seed of the first of them")
     parser.add_argument("--rows", help="only rows whose names contain this")
+    parser.add_argument("--varied", action="store_true", help="other donors and regions, too")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--report-only", action="store_true", help="run nothing")
     parser.add_argument("--write", type=Path, help="file for the table, beside printing it")
     options = parser.parse_args(arguments)
-    rows = [row for row in SCENARIOS if (options.rows or "") in row.name]
+    every = SCENARIOS + varied() if options.varied else SCENARIOS
+    rows = [row for row in every if (options.rows or "") in row.name]
     seeds = range(options.first_seed, options.first_seed + options.sets)
     if not options.report_only:
         run_all(rows, seeds, options.jobs)

@@ -65,7 +65,7 @@ def read_abundance_samples(
     comparison, options = settings.comparison, settings.samples
     check_reference(settings.donor.reference, groups)
     if comparison.sample_col is None:
-        _refuse_without_samples(settings)
+        _refuse_given(settings, "give `sample_col`, too", samples=False)
         states = read_states(adata, comparison.obsm_key)
         warn_of_donors(adata, comparison, states, stacklevel=4)
         return None
@@ -81,6 +81,7 @@ def read_abundance_samples(
     labels = [samples.codes[cells.condition == c] for c in (0, 1)]
     numbers = number_samples(cells.condition, labels, allow_single=single)
     if options.significance == "cell":
+        _refuse_given(settings, 'leave them out or choose significance="donor"', samples=True)
         return AbundanceSamples(samples, numbers, None)
     if min(samples.sizes) < 2:  # allowed for the variance between samples
         warnings.warn(
@@ -96,17 +97,19 @@ def read_abundance_samples(
     return AbundanceSamples(samples, numbers, design)
 
 
-def _refuse_without_samples(settings: AbundanceSettings) -> None:
-    """Refuse options that say how samples are compared where there are none."""
+def _refuse_given(settings: AbundanceSettings, remedy: str, *, samples: bool) -> None:
+    """Refuse options that say how samples are compared where they are not."""
     options = settings.samples
     given = {
-        "donor_col": options.donor_col is not None,
         "paired": options.paired is not None,
         "covariates": bool(options.covariates),
         "reference": settings.donor.reference is not None,
-        "allow_single_condition_variance": settings.output.allow_single_condition_variance,
+        "donor_col": options.donor_col is not None and not samples,
+        "allow_single_condition_variance": (
+            settings.output.allow_single_condition_variance and not samples
+        ),
     }
     names = [f"`{name}`" for name, is_given in given.items() if is_given]
     if names:
-        msg = f"{', '.join(names)} only mean something with samples: give `sample_col`, too."
+        msg = f"{', '.join(names)} only mean something where samples are compared: {remedy}."
         raise ValueError(msg)

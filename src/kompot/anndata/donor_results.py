@@ -80,6 +80,7 @@ def donor_record(found: DonorAbundance, samples: Samples) -> dict[str, Any]:
     return {
         "p_global": found.rotation.p_global,
         "p_gate": found.rotation.p_gate,
+        "n_rotations": found.rotation.n_rotations,
         "exploratory": design.exploratory,
         "reference_shift": regions.contrast.shift,
         "n_cells_up": int(counts[2]),

@@ -21,6 +21,7 @@ from kompot.stats.multiplicity import weighted_benjamini_hochberg
 from kompot.stats.neighborhoods import Neighborhoods, find_neighborhoods
 from kompot.stats.regions import Level, group_levels, kmeans_levels
 from kompot.stats.rotation import RotationTest, rotation_directions, rotation_test
+from kompot.threads import single_threaded_products
 
 __all__ = ["DonorAbundanceSettings", "check_reference", "donor_abundance", "testable_contrast"]
 
@@ -104,7 +105,8 @@ def donor_abundance(
     order = np.lexsort((sample, *states.T[::-1]))
     coordinates = principal_coordinates(features, states[order])
     members = {name: np.asarray(mask, dtype=bool)[order] for name, mask in (groups or {}).items()}
-    result = _test_cells(coordinates, sample[order], design, members, settings)
+    with single_threaded_products():  # threads of k-means add up in any order
+        result = _test_cells(coordinates, sample[order], design, members, settings)
     return replace(result, cells=result.cells.take(np.argsort(order)))
 
 
