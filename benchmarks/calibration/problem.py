@@ -1,0 +1,92 @@
+"""One data set, in the arrays that all methods share."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from calibration.scenarios import Scenario
+from numpy.typing import NDArray
+
+from kompot.datasets import simulate
+from kompot.gp.features import fit_features
+from kompot.gp.kernels import Matern52
+from kompot.gp.length_scale import estimate_length_scale
+from kompot.stats.design import Design, paired_design, two_group_design
+from kompot.stats.regions import Level, kmeans_levels
+
+CONDITIONS = ("control", "treated")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A data set and the question asked of it.
+
+    Attributes
+    ----------
+    adata
+        The data set.
+    n_regions
+        Numbers of regions.
+    sample
+        Sample of each cell, ``(n_cells,)``.
+    condition
+        Condition of each sample, 0 or 1, ``(n_samples,)``.
+    design
+        Linear model over samples: paired if the donors are.
+    """
+
+    adata: AnnData
+    n_regions: tuple[int, ...]
+    sample: NDArray[np.intp]
+    condition: NDArray[np.intp]
+    design: Design
+
+    @cached_property
+    def effect(self) -> NDArray[np.str_]:
+        """Kind of the difference planted in each gene, "none" for a true null."""
+        return self.adata.var["effect"].to_numpy(dtype=str)
+
+    @property
+    def counts(self) -> Any:
+        """Counts, ``(n_cells, n_genes)``."""
+        return self.adata.layers["counts"]
+
+    @cached_property
+    def phi(self) -> NDArray[np.float64]:
+        """Features of the cells as in an analysis at defaults, ``(n_cells, rank)``."""
+        states = np.asarray(self.adata.obsm["DM_EigenVectors"], dtype=np.float64)
+        kernel = Matern52(estimate_length_scale(states))
+        rng = np.random.default_rng(0)
+        return fit_features(states, kernel, max_rank=5000, rng=rng)(states)
+
+    @cached_property
+    def levels(self) -> tuple[Level, ...]:
+        """Regions of cell states."""
+        return kmeans_levels(self.phi, self.n_regions)
+
+    @cached_property
+    def branches(self) -> NDArray[np.intp]:
+        """True branch of each cell, ``(n_cells,)``."""
+        return self.adata.obs["branch"].cat.codes.to_numpy().astype(np.intp)
+
+
+def ask(adata: AnnData, n_regions: tuple[int, ...]) -> Problem:
+    """Compare the conditions of a data set with columns condition, sample and donor."""
+    obs = adata.obs
+    names, sample = np.unique(obs["sample"].to_numpy(dtype=str), return_inverse=True)
+    first = np.unique(sample, return_index=True)[1]
+    condition = (obs["condition"].to_numpy(dtype=str)[first] == CONDITIONS[1]).astype(np.intp)
+    donor = obs["donor"].to_numpy(dtype=str)[first]
+    paired = len(np.unique(donor)) < len(donor)
+    if paired:
+        design = paired_design(condition, donor, samples=list(names))
+    else:
+        design = two_group_design(condition, samples=list(names))
+    return Problem(adata, n_regions, sample, condition, design)
+
+
+def draw(scenario: Scenario, replicate: int) -> Problem:
+    """Simulate one data set of a row."""
+    return ask(simulate(**scenario.arguments(replicate)), scenario.regions)
