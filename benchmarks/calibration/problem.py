@@ -10,11 +10,11 @@ from calibration.scenarios import Scenario
 from numpy.typing import NDArray
 
 from kompot.datasets import simulate
-from kompot.gp.features import fit_features
+from kompot.gp.features import FeatureMap, fit_features
 from kompot.gp.kernels import Matern52
 from kompot.gp.length_scale import estimate_length_scale
+from kompot.models.donor_expression import DonorSettings, find_regions
 from kompot.stats.design import Design, paired_design, two_group_design
-from kompot.stats.regions import Level, kmeans_levels
 
 CONDITIONS = ("control", "treated")
 
@@ -54,17 +54,25 @@ class Problem:
         return self.adata.layers["counts"]
 
     @cached_property
-    def phi(self) -> NDArray[np.float64]:
-        """Features of the cells as in an analysis at defaults, ``(n_cells, rank)``."""
-        states = np.asarray(self.adata.obsm["DM_EigenVectors"], dtype=np.float64)
-        kernel = Matern52(estimate_length_scale(states))
-        rng = np.random.default_rng(0)
-        return fit_features(states, kernel, max_rank=5000, rng=rng)(states)
+    def states(self) -> NDArray[np.float64]:
+        """Cell states, ``(n_cells, n_dims)``."""
+        return np.asarray(self.adata.obsm["DM_EigenVectors"], dtype=np.float64)
 
     @cached_property
-    def levels(self) -> tuple[Level, ...]:
-        """Regions of cell states."""
-        return kmeans_levels(self.phi, self.n_regions)
+    def features(self) -> FeatureMap:
+        """Features as in an analysis at defaults."""
+        kernel = Matern52(estimate_length_scale(self.states))
+        return fit_features(self.states, kernel, max_rank=5000, rng=np.random.default_rng(0))
+
+    @property
+    def settings(self) -> DonorSettings:
+        """Settings of the donor-level test; the local false discovery rate is not needed."""
+        return DonorSettings(n_regions=self.n_regions, n_null=0)
+
+    @cached_property
+    def clusters(self) -> NDArray[np.intp]:
+        """The finest regions, ``(n_cells,)``."""
+        return find_regions(self.features, self.states, None, self.settings).levels[-1].labels
 
     @cached_property
     def branches(self) -> NDArray[np.intp]:

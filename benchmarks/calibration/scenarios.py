@@ -1,7 +1,7 @@
 """Which data sets are simulated: the rows of the tables, and why each is there."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 CELLS_PER_SAMPLE = 350
@@ -104,10 +104,11 @@ COMPLETE_NULLS = rows(
 and large size, and without any dependence on the state; what a change of abundance and unequal
 numbers of cells can feign."""
 
+_LARGER: dict[str, Any] = {"lfc_global": 0.75, "lfc_local": 2.25}
 EFFECTS = rows(
     20,
     {
-        "2v2, effects x 1.5": ((2, 2), {"lfc_global": 0.75, "lfc_local": 2.25}),
+        "2v2, effects x 1.5": ((2, 2), _LARGER),
         "3v3": ((3, 3), {}),
         "3v3, donor sd 0": ((3, 3), {"donor_sd": 0.0}),
         "3v3, donor sd 0.3": ((3, 3), {"donor_sd": 0.3}),
@@ -125,7 +126,11 @@ EFFECTS = rows(
 PAIRED = rows(
     40,
     {
-        f"{n} pairs, donor sd 0.3": ((n, n), {"paired": True, "donor_sd": 0.3}) for n in (2, 3, 4)
+        f"{n} pairs, donor sd 0.3, effects x 1.5": (
+            (n, n),
+            _LARGER | {"paired": True, "donor_sd": 0.3},
+        )
+        for n in (2, 3, 4)
     },
 )
 """The same donors in both conditions, which share 70 % of the donor variance."""
@@ -184,3 +189,13 @@ def all_scenarios() -> Iterator[Scenario]:
     """Every row."""
     yield from TABLE
     yield from SENSITIVITY
+
+
+def with_regions() -> tuple[Scenario, ...]:
+    """Rows of which only the numbers of regions change, those of the table left out."""
+    return tuple(
+        replace(scenario, n_sets=20, regions=regions)
+        for scenario in REGION_ROWS
+        for regions in REGIONS.values()
+        if regions != scenario.regions
+    )
