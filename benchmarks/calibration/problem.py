@@ -33,6 +33,8 @@ class Problem:
         Sample of each cell, ``(n_cells,)``.
     condition
         Condition of each sample, 0 or 1, ``(n_samples,)``.
+    donor
+        Donor of each sample, ``(n_samples,)``.
     design
         Linear model over samples: paired if the donors are.
     """
@@ -41,6 +43,7 @@ class Problem:
     n_regions: tuple[int, ...]
     sample: NDArray[np.intp]
     condition: NDArray[np.intp]
+    donor: NDArray[np.str_]
     design: Design
 
     @cached_property
@@ -76,23 +79,42 @@ class Problem:
 
     @cached_property
     def branches(self) -> NDArray[np.intp]:
-        """True branch of each cell, ``(n_cells,)``."""
+        """True branch of each simulated cell, ``(n_cells,)``."""
         return self.adata.obs["branch"].cat.codes.to_numpy().astype(np.intp)
 
 
-def ask(adata: AnnData, n_regions: tuple[int, ...]) -> Problem:
-    """Compare the conditions of a data set with columns condition, sample and donor."""
+def ask(
+    adata: AnnData,
+    n_regions: tuple[int, ...] = (1, 4, 12),
+    conditions: tuple[str, str] = CONDITIONS,
+    *,
+    paired: bool | None = None,
+) -> Problem:
+    """Compare two conditions of a data set with columns condition, sample and donor.
+
+    Parameters
+    ----------
+    adata
+        The data set.
+    n_regions
+        Numbers of regions.
+    conditions
+        Names of condition 1 and 2.
+    paired
+        Whether to compare within donors. None: if any donor is in both conditions.
+    """
     obs = adata.obs
     names, sample = np.unique(obs["sample"].to_numpy(dtype=str), return_inverse=True)
     first = np.unique(sample, return_index=True)[1]
-    condition = (obs["condition"].to_numpy(dtype=str)[first] == CONDITIONS[1]).astype(np.intp)
+    condition = (obs["condition"].to_numpy(dtype=str)[first] == conditions[1]).astype(np.intp)
     donor = obs["donor"].to_numpy(dtype=str)[first]
-    paired = len(np.unique(donor)) < len(donor)
+    if paired is None:
+        paired = len(np.unique(donor)) < len(donor)
     if paired:
         design = paired_design(condition, donor, samples=list(names))
     else:
         design = two_group_design(condition, samples=list(names))
-    return Problem(adata, n_regions, sample, condition, design)
+    return Problem(adata, n_regions, sample, condition, donor, design)
 
 
 def draw(scenario: Scenario, replicate: int) -> Problem:

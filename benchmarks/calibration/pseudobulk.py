@@ -107,4 +107,4 @@ def limma_voom(problem: Problem, clusters: NDArray[np.intp]) -> Array:
         (bulk.genes, voom_p_values(bulk.counts, bulk.design, bulk.contrast))
         for bulk in bulks(problem, clusters)
     ]
-    return combine(parts, len(problem.effect))
+    return combine(parts, problem.adata.n_vars)

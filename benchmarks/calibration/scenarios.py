@@ -25,7 +25,7 @@ branch, unless a row says otherwise."""
 SIMPLE: dict[str, Any] = {"donor_sd_dispersion": 0.0, "donor_state_fraction": 0.0}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scenario:
     """One row: data sets that differ in their seeds only.
 
