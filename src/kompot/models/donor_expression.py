@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.features import FeatureMap
-from kompot.gp.linalg import row_slices
+from kompot.gp.principal_coordinates import principal_coordinates
 from kompot.gp.regression import SufficientStatistics
 from kompot.models.arrays import as_expression, as_states
 from kompot.models.density_estimator import lexicographic_order
@@ -37,10 +37,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-
-_CHUNK = 4096
-_LOST_VARIANCE = 1e-8
-"""Share of the variance of the features that clustering does not see."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +219,7 @@ def find_regions(
     settings = DonorSettings() if settings is None else settings
     order = lexicographic_order(states)
     clusters = kmeans_levels(
-        _principal_coordinates(features, states[order]),
+        principal_coordinates(features, states[order]),
         settings.n_regions,
         random_state=settings.random_state,
         n_init=settings.n_init,
@@ -359,7 +355,6 @@ def donor_expression(
         index=index,
         progress=progress,
     )
-    assert sums.regions is not None  # noqa: S101 - an index was given
     return score_donors(sums.statistics, sums.regions, index, design, settings)
 
 
@@ -379,20 +374,3 @@ def _sample_codes(sample: ArrayLike, n_cells: int, design: Design) -> NDArray[np
         )
         raise ValueError(msg)
     return codes.astype(np.intp)
-
-
-def _principal_coordinates(features: FeatureMap, states: Array) -> Array:
-    """Cells in the few directions that hold nearly all variance of their features."""
-    chunks = list(row_slices(len(states), _CHUNK))
-    total, gram = np.zeros(features.rank), np.zeros((features.rank, features.rank))
-    for rows in chunks:
-        phi = features(states[rows])
-        total += phi.sum(axis=0)
-        gram += phi.T @ phi
-    centre = total / len(states)
-    variance, directions = np.linalg.eigh(gram / len(states) - np.outer(centre, centre))
-    held = np.cumsum(np.maximum(variance, 0.0))
-    kept = held > _LOST_VARIANCE * held[-1]
-    kept[-1] = True
-    parts = [(features(states[rows]) - centre) @ directions[:, kept] for rows in chunks]
-    return np.concatenate(parts)

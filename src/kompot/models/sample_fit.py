@@ -31,11 +31,11 @@ class SampleSums:
     statistics
         Sums that determine posteriors, one per set of samples.
     regions
-        Sums of each sample in each region; None if no regions were asked for.
+        Sums of each sample in each region; no regions if none were asked for.
     """
 
     statistics: tuple[SufficientStatistics, ...]
-    regions: RegionSums | None
+    regions: RegionSums
 
 
 def accumulate_samples(
@@ -79,9 +79,8 @@ def accumulate_samples(
     statistics = [
         SufficientStatistics.zeros(features.rank, sum(n_genes)) for _ in range(int(sets.max()) + 1)
     ]
-    regions = None
-    if index is not None:
-        regions = RegionSums.zeros(n_samples, index.n_regions, features.rank, n_genes[0])
+    n_regions = 0 if index is None else index.n_regions
+    regions = RegionSums.zeros(n_samples, n_regions, features.rank, n_genes[0])
 
     def sums_of_chunk(
         chunk: tuple[int, NDArray[np.intp]],
@@ -98,7 +97,7 @@ def accumulate_samples(
     parts = threads.map_batches(sums_of_chunk, chunks)
     for number, part, region_part in bar(parts, "fitting", "chunk", len(chunks), shown=progress):
         statistics[sets[number]] += part
-        if regions is not None and region_part is not None:
+        if region_part is not None:
             regions.add(number, region_part)
     return SampleSums(tuple(statistics), regions)
 

@@ -10,8 +10,6 @@ __all__ = ["Level", "group_levels", "kmeans_levels"]
 
 Array = NDArray[np.float64]
 
-_LOST_VARIANCE = 1e-8
-"""Share of the variance of the features that clustering may ignore."""
 _FITTED_CELLS = 50_000
 """Above this many cells the centres are found on so many of them."""
 _CHUNK = 8192
@@ -49,21 +47,22 @@ class Level:
 
 
 def kmeans_levels(
-    phi: Array,
+    coordinates: Array,
     n_regions: Sequence[int] = (1, 4, 12),
     *,
     random_state: int | None = 0,
     n_init: int = 3,
 ) -> tuple[Level, ...]:
-    r"""One level of k-means clusters of the cells for each number of regions.
+    """One level of k-means clusters of the cells for each number of regions.
 
-    One region is all cells, a fixed level. Distances between features :math:`\phi` do not depend
-    on where in the embedding they are, only on how unlike cells are for the Gaussian process.
+    One region is all cells, a fixed level.
 
     Parameters
     ----------
-    phi
-        Features, ``(n_cells, rank)``.
+    coordinates
+        Cells in a space where distance is unlikeness for the Gaussian process, their features for
+        example, ``(n_cells, n_dims)``; see
+        :func:`kompot.gp.principal_coordinates.principal_coordinates`.
     n_regions
         Numbers of regions, each at least 1; numbers above the number of distinct cells are
         lowered to that.
@@ -79,11 +78,10 @@ def kmeans_levels(
     if not n_regions or any(number < 1 for number in n_regions):
         msg = f"`n_regions` must hold numbers of at least 1, got {n_regions!r}."
         raise ValueError(msg)
-    coordinates = _principal_coordinates(phi) if max(n_regions) > 1 else phi
     levels = []
     for number in n_regions:
         if number == 1:
-            everywhere = np.zeros(len(phi), np.intp)
+            everywhere = np.zeros(len(coordinates), np.intp)
             levels.append(Level("k1", everywhere, ("all",), fixed=True))
             continue
         found, labels = np.unique(
@@ -132,18 +130,6 @@ def group_levels(groups: Mapping[str, ArrayLike], *, name: str = "groups") -> tu
         )
         for number, (labels, regions) in enumerate(packed)
     )
-
-
-def _principal_coordinates(phi: Array) -> Array:
-    """Cells in the few directions that hold nearly all variance; distances stay the same."""
-    centre = phi.mean(axis=0)
-    covariance = (phi.T @ phi) / len(phi) - np.outer(centre, centre)
-    variance, directions = np.linalg.eigh(covariance)
-    lost = np.cumsum(np.maximum(variance, 0.0))
-    kept = lost > _LOST_VARIANCE * lost[-1]
-    kept[-1] = True
-    coordinates: Array = (phi - centre) @ directions[:, kept]
-    return coordinates
 
 
 def _kmeans(
