@@ -1,7 +1,8 @@
 """Is the donor-level test of expression right as often as it says? Simulations and real data.
 
 Runs what has not been run yet, on data sets with fixed seeds, and prints the tables as Markdown.
-Every run is a line of ``benchmarks/work/calibration_expression/runs.jsonl``.
+Every run is a line of ``benchmarks/work/calibration_expression/runs.jsonl``, so that this command
+can be stopped and called again.
 """
 
 import argparse
@@ -12,34 +13,61 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).resolve().parent
-WORK = HERE / "work" / "calibration_expression"
+RUNS = HERE / "work" / "calibration_expression" / "runs.jsonl"
+SLOW_SETS = 3
+"""Data sets of a row for methods that take a minute and more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing and print the report."""
+    options = build_parser().parse_args(arguments)
+    os.nice(options.nice)
+    # Heavy imports wait for the limit on threads and for the help text.
+    from calibration.document import document
+    from calibration.runs import read
+
+    if not options.report_only:
+        run(options)
+    text = document(read(RUNS), options.kang)
+    print(text)
+    if options.write is not None:
+        options.write.write_text(text)
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run what is missing, the quick methods first."""
+    from calibration.external import external_methods
+    from calibration.runs import missing, read, run_all
+    from calibration.scenarios import (
+        EFFECTS,
+        PAIRED,
+        SENSITIVITY,
+        SLOW_ROWS,
+        TABLE,
+        with_regions,
+    )
+    from environments import python_with
     from report import source_version
 
-    from calibration.report import report
-    from calibration.runs import missing, read, run_all
-    from calibration.scenarios import SENSITIVITY, TABLE, with_regions
-
-    options = build_parser().parse_args(arguments)
-    os.nice(10)
-    path = WORK / "runs.jsonl"
-    here = {"donor": options.sets, "voom clusters": options.sets}
-    here |= {"voom branches": options.sets, "voom samples": options.sets}
+    sets = options.sets
+    voom = ("voom clusters", "voom branches", "voom samples")
     parts = [
-        (TABLE, here),
-        (TABLE, {"cell": min(5, options.sets)}),
-        (SENSITIVITY, {"donor": options.sets, "voom clusters": options.sets}),
-        (with_regions(), {"donor": options.sets}),
+        (TABLE, dict.fromkeys(("donor", *voom), sets)),
+        (SENSITIVITY, dict.fromkeys(("donor", *voom), sets)),
+        (with_regions(), {"donor": sets}),
+        (EFFECTS + PAIRED, {"voom strict": sets}),
+        (TABLE, {"cell": min(5, sets)}),
     ]
-    if not options.report_only:
-        for scenarios, methods in parts:
-            tasks = missing(scenarios, methods, read(path))
-            run_all(tasks, path, source=source_version(), jobs=options.jobs)
-    print(report(read(path)))
-    return 0
+    peers = {}
+    if "deseq" in options.peers:
+        peers |= external_methods(deseq=options.deseq_python or python_with("deseq"))
+    if "original" in options.peers:
+        peers |= external_methods(original=options.original_python or python_with("original"))
+    parts += [(SLOW_ROWS, {name: min(SLOW_SETS, sets)}) for name in peers]
+    for scenarios, methods in parts:
+        tasks = missing(scenarios, methods, read(RUNS))
+        run_all(tasks, RUNS, source=source_version(), jobs=options.jobs, external=peers)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -47,7 +75,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
     parser.add_argument("--sets", type=int, default=1000, help="at most so many data sets a row")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
+    parser.add_argument("--nice", type=int, default=10, help="how much to yield to other programs")
+    parser.add_argument("--kang", type=Path, help="kang_ifnb.h5ad, if it is to be included")
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        choices=("deseq", "original"),
+        default=[],
+        help="other packages to run beside, in environments of their own; hours for the original",
+    )
+    parser.add_argument("--deseq-python", type=Path, help="Python with PyDESeq2")
+    parser.add_argument("--original-python", type=Path, help="Python with the original")
     parser.add_argument("--report-only", action="store_true", help="run nothing")
+    parser.add_argument("--write", type=Path, help="file for the report, beside printing it")
     return parser
 
 

@@ -16,10 +16,12 @@ from calibration.pseudobulk import bulks, combine
 
 NULL_GENES = 2000
 LANDMARKS = 300
-"""Of the original with samples: its array of ``landmarks^2 x genes`` needs 33 GB without a limit."""
+"""Of the original with samples: its array of landmarks^2 x genes takes 33 GB without a limit."""
 
 
-def external_methods(deseq: Path | None, original: Path | None) -> dict[str, Callable[..., Any]]:
+def external_methods(
+    *, deseq: Path | None = None, original: Path | None = None
+) -> dict[str, Callable[..., Any]]:
     """Name to method, of those whose Python is given."""
     methods: dict[str, Callable[..., Any]] = {}
     if deseq is not None:

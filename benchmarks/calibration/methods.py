@@ -7,6 +7,7 @@ import numpy as np
 from calibration.outcome import NOMINAL, Finding
 from calibration.problem import CONDITIONS, Problem
 from calibration.pseudobulk import limma_voom
+from calibration.voom import many_counts
 
 from kompot import compute_differential_expression
 from kompot.models.donor_expression import donor_expression
@@ -46,14 +47,17 @@ def cell_level(problem: Problem) -> Finding:
             return_full_results=True,
         )
     table = result["table"]
-    return Finding(
-        table["pvalue"].to_numpy(dtype=float), table["is_de"].to_numpy(dtype=bool)
-    )
+    return Finding(table["pvalue"].to_numpy(dtype=float), table["is_de"].to_numpy(dtype=bool))
 
 
 def voom_clusters(problem: Problem) -> Finding:
     """limma-voom in the finest regions of the donor-level test."""
     return Finding.of_p_values(limma_voom(problem, problem.clusters))
+
+
+def voom_strict(problem: Problem) -> Finding:
+    """limma-voom in the same regions, with the filter of genes usual for whole samples."""
+    return Finding.of_p_values(limma_voom(problem, problem.clusters, many_counts))
 
 
 def voom_branches(problem: Problem) -> Finding:
@@ -69,6 +73,7 @@ def voom_samples(problem: Problem) -> Finding:
 METHODS: dict[str, Callable[[Problem], Finding]] = {
     "donor": donor_level,
     "voom clusters": voom_clusters,
+    "voom strict": voom_strict,
     "voom branches": voom_branches,
     "voom samples": voom_samples,
     "cell": cell_level,

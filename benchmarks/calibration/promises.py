@@ -18,6 +18,7 @@ ANY_HIT = 0.10
 POWER_RATIOS = {"global": 1.3, "local": 1.0}
 PSEUDOBULK = {
     "voom clusters": "limma-voom, 12 clusters",
+    "voom strict": "limma-voom, 12 clusters, edgeR's filter",
     "voom branches": "limma-voom, true branches",
     "voom samples": "limma-voom, whole samples",
     "deseq clusters": "PyDESeq2, 12 clusters",
@@ -48,7 +49,9 @@ def _type_1(found: dict[Scenario, Summary]) -> Line:
 
 def _false_shares(found: dict[Scenario, Summary]) -> Iterator[Line]:
     effects = {k: v.false_share for k, v in found.items() if not k.is_null}
-    two = {k.name: v for k, v in effects.items() if k.donors == (2, 2) and not k.options.get("paired")}
+    two = {
+        k.name: v for k, v in effects.items() if k.donors == (2, 2) and not k.options.get("paired")
+    }
     more = {k.name: v for k, v in effects.items() if k.name not in two}
     for title, limit, group in (
         ("mean FDP at most", FALSE_SHARE, more),

@@ -1,15 +1,16 @@
 """Pseudobulk tests: one per cluster of cells, a gene's p-values combined by Simes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from calibration.problem import Problem
-from calibration.voom import enough_counts, voom_p_values
+from calibration.voom import any_counts, voom_p_values
 from numpy.typing import NDArray
 from scipy import sparse
 
 Array = NDArray[np.float64]
+Filter = Callable[[Array, int], NDArray[np.bool_]]
 
 MIN_CELLS = 10
 """A sample with fewer cells in a cluster takes no part in it."""
@@ -41,7 +42,9 @@ class Bulk:
     contrast: Array
 
 
-def bulks(problem: Problem, clusters: NDArray[np.intp]) -> Iterator[Bulk]:
+def bulks(
+    problem: Problem, clusters: NDArray[np.intp], keep: Filter = any_counts
+) -> Iterator[Bulk]:
     """Sums of each cluster in which the contrast can be tested.
 
     Parameters
@@ -50,6 +53,8 @@ def bulks(problem: Problem, clusters: NDArray[np.intp]) -> Iterator[Bulk]:
         Data set.
     clusters
         Cluster of each cell, ``(n_cells,)``.
+    keep
+        Which genes have enough counts, of counts and the size of the smaller condition.
     """
     n_samples = problem.design.n_samples
     for cluster in np.unique(clusters):
@@ -64,7 +69,7 @@ def bulks(problem: Problem, clusters: NDArray[np.intp]) -> Iterator[Bulk]:
         ones = np.ones(len(cells))
         sums = sparse.csr_matrix((ones, (sample, cells)), (n_samples, len(problem.sample)))
         counts = (sums @ problem.counts).toarray()[taking_part].astype(float)
-        genes = np.flatnonzero(enough_counts(counts, int(size)))
+        genes = np.flatnonzero(keep(counts, int(size)))
         if len(genes) < MIN_GENES:
             continue
         matrix = problem.design.matrix[taking_part]
@@ -101,10 +106,10 @@ def combine(parts: list[tuple[NDArray[np.intp], Array]], n_genes: int) -> Array:
     return simes(table)
 
 
-def limma_voom(problem: Problem, clusters: NDArray[np.intp]) -> Array:
+def limma_voom(problem: Problem, clusters: NDArray[np.intp], keep: Filter = any_counts) -> Array:
     """P-value of each gene by limma-voom in each cluster, ``(n_genes,)``."""
     parts = [
         (bulk.genes, voom_p_values(bulk.counts, bulk.design, bulk.contrast))
-        for bulk in bulks(problem, clusters)
+        for bulk in bulks(problem, clusters, keep)
     ]
     return combine(parts, problem.adata.n_vars)

@@ -3,18 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-from calibration.promises import promises
-from calibration.scenarios import (
-    COMPLETE_NULLS,
-    EFFECTS,
-    PAIRED,
-    REGION_ROWS,
-    REGIONS,
-    SENSITIVITY,
-    SHIFTED,
-    Scenario,
-)
+from calibration.scenarios import REGION_ROWS, REGIONS, Scenario
 from calibration.summary import Summary, pick, summarise
 from report import table
 
@@ -23,6 +12,7 @@ Record = dict[str, Any]
 NAMES = {
     "donor": "**kompot, donor level**",
     "voom clusters": "limma-voom, 12 clusters",
+    "voom strict": "limma-voom, 12 clusters, edgeR's filter",
     "voom branches": "limma-voom, true branches",
     "voom samples": "limma-voom, whole samples",
     "deseq clusters": "PyDESeq2, 12 clusters",
@@ -36,25 +26,12 @@ NULL_HEADER = ("data", "method", "sets", *TYPE_1, "any hit", "mean hits")
 EFFECT_HEADER = ("data", "method", "sets", *TYPE_1, "FDP", "SD", "power global", "power local")
 
 
-def report(records: Sequence[Record]) -> str:
-    """All tables as Markdown."""
-    titles = {
-        "Complete nulls": (COMPLETE_NULLS, NULL_HEADER, null_cells),
-        "With effects": (EFFECTS, EFFECT_HEADER, effect_cells),
-        "The same donors in both conditions": (PAIRED, EFFECT_HEADER, effect_cells),
-        "Embeddings shifted by condition": (SHIFTED, EFFECT_HEADER, effect_cells),
-        "Other donor effects (4v4 unless stated, donor sd 0.2 unless stated)": (
-            SENSITIVITY,
-            EFFECT_HEADER,
-            effect_cells,
-        ),
-    }
-    parts = ["### What is promised, and what was found", "", promises(records)]
-    for title, (scenarios, header, cells) in titles.items():
-        lines = list(_lines(records, scenarios, cells))
-        parts += [f"### {title}", "", table(header, lines)]
-    parts += ["### Numbers of regions, same data sets", "", _regions(records)]
-    return "\n".join(parts)
+def section(records: Sequence[Record], scenarios: Sequence[Scenario]) -> str:
+    """Table of some rows, all methods that ran on them; empty if none did."""
+    null = all(scenario.is_null for scenario in scenarios)
+    header, cells = (NULL_HEADER, null_cells) if null else (EFFECT_HEADER, effect_cells)
+    lines = list(_lines(records, scenarios, cells))
+    return table(header, lines) if lines else ""
 
 
 def null_cells(found: Summary) -> list[str]:
@@ -89,14 +66,14 @@ def _lines(records: Sequence[Record], scenarios: Sequence[Scenario], cells: Any)
                 yield [scenario.name, name, summary.n_sets, *cells(summary)]
 
 
-def _regions(records: Sequence[Record]) -> str:
-    """The donor-level test with other numbers of regions, on data sets that all have seen."""
+def regions(records: Sequence[Record]) -> str:
+    """Table of other numbers of regions, on data sets that all have seen; empty if none."""
     header = ("data", "regions", "sets", *TYPE_1, "any hit", "FDP", "power global", "power local")
     lines = []
     for scenario in REGION_ROWS:
         runs = {
-            name: pick(records, scenario.number, "donor", regions)
-            for name, regions in REGIONS.items()
+            name: pick(records, scenario.number, "donor", numbers)
+            for name, numbers in REGIONS.items()
         }
         common = set.intersection(*({r["replicate"] for r in found} for found in runs.values()))
         for name, found in runs.items():
@@ -117,10 +94,4 @@ def _regions(records: Sequence[Record]) -> str:
                         *cells[4:],
                     ]
                 )
-    return table(header, lines)
-
-
-def versions(records: Sequence[Record]) -> str:
-    """Versions of this project that the runs come from, with their numbers of runs."""
-    names, counts = np.unique([r["source"] for r in records], return_counts=True)
-    return ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True))
+    return table(header, lines) if lines else ""

@@ -146,6 +146,16 @@ SHIFTED = rows(
 
 TABLE = COMPLETE_NULLS + EFFECTS + PAIRED + SHIFTED
 
+SLOW_ROWS = (
+    COMPLETE_NULLS[1],
+    COMPLETE_NULLS[8],
+    EFFECTS[1],
+    EFFECTS[5],
+    EFFECTS[10],
+    PAIRED[1],
+)
+"""Rows on which methods run that take a minute and more."""
+
 _BASE: dict[str, Any] = {"donor_sd": 0.2}
 SENSITIVITY = rows(
     100,
@@ -169,6 +179,11 @@ SENSITIVITY = rows(
         "very unequal variances": ((4, 4), _BASE | {"donor_sd_dispersion": 3.0}),
         "compositions as good as equal": ((4, 4), _BASE | {"donor_composition": 100.0}),
         "3v9 donors": ((3, 9), _BASE),
+        "genes differ twice as much between states": ((4, 4), _BASE | {"state_sd": 1.0}),
+        "the same, compositions twice as variable": (
+            (4, 4),
+            _BASE | {"state_sd": 1.0, "donor_composition": 2.0},
+        ),
     },
 )
 """What if donors differ otherwise than assumed above? 4v4, 10 % of the genes differ."""

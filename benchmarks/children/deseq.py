@@ -1,4 +1,4 @@
-"""PyDESeq2 on the pseudobulk counts of several clusters, at its defaults; p-values as an npz file."""
+"""PyDESeq2 at its defaults on the pseudobulk counts of several clusters."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ from pydeseq2.ds import DeseqStats
 
 
 def p_values(counts, samples):
-    """Two-sided p-values of condition 2 against condition 1, NaN for outliers by Cook's distance."""
+    """Two-sided p-values of condition 2 against 1, NaN for outliers by Cook's distance."""
     names = [f"s{row}" for row in range(len(counts))]
     table = pd.DataFrame(counts.astype(int), index=names)
     table.columns = [f"g{column}" for column in range(counts.shape[1])]
