@@ -40,10 +40,11 @@ def run(options: argparse.Namespace) -> None:
     from calibration.external import external_methods
     from calibration.runs import missing, read, run_all
     from calibration.scenarios import (
+        DESEQ_ROWS,
         EFFECTS,
+        ORIGINAL_ROWS,
         PAIRED,
         SENSITIVITY,
-        SLOW_ROWS,
         TABLE,
         with_regions,
     )
@@ -61,10 +62,13 @@ def run(options: argparse.Namespace) -> None:
     ]
     peers = {}
     if "deseq" in options.peers:
-        peers |= external_methods(deseq=options.deseq_python or python_with("deseq"))
+        found = external_methods(deseq=options.deseq_python or python_with("deseq"))
+        parts.append((DESEQ_ROWS, dict.fromkeys(found, min(SLOW_SETS, sets))))
+        peers |= found
     if "original" in options.peers:
-        peers |= external_methods(original=options.original_python or python_with("original"))
-    parts += [(SLOW_ROWS, {name: min(SLOW_SETS, sets)}) for name in peers]
+        found = external_methods(original=options.original_python or python_with("original"))
+        parts += [(ORIGINAL_ROWS, {name: min(SLOW_SETS, sets)}) for name in found]
+        peers |= found
     for scenarios, methods in parts:
         tasks = missing(scenarios, methods, read(RUNS))
         run_all(tasks, RUNS, source=source_version(), jobs=options.jobs, external=peers)
