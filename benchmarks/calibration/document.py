@@ -36,12 +36,17 @@ the expression of every gene. Unless a row says otherwise, the standard deviatio
 between donors is 0.1 (root mean square), its square differs from gene to gene (inverse chi-square,
 6 degrees of freedom), and half of it depends on the cell state; 5 % of the genes differ between the
 conditions everywhere (median absolute log fold change 0.5) and 5 % in a part of one branch (1.5 at
-the peak). *Unlike states*: genes vary over states with a standard deviation of 1 on the log scale
-instead of 0.5. Over the five cell types of the blood data below, log mean expression has a standard
-deviation of 0.9 (root mean square over genes with 200 counts; median 0.5); simulated with 1 it is
-0.9 (median 0.8), with 0.5 it is 0.45 (median 0.4). *Effects x 1.5* multiplies both. *Paired*: the two samples of a donor share 70 % of the
-donor's variance. *Shift*: condition 2 moved in the embedding, in units of the standard deviation of
-the first component.
+the peak).
+
+* *Unlike states*: genes vary over states with a standard deviation of 1 on the log scale instead of
+  0.5. Over the five cell types of the blood data below, log mean expression has a standard
+  deviation of 0.9 (root mean square over genes with 200 counts; median 0.5); simulated with 1 it is
+  0.9 (median 0.8), with 0.5 it is 0.45 (median 0.4).
+* *Effects x 1.5* multiplies both kinds.
+* *Pairs*: the two samples of a donor share 70 % of the donor's variance.
+* *Shift*: condition 2 is moved in the embedding, in units of the standard deviation of the first
+  component.
+* *One branch more abundant*: its odds are e = 2.7 times as large in condition 2.
 """
 
 METHODS = """## Methods

@@ -96,13 +96,13 @@ COMPLETE_NULLS = rows(
             (4, 4),
             NO_EFFECT | SIMPLE | {"donor_sd": 0.3},
         ),
-        "4v4, one branch twice as abundant": ((4, 4), NO_EFFECT | {"abundance_log_odds": 1.0}),
+        "4v4, one branch more abundant": ((4, 4), NO_EFFECT | {"abundance_log_odds": 1.0}),
         "4v4, the same and 4x fewer cells": (
             (4, 4),
             NO_EFFECT | {"abundance_log_odds": 1.0, "cells_ratio": 0.25},
         ),
         "4v4, unlike states": ((4, 4), NO_EFFECT | UNLIKE_STATES),
-        "4v4, unlike states, one branch twice as abundant": (
+        "4v4, unlike states, one branch more abundant": (
             (4, 4),
             NO_EFFECT | UNLIKE_STATES | {"abundance_log_odds": 1.0},
         ),
