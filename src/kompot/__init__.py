@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         DifferentialAbundance,
         DifferentialExpression,
         FunctionEstimator,
+        SampleVarianceEstimator,
     )
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ _HOMES = {
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
     "FunctionEstimator": "kompot.models",
+    "SampleVarianceEstimator": "kompot.models",
     "check_underrepresentation": "kompot.anndata",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
@@ -38,6 +40,7 @@ __all__ = [
     "DifferentialAbundance",
     "DifferentialExpression",
     "FunctionEstimator",
+    "SampleVarianceEstimator",
     "anndata",
     "check_underrepresentation",
     "compute_differential_abundance",

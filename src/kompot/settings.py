@@ -11,11 +11,13 @@ __all__ = [
     "Comparison",
     "DAThresholdSettings",
     "DensitySettings",
+    "DonorAbundanceOptions",
     "ExpressionSettings",
     "FDRSettings",
     "FilterSettings",
     "GPSettings",
     "OutputSettings",
+    "SampleSettings",
     "StorageSettings",
 ]
 
@@ -257,6 +259,55 @@ class DAThresholdSettings:
 
 
 @dataclass(frozen=True)
+class SampleSettings:
+    """How samples are compared, if there are any.
+
+    Parameters
+    ----------
+    donor_col
+        Column of ``obs`` with the donor of each sample, if samples are not donors.
+    paired
+        Whether donors in both conditions are compared with themselves; None for whether most are.
+    covariates
+        Columns of ``obs`` with what else differs between samples.
+    significance
+        ``"donor"`` or ``"cell"``: of whom p-values speak.
+    """
+
+    donor_col: str | None = None
+    paired: bool | None = None
+    covariates: Sequence[str] | None = None
+    significance: str = "donor"
+
+    def __post_init__(self) -> None:
+        _choice("significance", self.significance, ("donor", "cell"))
+
+
+@dataclass(frozen=True)
+class DonorAbundanceOptions:
+    """The donor-level test of abundance.
+
+    Parameters
+    ----------
+    fdr_threshold
+        False discovery rate of cells, regions and groups that are called, and size of the global
+        test without which none is, in (0, 1).
+    donor_lfc_threshold
+        Smallest absolute change that is called, natural log, not negative.
+    reference
+        ``"median"`` or names of groups that are taken to be unchanged.
+    """
+
+    fdr_threshold: float = 0.05
+    donor_lfc_threshold: float = 0.0
+    reference: str | Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        _number("fdr_threshold", self.fdr_threshold, above=0, below=1)
+        _number("donor_lfc_threshold", self.donor_lfc_threshold, least=0)
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What is compared: cells of two conditions, their states and their expression."""
 
@@ -279,6 +330,7 @@ class ExpressionSettings:
     filter: FilterSettings
     storage: StorageSettings
     output: OutputSettings
+    samples: SampleSettings = field(default_factory=SampleSettings)
 
 
 @dataclass(frozen=True)
@@ -291,6 +343,8 @@ class AbundanceSettings:
     filter: FilterSettings
     storage: StorageSettings
     output: OutputSettings
+    samples: SampleSettings = field(default_factory=SampleSettings)
+    donor: DonorAbundanceOptions = field(default_factory=DonorAbundanceOptions)
 
 
 def _number(

@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any
 
+from kompot.anndata.abundance_results import AbundanceResult
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.records.fields import AbundanceFields, Field
 from kompot.records.history import environment, field_mapping
@@ -12,7 +13,7 @@ __all__ = ["abundance_record"]
 
 
 def abundance_record(
-    model: DifferentialAbundance,
+    result: AbundanceResult,
     fields: AbundanceFields,
     wanted: list[Field],
     settings: AbundanceSettings,
@@ -27,7 +28,7 @@ def abundance_record(
         "function": "compute_differential_abundance",
         "result_key": fields.key,
         "analysis_type": "da",
-        "inference_level": "cell",
+        "inference_level": "cell" if result.donor is None else "donor",
         "lfc_key": fields.lfc.name,
         "zscore_key": fields.zscore.name,
         "ptp_key": fields.ptp.name,
@@ -35,13 +36,21 @@ def abundance_record(
         "density_keys": {"condition1": fields.density1.name, "condition2": fields.density2.name},
         "field_names": {field.role: field.name for field in wanted},
         "field_mapping": field_mapping(wanted),
-        "uses_sample_variance": False,
+        "donor_keys": _donor_keys(fields, wanted),
+        "donor_test": result.donor_record,
+        "uses_sample_variance": fields.with_samples,
         "has_groups": settings.filter.groups is not None,
         "params": _parameters(settings),
-        "numerics": _numerics(model, landmarks_source, seconds),
+        "numerics": _numerics(result.model, landmarks_source, seconds),
         "environment": made,
         "kompot_version": made["package_versions"]["kompot"],
     }
+
+
+def _donor_keys(fields: AbundanceFields, wanted: list[Field]) -> dict[str, str] | None:
+    """Names of the fields of the donor-level test, and where its table of regions is."""
+    names = {field.role: field.name for field in fields.donor_level if field in wanted}
+    return names | {"regions_key": f"uns[{fields.key!r}]['donor_regions']"} if names else None
 
 
 def _parameters(settings: AbundanceSettings) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from kompot.models.density_estimator import DensityEstimator
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.models.differential_expression import DifferentialExpression, GeneScores
 from kompot.models.function_estimator import FunctionEstimator
+from kompot.models.sample_variance_estimator import SampleVarianceEstimator
 
 __all__ = [
     "DensityEstimator",
@@ -11,4 +12,5 @@ __all__ = [
     "DifferentialExpression",
     "FunctionEstimator",
     "GeneScores",
+    "SampleVarianceEstimator",
 ]

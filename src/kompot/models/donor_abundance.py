@@ -1,11 +1,14 @@
 """Which states have another share of cells in new donors: the donor-level test of abundance."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot.gp.features import FeatureMap
+from kompot.gp.principal_coordinates import principal_coordinates
+from kompot.models.donor_abundance_result import CellAbundance, DonorAbundance, RegionAbundance
 from kompot.stats.design import Contrast, Design
 from kompot.stats.fraction_contrast import (
     FractionContrast,
@@ -19,7 +22,7 @@ from kompot.stats.neighborhoods import Neighborhoods, find_neighborhoods
 from kompot.stats.regions import Level, group_levels, kmeans_levels
 from kompot.stats.rotation import RotationTest, rotation_directions, rotation_test
 
-__all__ = ["CellAbundance", "DonorAbundance", "RegionAbundance", "donor_abundance"]
+__all__ = ["DonorAbundanceSettings", "check_reference", "donor_abundance", "testable_contrast"]
 
 Array = NDArray[np.float64]
 
@@ -27,141 +30,17 @@ _FEWEST_DF = 2
 
 
 @dataclass(frozen=True)
-class RegionAbundance:
-    r"""Change of the share of cells in each region of every level.
-
-    Attributes
-    ----------
-    level, name
-        Names of the level and of the region, one each.
-    counts
-        Cells of each sample, ``(n_samples, n_regions)``.
-    fractions
-        Their log fractions.
-    contrast
-        Estimates and p-values.
-    fdr_within
-        Benjamini-Hochberg over the regions of the level, or over all groups, ``(n_regions,)``.
-    fdr
-        Benjamini-Hochberg over all regions with the weights of the levels, ``(n_regions,)``.
-    p_max
-        P-values adjusted for all regions together by rotation, ``(n_regions,)``.
-    direction
-        1 or -1 where a change is called (gate and ``fdr`` below the threshold), else 0,
-        ``(n_regions,)``.
-    is_group
-        Whether it is a group of the user's, ``(n_regions,)``.
-    """
-
-    level: tuple[str, ...]
-    name: tuple[str, ...]
-    counts: Array
-    fractions: LogFractions
-    contrast: FractionContrast
-    fdr_within: Array
-    fdr: Array
-    p_max: Array
-    direction: NDArray[np.intp]
-    is_group: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class CellAbundance:
-    r"""Change of the share of cells in the neighbourhood of each cell's nearest anchor.
-
-    Attributes
-    ----------
-    lfc, standard_error, p_value
-        Natural log; NaN where the neighbourhood is not testable, ``(n_cells,)``.
-    fdr
-        Benjamini-Hochberg over neighbourhoods, weighted by the cells that they stand for: the
-        expected share of *cells* called that are false, ``(n_cells,)``.
-    direction
-        1 or -1 where a change is called (gate and ``fdr`` below the threshold), else 0,
-        ``(n_cells,)``.
-    region
-        Number of the finest region of each cell, ``(n_cells,)``.
-    region_names
-        Names of the finest regions.
-    """
-
-    lfc: Array
-    standard_error: Array
-    p_value: Array
-    fdr: Array
-    direction: NDArray[np.intp]
-    region: NDArray[np.intp]
-    region_names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class DonorAbundance:
-    """Result of the donor-level test.
-
-    Attributes
-    ----------
-    regions
-        Multi-scale regions and groups.
-    cells
-        Every cell, in the order given.
-    anchors
-        Estimates and p-values of the neighbourhoods that stand for the cells.
-    neighborhood_size
-        Cells in a neighbourhood.
-    rotation
-        Global statement: whether anything changes.
-    design
-        Linear model of the samples.
-    """
-
-    regions: RegionAbundance
-    cells: CellAbundance
-    anchors: FractionContrast
-    neighborhood_size: int
-    rotation: RotationTest
-    design: Design
-
-
-def donor_abundance(
-    coordinates: Array,
-    sample: NDArray[np.intp],
-    design: Design,
-    *,
-    groups: Mapping[str, ArrayLike] | None = None,
-    reference: str | Sequence[str] | None = None,
-    n_regions: Sequence[int] = (4, 12, 30),
-    fdr_threshold: float = 0.05,
-    lfc_threshold: float = 0.0,
-    n_rotations: int = 999,
-    random_state: int = 0,
-) -> DonorAbundance:
-    r"""Test for new donors where the share of cells differs between conditions.
-
-    The log fractions of every sample's cells in regions are compared in a linear model over
-    samples with moderated variances (:func:`kompot.stats.fraction_contrast.contrast_fractions`):
-    in k-means regions of several sizes and the user's groups for the global statement, and in
-    overlapping neighbourhoods for the cells. Nothing is called unless the global rotation test
-    (:func:`kompot.stats.rotation.rotation_test`) rejects. Shares are of all cells of a sample:
-    where one type expands, others shrink.
+class DonorAbundanceSettings:
+    """How the share of cells is compared between samples.
 
     Parameters
     ----------
-    coordinates
-        Cells in a space where distance is unlikeness, ``(n_cells, n_dims)``
-        (:func:`kompot.gp.principal_coordinates.principal_coordinates`). The result depends on
-        their order by the random starts of k-means only.
-    sample
-        Number of each cell's sample, ``(n_cells,)``, rows of the design; none without cells.
-    design
-        Linear model of the samples.
-    groups
-        Name to mask ``(n_cells,)`` of further regions, which may overlap.
+    n_regions
+        Numbers of k-means regions, one level each, the finest last.
     reference
         What is taken to be unchanged and subtracted: None for the share of all cells;
         ``"median"`` for the change of the median cell's finest region; names of groups for their
-        median. Ratios to a type that is known to be stable are not moved by others that expand.
-    n_regions
-        Numbers of k-means regions, the finest last.
+        median. Ratios to a type that is known to be stable do not move when others expand.
     fdr_threshold
         Of regions, of cells and of the global test, in (0, 1).
     lfc_threshold
@@ -171,6 +50,48 @@ def donor_abundance(
         Draws of the global test.
     random_state
         Seed of regions, neighbourhoods and rotations.
+    """
+
+    n_regions: tuple[int, ...] = (4, 12, 30)
+    reference: str | Sequence[str] | None = None
+    fdr_threshold: float = 0.05
+    lfc_threshold: float = 0.0
+    n_rotations: int = 999
+    random_state: int = 0
+
+
+def donor_abundance(
+    features: FeatureMap,
+    states: Array,
+    sample: NDArray[np.intp],
+    design: Design,
+    *,
+    groups: Mapping[str, ArrayLike] | None = None,
+    settings: DonorAbundanceSettings | None = None,
+) -> DonorAbundance:
+    r"""Test for new donors where the share of cells differs between conditions.
+
+    The log fractions of every sample's cells in regions are compared in a linear model over
+    samples with moderated variances (:func:`kompot.stats.fraction_contrast.contrast_fractions`):
+    in k-means regions of several sizes and the user's groups for the global statement, and in
+    overlapping neighbourhoods for the cells. Nothing is called unless the global rotation test
+    (:func:`kompot.stats.rotation.rotation_test`) rejects. Shares are of all cells of a sample:
+    where one type expands, others shrink. The order of the cells does not matter.
+
+    Parameters
+    ----------
+    features
+        Feature map, whose distances say how unlike cells are.
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    sample
+        Number of each cell's sample, ``(n_cells,)``, rows of the design; none without cells.
+    design
+        Linear model of the samples.
+    groups
+        Name to mask ``(n_cells,)`` of further regions, which may overlap.
+    settings
+        How samples are compared.
 
     Raises
     ------
@@ -178,25 +99,79 @@ def donor_abundance(
         If there are fewer than 2 degrees of freedom, no region has enough cells, or a reference
         group does not exist.
     """
-    contrast = _testable_contrast(design)
-    totals = np.bincount(sample, minlength=design.n_samples).astype(np.float64)
-    clusters = kmeans_levels(coordinates, n_regions, random_state=random_state)
-    counted = _count(clusters, group_levels(groups or {}), sample, totals)
-    shift = _shift(counted, contrast, reference)
+    settings = DonorAbundanceSettings() if settings is None else settings
+    testable_contrast(design)
+    order = np.lexsort((sample, *states.T[::-1]))
+    coordinates = principal_coordinates(features, states[order])
+    members = {name: np.asarray(mask, dtype=bool)[order] for name, mask in (groups or {}).items()}
+    result = _test_cells(coordinates, sample[order], design, members, settings)
+    return replace(result, cells=result.cells.take(np.argsort(order)))
+
+
+def testable_contrast(design: Design) -> Contrast:
+    """The contrast of a design, if enough degrees of freedom are left for its error.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2.
+    """
+    contrast, df = design.contrast_of(), design.degrees_of_freedom
+    if contrast is None or df < _FEWEST_DF:
+        msg = (
+            f"The {design.n_samples} samples with columns {list(design.columns)} leave {df} "
+            f"degree(s) of freedom for the error, but the donor-level test of abundance needs "
+            f"{_FEWEST_DF}. Add samples, leave covariates out, or compare few pairs as groups "
+            "(paired=False); significance='cell' describes these cells only."
+        )
+        raise ValueError(msg)
+    return contrast
+
+
+def check_reference(reference: str | Sequence[str] | None, groups: Sequence[str]) -> list[str]:
+    """Names of the reference groups; none for ``"median"`` or no reference.
+
+    Raises
+    ------
+    ValueError
+        If a name is none of the groups.
+    """
+    if reference is None or (isinstance(reference, str) and reference == "median"):
+        return []
+    wanted = [reference] if isinstance(reference, str) else list(reference)
+    if not wanted or any(name not in groups for name in wanted):
+        msg = (
+            f"`reference` must be None, 'median' or names of `groups`, got {reference!r}. "
+            f"Available groups: {list(groups)[:50]}"
+        )
+        raise ValueError(msg)
+    return wanted
+
+
+def _test_cells(
+    coordinates: Array,
+    sample: NDArray[np.intp],
+    design: Design,
+    groups: Mapping[str, NDArray[np.bool_]],
+    settings: DonorAbundanceSettings,
+) -> DonorAbundance:
+    """The test of cells in a space where distance is unlikeness, ``(n_cells, n_dims)``."""
+    contrast = testable_contrast(design)
+    seed, n_samples = settings.random_state, design.n_samples
+    totals = np.bincount(sample, minlength=n_samples).astype(np.float64)
+    clusters = kmeans_levels(coordinates, settings.n_regions, random_state=seed)
+    counted = _count(clusters, group_levels(groups), sample, totals)
+    shift = _shift(counted, contrast, settings.reference)
     found = contrast_fractions(
         counted.fractions, contrast, counted.weights, counted.largest_level, shift=shift
     )
-    directions = rotation_directions(
-        contrast,
-        n_rotations,
-        np.random.default_rng(random_state),
-        np.lexsort((*design.matrix.T, *counted.counts.T)),  # names of samples do not matter
-    )
+    by_counts = np.lexsort((*design.matrix.T, *counted.counts.T))  # whatever samples are called
+    rng = np.random.default_rng(seed)
+    directions = rotation_directions(contrast, settings.n_rotations, rng, by_counts)
     rotation = rotation_test(found, counted.fractions.values, contrast, directions)
-    call = _Call(rotation.p_gate < fdr_threshold, fdr_threshold, lfc_threshold)
-    neighborhoods = find_neighborhoods(
-        coordinates, sample, design.n_samples, random_state=random_state
-    )
+    gate = rotation.p_gate < settings.fdr_threshold
+    call = _Call(gate, settings.fdr_threshold, settings.lfc_threshold)
+    neighborhoods = find_neighborhoods(coordinates, sample, n_samples, random_state=seed)
     anchors = _contrast_neighborhoods(neighborhoods, totals, contrast, shift)
     return DonorAbundance(
         regions=_of_regions(counted, found, rotation, call),
@@ -259,19 +234,6 @@ class _Call:
         return np.where(called, np.sign(estimate), 0.0).astype(np.intp)
 
 
-def _testable_contrast(design: Design) -> Contrast:
-    """The contrast, if enough degrees of freedom are left for its error."""
-    contrast, df = design.contrast_of(), design.degrees_of_freedom
-    if contrast is None or df < _FEWEST_DF:
-        msg = (
-            f"The {design.n_samples} samples with columns {list(design.columns)} leave {df} "
-            f"degree(s) of freedom for the error; the donor-level test of abundance needs "
-            f"{_FEWEST_DF}. Add samples or leave covariates out."
-        )
-        raise ValueError(msg)
-    return contrast
-
-
 def _count(
     clusters: Sequence[Level], groups: Sequence[Level], sample: NDArray[np.intp], totals: Array
 ) -> _Counted:
@@ -290,22 +252,12 @@ def _count(
 
 def _shift(counted: _Counted, contrast: Contrast, reference: str | Sequence[str] | None) -> float:
     """Change of the reference, natural log."""
+    names = np.array(counted.names)
+    wanted = check_reference(reference, names[counted.is_group].tolist())
     if reference is None:
         return 0.0
-    if isinstance(reference, str) and reference == "median":
-        chosen = counted.level == counted.n_clusters - 1
-    else:
-        wanted = [reference] if isinstance(reference, str) else list(reference)
-        names = np.array(counted.names)
-        groups = names[counted.is_group].tolist()
-        missing = [name for name in wanted if name not in groups]
-        if missing or not wanted:
-            msg = (
-                f"`reference` must be None, 'median' or names of `groups`, got {reference!r}. "
-                f"Available groups: {groups[:50]}"
-            )
-            raise ValueError(msg)
-        chosen = counted.is_group & np.isin(names, wanted)
+    finest = counted.level == counted.n_clusters - 1
+    chosen = counted.is_group & np.isin(names, wanted) if wanted else finest
     estimate = contrast.effect(counted.fractions.values[:, chosen])
     return reference_shift(estimate, counted.fractions.mean[chosen])
 
@@ -328,7 +280,7 @@ def _of_regions(
         fdr_within=fdr_within,
         fdr=fdr,
         p_max=rotation.p_max,
-        direction=call.direction(found.estimate, fdr),
+        direction=call.direction(found.estimate, np.where(counted.is_group, fdr_within, fdr)),
         is_group=counted.is_group,
     )
 
