@@ -14,8 +14,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).resolve().parent
 RUNS = HERE / "work" / "calibration_expression" / "runs.jsonl"
+VOOM_SETS = 40
 SLOW_SETS = 3
-"""Data sets of a row for methods that take a minute and more."""
+"""Data sets of a row for other methods; the second for those that take a minute and more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     """Run what is missing, the quick methods first."""
     from calibration.external import external_methods
-    from calibration.runs import missing, read, run_all
+    from calibration.runs import missing, read, run_all, source_version
     from calibration.scenarios import (
         DESEQ_ROWS,
         EFFECTS,
@@ -49,12 +50,11 @@ def run(options: argparse.Namespace) -> None:
         with_regions,
     )
     from environments import python_with
-    from report import source_version
 
-    sets = options.sets
+    sets, source = options.sets, source_version()
     voom = ("voom clusters", "voom branches", "voom samples")
     parts = [
-        (TABLE, dict.fromkeys(("donor", *voom), sets)),
+        (TABLE, {"donor": sets} | dict.fromkeys(voom, min(VOOM_SETS, sets))),
         (SENSITIVITY, dict.fromkeys(("donor", *voom), sets)),
         (with_regions(), {"donor": sets}),
         (EFFECTS + PAIRED, {"voom strict": sets}),
@@ -70,8 +70,10 @@ def run(options: argparse.Namespace) -> None:
         parts += [(ORIGINAL_ROWS, {name: min(SLOW_SETS, sets)}) for name in found]
         peers |= found
     for scenarios, methods in parts:
-        tasks = missing(scenarios, methods, read(RUNS))
-        run_all(tasks, RUNS, source=source_version(), jobs=options.jobs, external=peers)
+        done = read(RUNS)
+        done = [r for r in done if r["source"] == source or r["method"] not in options.renew]
+        tasks = missing(scenarios, methods, done)
+        run_all(tasks, RUNS, source=source, jobs=options.jobs, external=peers)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,6 +89,9 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("deseq", "original"),
         default=[],
         help="other packages to run beside, in environments of their own; hours for the original",
+    )
+    parser.add_argument(
+        "--renew", nargs="*", default=[], help="methods whose runs by other code do not count"
     )
     parser.add_argument("--deseq-python", type=Path, help="Python with PyDESeq2")
     parser.add_argument("--original-python", type=Path, help="Python with the original")

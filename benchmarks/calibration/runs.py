@@ -1,6 +1,7 @@
 """Runs of methods on data sets, one JSON line each, that can be stopped and continued."""
 
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ from calibration.scenarios import Scenario
 
 from kompot import threads
 
+ROOT = Path(__file__).resolve().parents[2]
 Record = dict[str, Any]
 Key = tuple[int, int, str, tuple[int, ...]]
 
@@ -41,6 +43,21 @@ def read(path: Path) -> list[Record]:
         return []
     records = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
     return list({key_of(record): record for record in records}.values())
+
+
+def source_version() -> str:
+    """Last change of the package's code, and whether it has changed since."""
+    words = {
+        "": ["log", "-1", "--format=%h", "--", "src/kompot"],
+        "-dirty": ["status", "--porcelain", "--", "src/kompot"],
+    }
+    found = {
+        suffix: subprocess.run(
+            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for suffix, arguments in words.items()
+    }
+    return found[""] + ("-dirty" if found["-dirty"] else "")
 
 
 def missing(

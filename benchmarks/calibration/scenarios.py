@@ -107,7 +107,7 @@ COMPLETE_NULLS = rows(
             NO_EFFECT | UNLIKE_STATES | {"abundance_log_odds": 1.0},
         ),
     },
-    n_sets=40,
+    n_sets=100,
 )
 """No gene differs: one false hit is one too many. The numbers of donors; donor effects of no, usual
 and large size, and without any dependence on the state; what a change of abundance and unequal
