@@ -191,12 +191,14 @@ SENSITIVITY = rows(
         "equal variances of all genes": ((4, 4), _BASE | {"donor_sd_dispersion": 0.0}),
         "very unequal variances": ((4, 4), _BASE | {"donor_sd_dispersion": 3.0}),
         "compositions as good as equal": ((4, 4), _BASE | {"donor_composition": 100.0}),
-        "3v9 donors": ((3, 9), _BASE),
+        "3v9, the 3 with 3 x the cells each": ((3, 9), _BASE),
         "unlike states": ((4, 4), _BASE | UNLIKE_STATES),
         "unlike states, compositions twice as variable": (
             (4, 4),
             _BASE | UNLIKE_STATES | {"donor_composition": 2.0},
         ),
+        "3v9, as many cells each": ((3, 9), _BASE | {"cells_ratio": 3.0}),
+        "3v9, the 3 with a third of the cells each": ((3, 9), _BASE | {"cells_ratio": 9.0}),
     },
 )
 """What if donors differ otherwise than assumed above? 4v4, 10 % of the genes differ."""
