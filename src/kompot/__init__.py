@@ -9,6 +9,7 @@ from kompot.lazy import attach
 
 if TYPE_CHECKING:
     from kompot import anndata, datasets, gp, models, plot, stats
+    from kompot import plot as pl
     from kompot.anndata import (
         check_underrepresentation,
         compute_differential_abundance,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         SampleVarianceEstimator,
     )
     from kompot.records.tables import get_table
+    from kompot.reporting import report
     from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
 __version__ = "0.1.0"
@@ -37,8 +39,17 @@ _HOMES = {
     "compute_differential_expression": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
     "get_table": "kompot.records.tables",
+    "report": "kompot.reporting",
 }
-_SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
+_SUBPACKAGES = {
+    "anndata": "kompot.anndata",
+    "datasets": "kompot.datasets",
+    "gp": "kompot.gp",
+    "models": "kompot.models",
+    "pl": "kompot.plot",
+    "plot": "kompot.plot",
+    "stats": "kompot.stats",
+}
 
 __all__ = [
     "DensityEstimator",
@@ -55,7 +66,9 @@ __all__ = [
     "get_table",
     "gp",
     "models",
+    "pl",
     "plot",
+    "report",
     "stats",
 ]
 
