@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kompot import anndata, datasets, gp, models, plot, stats
+    from kompot import anndata, datasets, gp, models, plot, records, stats
     from kompot.anndata import (
         check_underrepresentation,
         compute_differential_abundance,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         DifferentialExpression,
         FunctionEstimator,
     )
+    from kompot.records import RunComparison, RunInfo, cleanup, get_field_status, runs
 
 __version__ = "0.1.0"
 
@@ -27,25 +28,36 @@ _HOMES = {
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
     "FunctionEstimator": "kompot.models",
+    "RunComparison": "kompot.records",
+    "RunInfo": "kompot.records",
     "check_underrepresentation": "kompot.anndata",
+    "cleanup": "kompot.records",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
+    "get_field_status": "kompot.records",
+    "runs": "kompot.records",
 }
-_SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
+_SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "records", "stats")
 
 __all__ = [
     "DensityEstimator",
     "DifferentialAbundance",
     "DifferentialExpression",
     "FunctionEstimator",
+    "RunComparison",
+    "RunInfo",
     "anndata",
     "check_underrepresentation",
+    "cleanup",
     "compute_differential_abundance",
     "compute_differential_expression",
     "datasets",
+    "get_field_status",
     "gp",
     "models",
     "plot",
+    "records",
+    "runs",
     "stats",
 ]
 

@@ -1,11 +1,12 @@
 """The record that a differential-abundance run leaves in ``uns``."""
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.records.fields import AbundanceFields, Field
-from kompot.records.history import environment, field_mapping
+from kompot.records.recording import new_record
 from kompot.settings import AbundanceSettings
 
 __all__ = ["abundance_record"]
@@ -18,60 +19,23 @@ def abundance_record(
     settings: AbundanceSettings,
     *,
     landmarks_source: str,
-    seconds: float,
+    usage: Mapping[str, float],
 ) -> dict[str, Any]:
     """What was run, with which parameters and numerics, and which fields it wrote."""
-    made = environment()
-    return {
-        "timestamp": made["timestamp"],
-        "function": "compute_differential_abundance",
-        "result_key": fields.key,
-        "analysis_type": "da",
+    record = new_record("da", settings, wanted, _numerics(model, landmarks_source), usage)
+    return record | {
         "inference_level": "cell",
         "lfc_key": fields.lfc.name,
         "zscore_key": fields.zscore.name,
         "ptp_key": fields.ptp.name,
         "direction_key": fields.direction.name,
         "density_keys": {"condition1": fields.density1.name, "condition2": fields.density2.name},
-        "field_names": {field.role: field.name for field in wanted},
-        "field_mapping": field_mapping(wanted),
         "uses_sample_variance": False,
         "has_groups": settings.filter.groups is not None,
-        "params": _parameters(settings),
-        "numerics": _numerics(model, landmarks_source, seconds),
-        "environment": made,
-        "kompot_version": made["package_versions"]["kompot"],
     }
 
 
-def _parameters(settings: AbundanceSettings) -> dict[str, Any]:
-    """Parameters by kind; of arrays only whether they were given."""
-    plain = replace(
-        settings,
-        gp=replace(settings.gp, landmarks=None),
-        filter=replace(
-            settings.filter,
-            groups=_described(settings.filter.groups),
-            cell_filter=_described(settings.filter.cell_filter),
-        ),
-    )
-    parameters = asdict(plain)
-    parameters["gp"]["landmarks"] = settings.gp.landmarks is not None
-    return parameters.pop("comparison") | parameters
-
-
-def _described(choice: Any) -> Any:
-    """A choice of cells that JSON can hold, or the name of its type."""
-    if choice is None or isinstance(choice, str | bool | int | float):
-        return choice
-    if isinstance(choice, dict):
-        return {str(key): _described(value) for key, value in choice.items()}
-    if isinstance(choice, list | tuple):
-        return [_described(value) for value in choice]
-    return f"<{type(choice).__name__}>"
-
-
-def _numerics(model: DifferentialAbundance, source: str, seconds: float) -> dict[str, Any]:
+def _numerics(model: DifferentialAbundance, source: str) -> dict[str, Any]:
     """What the numerics reached."""
     densities = (model.density1_, model.density2_)
     return {
@@ -79,6 +43,7 @@ def _numerics(model: DifferentialAbundance, source: str, seconds: float) -> dict
         "d": model.d_,
         "mu": [density.mu_ for density in densities],
         "rank": model.features_.rank,
+        "tol": model.density1_.tol,
         "residual_mean": model.features_.residual_mean,
         "residual_max": model.features_.residual_max,
         "offset": model.offset_,
@@ -88,5 +53,4 @@ def _numerics(model: DifferentialAbundance, source: str, seconds: float) -> dict
         "evidence": None if model.evidence_ is None else asdict(model.evidence_),
         "landmarks_source": source,
         "random_state": model.random_state,
-        "seconds": seconds,
     }

@@ -1,11 +1,11 @@
 """The record that a differential-expression run leaves in ``uns``."""
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping
 from typing import Any
 
 from kompot.anndata.expression_results import ExpressionResult
 from kompot.records.fields import ExpressionFields, Field
-from kompot.records.history import environment, field_mapping
+from kompot.records.recording import new_record
 from kompot.settings import ExpressionSettings, FDRSettings
 
 __all__ = ["expression_record"]
@@ -18,18 +18,14 @@ def expression_record(
     settings: ExpressionSettings,
     *,
     landmarks_source: str,
-    seconds: float,
+    usage: Mapping[str, float],
 ) -> dict[str, Any]:
     """What was run, with which parameters and numerics, and which fields it wrote."""
     names = {field.role: field.name for field in wanted}
-    made = environment()
     fdr_roles = ("pvalue", "local_fdr", "tail_fdr")
     fdr_keys = {f"{role}_key": names.get(f"mahalanobis_{role}_key") for role in fdr_roles}
-    return {
-        "timestamp": made["timestamp"],
-        "function": "compute_differential_expression",
-        "result_key": fields.key,
-        "analysis_type": "de",
+    record = new_record("de", settings, wanted, _numerics(result, landmarks_source), usage)
+    return record | {
         "inference_level": "cell",
         "lfc_key": fields.mean_lfc.name,
         "mahalanobis_key": names.get("mahalanobis_key"),
@@ -41,14 +37,8 @@ def expression_record(
             "condition2": names.get("imputed_key_2"),
             "fold_change": names.get("fold_change_key"),
         },
-        "field_names": names,
-        "field_mapping": field_mapping(wanted),
         "uses_sample_variance": False,
         "has_groups": False,
-        "params": _parameters(settings),
-        "numerics": _numerics(result, landmarks_source, seconds),
-        "environment": made,
-        "kompot_version": made["package_versions"]["kompot"],
     }
 
 
@@ -67,14 +57,7 @@ def _fdr_results(result: ExpressionResult, fdr: FDRSettings) -> dict[str, Any] |
     }
 
 
-def _parameters(settings: ExpressionSettings) -> dict[str, Any]:
-    """Parameters by kind; of landmarks only whether they were given."""
-    parameters = asdict(replace(settings, gp=replace(settings.gp, landmarks=None)))
-    parameters["gp"]["landmarks"] = settings.gp.landmarks is not None
-    return parameters.pop("comparison") | parameters
-
-
-def _numerics(result: ExpressionResult, source: str, seconds: float) -> dict[str, Any]:
+def _numerics(result: ExpressionResult, source: str) -> dict[str, Any]:
     """What the numerics reached."""
     model = result.model
     return {
@@ -86,5 +69,4 @@ def _numerics(result: ExpressionResult, source: str, seconds: float) -> dict[str
         "truncation_error": model.truncation_error() if "mahalanobis" in result.table else None,
         "landmarks_source": source,
         "random_state": model.random_state,
-        "seconds": seconds,
     }

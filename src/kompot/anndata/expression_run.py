@@ -1,7 +1,7 @@
 """The steps of a differential-expression run: validate, read, fit, score, write, record."""
 
 import logging
-import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,9 @@ def run_expression(
     adata: AnnData, settings: ExpressionSettings
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     """Validate, read, check resources, fit, score, write, record."""
-    started = time.perf_counter()
+    usage = memory.Usage()
     refuse_later_features(settings)
+    settings = _with_seeds(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
     cells = read_cells(adata, comparison)
     expression = read_expression(adata, cells, comparison)
@@ -61,7 +62,7 @@ def run_expression(
     wanted = stored_fields(fields, null_choice is not None, output, storage)
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
-        refuse_overwrite(adata, wanted, what, storage.overwrite)
+        refuse_overwrite(adata, wanted, what, settings)
         _require_memory(adata, wanted, expression.shape[1], storage)
     refuse_missing_values(adata, expression)
 
@@ -90,7 +91,7 @@ def run_expression(
         wanted,
         settings,
         landmarks_source=source,
-        seconds=time.perf_counter() - started,
+        usage=usage.taken(),
     )
     uns = uns_entries(
         adata,
@@ -141,7 +142,7 @@ def _fit(
     model = DifferentialExpression(
         gp.n_landmarks,
         eps=gp.eps,
-        random_state=_seed(gp.random_state),
+        random_state=gp.random_state,
         batch_size=gp.batch_size,
         kernel=gp.kernel,
         tol=gp.tol,
@@ -177,11 +178,15 @@ def _shuffled(
     )
 
 
-def _seed(random_state: int | None) -> int:
-    """The seed given, or a new one, which the record of the run then keeps."""
-    if random_state is not None:
-        return int(random_state)
-    return int(np.random.SeedSequence().generate_state(1)[0])
+def _with_seeds(settings: ExpressionSettings) -> ExpressionSettings:
+    """The same with seeds that were left open drawn, so that the record keeps them."""
+    drawn = [int(seed) for seed in np.random.SeedSequence().generate_state(2)]
+    gp, fdr = settings.gp, settings.fdr
+    return replace(
+        settings,
+        gp=gp if gp.random_state is not None else replace(gp, random_state=drawn[0]),
+        fdr=fdr if fdr.null_seed is not None else replace(fdr, null_seed=drawn[1]),
+    )
 
 
 def _log_result(result: ExpressionResult, cells: Cells, settings: ExpressionSettings) -> None:
