@@ -106,6 +106,8 @@ def run_abundance(
         landmarks_source=source,
         usage=usage.taken(),
     )
+    if groups is not None:
+        record["subset_names"] = list(groups)
     uns = uns_entries(
         adata,
         "kompot_da",

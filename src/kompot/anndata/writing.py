@@ -65,7 +65,7 @@ def refuse_overwrite(
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more fields" if len(names) > 5 else "")
     earlier = _earlier_run(adata, existing, settings)
     said = "" if earlier is None else f" {_in_words(*earlier)}"
-    found = f"{what} already exist in the dataset.{said} Fields that will be overwritten: {listed}."
+    found = f"{what} already exist in the dataset. Fields that will be overwritten: {listed}.{said}"
     if overwrite is False:
         msg = f"{found} Set overwrite=True to overwrite or use a different result_key."
         raise ValueError(msg)

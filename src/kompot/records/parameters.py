@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy as np
+
 from kompot import settings as options
 from kompot.records.encoding import described, encoded, is_plain, simplified
 from kompot.settings import AbundanceSettings, Comparison, ExpressionSettings
 
 __all__ = ["argument_names", "by_kind", "call_arguments", "flattened", "stored_parameters"]
 
-_SETTINGS = {"de": ExpressionSettings, "da": AbundanceSettings}
+_SETTINGS: dict[str, Any] = {"de": ExpressionSettings, "da": AbundanceSettings}
 _RENAMED = {
     "fdr.threshold": "fdr_threshold",
     "threshold.lfc_threshold": "log_fold_change_threshold",
@@ -49,8 +51,7 @@ def stored_parameters(
         values = {option.name: getattr(chosen, option.name) for option in fields(chosen)}
         for name, given in values.items():
             dotted = _dotted(kind.name, name)
-            is_several = dotted in _SEQUENCES and hasattr(given, "__iter__")
-            value = simplified(list(given) if is_several else given)
+            value = simplified(_converted(dotted, given))
             values[name] = value if is_plain(value) else described(value)
             if not is_plain(value):
                 arrays[dotted] = encoded(value)
@@ -59,6 +60,15 @@ def stored_parameters(
         else:
             parameters[kind.name] = values
     return parameters, arrays
+
+
+def _converted(dotted: str, value: Any) -> Any:
+    """Names, column numbers and landmarks in one form, whatever holds them."""
+    if value is None or isinstance(value, str):
+        return value
+    if dotted == "gp.landmarks":
+        return np.asarray(value)
+    return list(value) if dotted in _SEQUENCES and np.ndim(value) else value
 
 
 def flattened(parameters: Mapping[str, Any], analysis_type: str) -> dict[str, Any]:
@@ -148,8 +158,9 @@ def call_arguments(
 
 
 def _kinds(analysis_type: str) -> dict[str, Any]:
-    """Classes of the options of an analysis, by kind."""
-    return {field.name: field.type for field in fields(_SETTINGS[analysis_type])}
+    """Classes of the options of an analysis, by kind; none of one that is only read here."""
+    made_of = _SETTINGS.get(analysis_type)
+    return {} if made_of is None else {field.name: field.type for field in fields(made_of)}
 
 
 def _dotted(kind: str, name: str) -> str:

@@ -244,7 +244,9 @@ class RunInfo:
         ValueError
             If an array among them was not kept, or a value is of another version.
         """
-        return by_kind(self._restored({}), self.analysis_type)
+        flat = self._restored({})
+        self._warn_of_unknown(call_arguments(flat, self.analysis_type)[1])
+        return by_kind(flat, self.analysis_type)
 
     def call_args(self, **changes: Any) -> dict[str, Any]:
         """Arguments with which the documented function repeats the run.
@@ -271,12 +273,13 @@ class RunInfo:
             If a run of another version used a parameter that is unknown here.
         """
         arguments, unknown = call_arguments(self._restored(changes), self.analysis_type)
-        if unknown:
-            warnings.warn(
-                f"Parameters of the run that are unknown here are left out: {unknown}.",
-                stacklevel=2,
-            )
+        self._warn_of_unknown(unknown)
         return arguments | changes
+
+    def _warn_of_unknown(self, unknown: Mapping[str, Any]) -> None:
+        if unknown:
+            message = f"Parameters of the run that are unknown here are left out: {unknown}."
+            warnings.warn(message, stacklevel=3)
 
     def _restored(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters by dotted name with the arrays among them, but for those to be replaced."""
@@ -298,9 +301,9 @@ class RunInfo:
 
     def _landmarks(self, value: Any, form: Any) -> Any:
         """Landmarks of the run: its own, or none to be drawn as they were."""
-        if form is None and (not value or isinstance(value, str)):
+        if form is None and value is not True:
             return value or ("draw" if "schema_version" in self.run_info else None)
-        if isinstance(form, Mapping) and form.get("kind") != "unkept":
+        if form is not None and not _is_unkept(form):
             return decoded(form)
         stored = {
             key: np.asarray(entry["landmarks"])
@@ -309,9 +312,13 @@ class RunInfo:
         }
         if form is not None:
             same = [array for array in stored.values() if digest(array) == form.get("digest")]
-        else:  # the original records no more than that there were some
-            same = [stored[key] for key in [self.run_info.get("result_key")] if key in stored]
-        return same[0] if same else _kept("landmarks", form)
+            return same[0] if same else _kept("landmarks", form)
+        for key in (self.run_info.get("result_key"), self.storage_key, *stored):
+            if key in stored:
+                message = f"Which landmarks the run used is not recorded; those in {key!r} are."
+                warnings.warn(message, stacklevel=4)
+                return stored[key]
+        return _kept("landmarks", form)
 
     def _conditions(self) -> str:
         first, second = self.params.get("condition1"), self.params.get("condition2")
@@ -331,14 +338,18 @@ def _kept(argument: str, form: Any) -> Any:
     ValueError
         If it was not kept.
     """
-    if isinstance(form, Mapping) and form.get("kind") != "unkept":
+    if form is not None and not _is_unkept(form):
         return decoded(form)
-    reason = form["reason"] if isinstance(form, Mapping) else "not kept by the version that ran"
+    reason = "not kept by the version that ran" if form is None else form.get("reason")
     msg = (
         f"`{argument}` of the run was an array that is not in the record ({reason}). Give the same "
         f"one: call_args({argument}=...)."
     )
     raise ValueError(msg)
+
+
+def _is_unkept(form: Any) -> bool:
+    return isinstance(form, Mapping) and form.get("kind") == "unkept"
 
 
 def _checked_id(run_id: int | None) -> int:
