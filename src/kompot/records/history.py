@@ -83,7 +83,7 @@ def recorded_runs(adata: AnnData, analysis_type: str) -> list[dict[str, Any]]:
     if stored is None:
         return []
     if not isinstance(stored, Mapping):
-        found = f"it is a {type(stored).__name__}, not the record of runs"
+        found = f"it is a {type(stored).__name__}, not the record of runs."
     else:
         try:
             return read_history(stored)
