@@ -2,10 +2,13 @@
 
 import sys
 import time
+from pathlib import Path
 
 import psutil
 
 __all__ = ["Usage", "dense_bytes", "human", "peak_bytes", "require"]
+
+_STATUS = Path("/proc/self/status")
 
 
 class Usage:
@@ -34,6 +37,10 @@ def peak_bytes() -> int:
     """The most memory that this process has held, resident."""
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
+    if sys.platform == "linux" and _STATUS.exists():  # getrusage counts the parent's peak too
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
