@@ -3,8 +3,9 @@
 Names are loaded when they are first used, so that ``import kompot`` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kompot.lazy import attach
 
 if TYPE_CHECKING:
     from kompot import anndata, datasets, gp, models, plot, records, stats
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
         DifferentialExpression,
         FunctionEstimator,
     )
-    from kompot.records import RunComparison, RunInfo, cleanup, get_field_status, runs
+    from kompot.records import (
+        RunComparison,
+        RunInfo,
+        cleanup,
+        get_field_status,
+        get_table,
+        runs,
+    )
+    from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
 __version__ = "0.1.0"
 
@@ -34,7 +43,9 @@ _HOMES = {
     "cleanup": "kompot.records",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
+    "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
     "get_field_status": "kompot.records",
+    "get_table": "kompot.records",
     "runs": "kompot.records",
 }
 _SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "records", "stats")
@@ -51,8 +62,10 @@ __all__ = [
     "cleanup",
     "compute_differential_abundance",
     "compute_differential_expression",
+    "compute_weighted_mean_fold_change",
     "datasets",
     "get_field_status",
+    "get_table",
     "gp",
     "models",
     "plot",
@@ -61,15 +74,4 @@ __all__ = [
     "stats",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return import_module(f"kompot.{name}")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    msg = f"module 'kompot' has no attribute {name!r}"
-    raise AttributeError(msg)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(__name__, _HOMES, _SUBPACKAGES)

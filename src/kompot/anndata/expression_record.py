@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kompot.anndata.expression_groups import groups_summary
+from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_results import ExpressionResult
 from kompot.records.fields import ExpressionFields, Field
 from kompot.records.recording import new_record
@@ -15,17 +17,17 @@ def expression_record(
     result: ExpressionResult,
     fields: ExpressionFields,
     wanted: list[Field],
+    inputs: ExpressionInputs,
     settings: ExpressionSettings,
     *,
-    landmarks_source: str,
     usage: Mapping[str, float],
 ) -> dict[str, Any]:
     """What was run, with which parameters and numerics, and which fields it wrote."""
-    names = {field.role: field.name for field in wanted}
+    names, choice = {field.role: field.name for field in wanted}, inputs.choice
     fdr_roles = ("pvalue", "local_fdr", "tail_fdr")
     fdr_keys = {f"{role}_key": names.get(f"mahalanobis_{role}_key") for role in fdr_roles}
-    record = new_record("de", settings, wanted, _numerics(result, landmarks_source), usage)
-    return record | {
+    numerics = _numerics(result, inputs.landmarks_source)
+    return new_record("de", settings, wanted, numerics, usage) | {
         "inference_level": "cell",
         "lfc_key": fields.mean_lfc.name,
         "mahalanobis_key": names.get("mahalanobis_key"),
@@ -38,7 +40,10 @@ def expression_record(
             "fold_change": names.get("fold_change_key"),
         },
         "uses_sample_variance": False,
-        "has_groups": False,
+        "underrepresentation": choice.underrepresented,
+        "auto_filtered": choice.auto_filtered,
+        "n_excluded": 0 if choice.excluded is None else int(choice.excluded.sum()),
+        **_groups(wanted, inputs, settings),
     }
 
 
@@ -54,6 +59,23 @@ def _fdr_results(result: ExpressionResult, fdr: FDRSettings) -> dict[str, Any] |
         "fraction_significant": float(called.mean()),
         "fdr_threshold": fdr.threshold,
         "min_significant_mahalanobis": float(distances.min()) if called.any() else None,
+    }
+
+
+def _groups(
+    wanted: list[Field], inputs: ExpressionInputs, settings: ExpressionSettings
+) -> dict[str, Any]:
+    """Names, sizes and tables of the groups."""
+    groups = inputs.choice.groups
+    if groups is None:
+        return {"has_groups": False}
+    comparison = settings.comparison
+    conditions = (comparison.condition1, comparison.condition2)
+    return {
+        "has_groups": True,
+        "subset_names": list(groups),
+        "groups_summary": groups_summary(groups, inputs.cells, conditions),
+        "varm_keys": {field.role: field.name for field in wanted if field.location == "varm"},
     }
 
 

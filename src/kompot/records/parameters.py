@@ -21,7 +21,8 @@ _OUTCOME = {"overwrite", "copy", "inplace", "return_full_results", "progress"}
 """Arguments that say where results go, not what they are."""
 _SEQUENCES = {"genes", "fdr.null_genes"}
 _FURTHER = "gp.estimator."
-_OF_ABUNDANCE = ("gp.", "threshold.", "storage.result_key")
+_ALWAYS = ("gp.", "fdr.", "threshold.", "storage.result_key", "groupby", "condition", "obsm_key")
+"""Options that are repeated even where they have their default."""
 _DERIVED = {"result_key", "use_sample_variance", "used_landmarks", "auto_filtered"}
 """What versions of the original record beside the arguments."""
 
@@ -130,8 +131,9 @@ def call_arguments(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Arguments that repeat a run, and what was set but is no argument here.
 
-    Those that say where results go, and not what they are (``overwrite``, ``copy``, ``inplace``,
-    ``return_full_results``, ``progress``), are left out.
+    Left out are those that say where results go, and not what they are (``overwrite``, ``copy``,
+    ``inplace``, ``return_full_results``, ``progress``), and those that have their default, but for
+    the parameters of the model.
 
     Parameters
     ----------
@@ -150,8 +152,8 @@ def call_arguments(
         if argument is None:
             if dotted not in _DERIVED and not is_default:
                 unknown[dotted] = value
-        elif analysis_type == "da" and not dotted.startswith(_OF_ABUNDANCE) and is_default:
-            continue  # the abundance function has not all of the others
+        elif is_default and not dotted.startswith(_ALWAYS):
+            continue  # not every function has every option
         elif argument not in _OUTCOME:
             arguments[argument] = value
     return arguments, unknown

@@ -254,7 +254,8 @@ class RunInfo:
         ``compute_differential_expression(adata, **run.call_args())`` gives the same numbers, bit
         for bit, with the same version on the same data and machine: seeds that were drawn are
         filled in, landmarks that were stored since are not used. Left out are ``overwrite``,
-        ``copy``, ``inplace``, ``return_full_results`` and ``progress``.
+        ``copy``, ``inplace``, ``return_full_results`` and ``progress``, and options beside those of
+        the model that have their default.
 
         Parameters
         ----------
