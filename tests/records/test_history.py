@@ -92,6 +92,12 @@ def test_broken_history_is_a_clear_error(small, what, reader):
     assert kompot.runs(small, "da").empty
 
 
+@pytest.mark.parametrize("reader", READERS)
+def test_what_is_no_data_is_refused(reader):
+    with pytest.raises(TypeError, match="`adata` must be an AnnData object, got dict"):
+        READERS[reader]({"uns": {}})
+
+
 def flat_text(entry):
     """All that an entry holds, as text."""
     if isinstance(entry, dict):
