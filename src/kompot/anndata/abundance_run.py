@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from kompot import memory
 from kompot.anndata.abundance_record import abundance_record
 from kompot.anndata.abundance_results import (
     AbundanceResult,
@@ -73,7 +73,7 @@ def run_abundance(
     adata: AnnData, settings: AbundanceSettings
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     """Validate, read, fit, predict, write, record."""
-    started = time.perf_counter()
+    usage = memory.Usage()
     comparison, storage, output = settings.comparison, settings.storage, settings.output
     refuse_given(jit_compile=settings.gp.jit_compile)
     groups, excluded = _read_choice(adata, settings)
@@ -89,7 +89,7 @@ def run_abundance(
     if output.copy or output.inplace:
         what = f"Results with result_key={storage.result_key!r}"
         in_obs = [field for field in wanted if field.location == "obs"]
-        refuse_overwrite(adata, in_obs, what, storage.overwrite)
+        refuse_overwrite(adata, in_obs, what, settings)
 
     result = _compute(adata, _Input(cells, samples, groups, excluded, landmarks), settings)
     full = {
@@ -110,8 +110,10 @@ def run_abundance(
         wanted,
         settings,
         landmarks_source=source,
-        seconds=time.perf_counter() - started,
+        usage=usage.taken(),
     )
+    if groups is not None:
+        record["subset_names"] = list(groups)
     uns = uns_entries(
         adata,
         "kompot_da",

@@ -91,6 +91,7 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     landmarks
         Cell states to use as landmarks, ``(n_landmarks, n_dims)``; else those stored by an earlier
         run of this ``result_key`` or of another ``kompot_...``; else they are drawn.
+        ``"draw"`` ignores stored ones.
     sample_col
         Column of ``adata.obs`` with the biological samples, at least 2 in each condition. A label
         in both conditions means a sample in each.
