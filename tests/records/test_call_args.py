@@ -268,7 +268,9 @@ def test_drawn_seeds_are_recorded(small, de):
 
 def test_settings_are_those_of_the_run(with_runs):
     made = kompot.RunInfo(with_runs, 1, "de").to_settings()
-    assert list(made) == ["comparison", "gp", "fdr", "filter", "storage", "output"]
+    assert list(made) == [
+        *("comparison", "gp", "fdr", "filter", "storage", "output", "samples"),
+    ]
     assert made["gp"].random_state == 1
     assert made["fdr"].null_genes == 10
     assert made["comparison"].condition2 == "treated"
