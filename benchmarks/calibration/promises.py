@@ -8,6 +8,7 @@ from calibration.scenarios import (
     COMPLETE_NULLS,
     EFFECTS,
     PAIRED,
+    SENSITIVITY,
     TABLE,
     UNLIKE_STATES,
     Scenario,
@@ -37,7 +38,7 @@ def promises(records: Sequence[Record]) -> str:
     """Table of promises: what was found and whether it is kept."""
     found = {
         scenario: summarise(runs)
-        for scenario in TABLE
+        for scenario in TABLE + SENSITIVITY
         if (runs := pick(records, scenario.number, "donor", scenario.regions))
     }
     lines = [_type_1(found), *_false_shares(found), *_any_hit(found), *_power(records)]
@@ -47,19 +48,25 @@ def promises(records: Sequence[Record]) -> str:
 
 def _type_1(found: dict[Scenario, Summary]) -> Line:
     low, high = TYPE_1
-    values = {scenario.name: summary.below_05 for scenario, summary in found.items()}
+    values = {_label(scenario): summary.below_05 for scenario, summary in found.items()}
     broken = {k: v for k, v in values.items() if not low <= v.value <= high}
     shares = [v.value for v in values.values()]
     seen = f"{min(shares):.3f} to {max(shares):.3f}" if shares else ""
-    return f"p < .05 of true nulls in {low:g} to {high:g}, every row", seen, *_verdict(broken)
+    return (
+        f"p < .05 of true nulls in {low:g} to {high:g}, every row",
+        seen,
+        *_verdict(broken, TYPE_1),
+    )
 
 
 def _false_shares(found: dict[Scenario, Summary]) -> Iterator[Line]:
     effects = {k: v.false_share for k, v in found.items() if not k.is_null}
     two = {
-        k.name: v for k, v in effects.items() if k.donors == (2, 2) and not k.options.get("paired")
+        _label(k): v
+        for k, v in effects.items()
+        if k.donors == (2, 2) and not k.options.get("paired")
     }
-    more = {k.name: v for k, v in effects.items() if k.name not in two}
+    more = {_label(k): v for k, v in effects.items() if _label(k) not in two}
     for title, limit, group in (
         ("mean FDP at most", FALSE_SHARE, more),
         ("mean FDP at most", FALSE_SHARE_2V2, two),
@@ -69,11 +76,11 @@ def _false_shares(found: dict[Scenario, Summary]) -> Iterator[Line]:
         largest = max(v.value for v in group.values())
         broken = {k: v for k, v in group.items() if v.value > limit}
         which = "2v2" if group is two else "all other rows"
-        yield f"{title} {limit:g}, {which}", f"at most {largest:.3f}", *_verdict(broken)
+        yield f"{title} {limit:g}, {which}", f"at most {largest:.3f}", *_verdict(broken, (0, limit))
 
 
 def _any_hit(found: dict[Scenario, Summary]) -> Iterator[Line]:
-    rows = {k.name: v for k, v in found.items() if k in COMPLETE_NULLS and k.donors != (2, 2)}
+    rows = {_label(k): v for k, v in found.items() if k in COMPLETE_NULLS and k.donors != (2, 2)}
     if not rows:
         return
     runs = sum(v.n_sets for v in rows.values())
@@ -81,7 +88,7 @@ def _any_hit(found: dict[Scenario, Summary]) -> Iterator[Line]:
     broken = {k: v.any_hit for k, v in rows.items() if v.any_hit.value > ANY_HIT}
     kept = "yes" if hits <= ANY_HIT * runs else "**no**"
     title = f"any hit in at most {ANY_HIT:.0%} of complete nulls, 3v3 to 8v8"
-    yield title, f"{hits} of {runs}", kept, _verdict(broken)[1]
+    yield title, f"{hits} of {runs}", kept, _verdict(broken, (0, ANY_HIT))[1]
 
 
 def _power(records: Sequence[Record]) -> Iterator[Line]:
@@ -117,11 +124,25 @@ def _power_ratio(
     return float(mean[0] / mean[1]) if mean[1] else np.nan
 
 
+def _label(scenario: Scenario) -> str:
+    """Name of a row that no other has."""
+    if scenario in SENSITIVITY:
+        return f"other donors, {scenario.name}"
+    return f"null, {scenario.name}" if scenario.is_null else scenario.name
+
+
 def _share(counts: Sequence[int]) -> float:
     return counts[0] / counts[1] if counts[1] else np.nan
 
 
-def _verdict(broken: dict[str, Mean]) -> tuple[str, str]:
+def _verdict(broken: dict[str, Mean], limits: tuple[float, float]) -> tuple[str, str]:
+    """Whether a promise is kept, and where it is not, of rows outside of the limits."""
     if not broken:
         return "yes", ""
-    return "**no**", "; ".join(f"{name}: {mean:.3f}" for name, mean in broken.items())
+    low, high = limits
+    clear = any(
+        mean.value - 2 * mean.error > high or mean.value + 2 * mean.error < low
+        for mean in broken.values()
+    )
+    rows = "; ".join(f"{name}: {mean:.3f}" for name, mean in broken.items())
+    return "**no**" if clear else "within two errors", rows

@@ -199,6 +199,12 @@ SENSITIVITY = rows(
         ),
         "3v9, as many cells each": ((3, 9), _BASE | {"cells_ratio": 3.0}),
         "3v9, the 3 with a third of the cells each": ((3, 9), _BASE | {"cells_ratio": 9.0}),
+        "2v3, as many cells each": ((2, 3), _BASE | _LARGER | {"cells_ratio": 1.5}),
+        "2v3, the 2 with half of the cells each": (
+            (2, 3),
+            _BASE | _LARGER | {"cells_ratio": 3.0},
+        ),
+        "very unequal numbers of cells": ((4, 4), _BASE | {"unequal_cells": 1.0}),
     },
 )
 """What if donors differ otherwise than assumed above? 4v4, 10 % of the genes differ."""
