@@ -3,12 +3,12 @@
 Names are loaded when they are first used, so that ``import kompot`` costs nothing.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kompot.lazy import attach
 
 if TYPE_CHECKING:
-    from kompot import anndata, datasets, gp, models, plot, stats
+    from kompot import anndata, datasets, gp, models, plot, records, stats
     from kompot import plot as pl
     from kompot.anndata import (
         check_underrepresentation,
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
         FunctionEstimator,
         SampleVarianceEstimator,
     )
-    from kompot.records.tables import get_table
+    from kompot.records import (
+        RunComparison,
+        RunInfo,
+        cleanup,
+        get_field_status,
+        get_table,
+        runs,
+    )
     from kompot.reporting import report
     from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
@@ -33,44 +40,55 @@ _HOMES = {
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
     "FunctionEstimator": "kompot.models",
+    "RunComparison": "kompot.records",
+    "RunInfo": "kompot.records",
     "SampleVarianceEstimator": "kompot.models",
     "check_underrepresentation": "kompot.anndata",
+    "cleanup": "kompot.records",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
-    "get_table": "kompot.records.tables",
+    "get_field_status": "kompot.records",
+    "get_table": "kompot.records",
     "report": "kompot.reporting",
+    "runs": "kompot.records",
 }
-_SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
-_ALIASES = {"pl": "plot"}
+_SUBPACKAGES = {
+    "anndata": "kompot.anndata",
+    "datasets": "kompot.datasets",
+    "gp": "kompot.gp",
+    "models": "kompot.models",
+    "pl": "kompot.plot",
+    "plot": "kompot.plot",
+    "records": "kompot.records",
+    "stats": "kompot.stats",
+}
 
 __all__ = [
     "DensityEstimator",
     "DifferentialAbundance",
     "DifferentialExpression",
     "FunctionEstimator",
+    "RunComparison",
+    "RunInfo",
     "SampleVarianceEstimator",
     "anndata",
     "check_underrepresentation",
+    "cleanup",
     "compute_differential_abundance",
     "compute_differential_expression",
     "compute_weighted_mean_fold_change",
     "datasets",
+    "get_field_status",
     "get_table",
     "gp",
     "models",
     "pl",
     "plot",
+    "records",
     "report",
+    "runs",
     "stats",
 ]
 
-_load, _names = attach(__name__, _HOMES, _SUBPACKAGES)
-
-
-def __getattr__(name: str) -> Any:
-    return _load(_ALIASES.get(name, name))
-
-
-def __dir__() -> list[str]:
-    return sorted({*_names(), *_ALIASES})
+__getattr__, __dir__ = attach(__name__, _HOMES, _SUBPACKAGES)
