@@ -30,11 +30,17 @@ def cells():
         null_genes=30,
         fdr_threshold=0.1,
         layers="none",
+        genes=list(adata.var_names[:15]),
         result_key="mine",
         **options,
     )
     kompot.compute_differential_abundance(
-        adata, "condition", *conditions, log_fold_change_threshold=0.3, groups="branch", **options
+        adata,
+        "condition",
+        *conditions,
+        log_fold_change_threshold=0.3,
+        groups={"early": {"branch": ["root"]}},
+        **options,
     )
     return adata
 

@@ -17,6 +17,7 @@ __all__ = ["python_call", "repeating_arguments", "shell_call"]
 _FUNCTIONS = {"de": "compute_differential_expression", "da": "compute_differential_abundance"}
 # A shell has no arrays; landmarks are drawn there unless the file holds some.
 _NOT_IN_SHELL = ("landmarks",)
+_AS_JSON = ("groups", "cell_filter")
 
 
 def repeating_arguments(adata: AnnData, number: int, kind: str) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def shell_call(adata: AnnData, number: int, kind: str) -> str:
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         else:
-            words.append(f"--{option} {shlex.quote(_text(value))}")
+            words.append(f"--{option} {shlex.quote(_text(name, value))}")
     note = [f"# Not in a shell: {', '.join(arrays)}, given as arrays."] if arrays else []
     return "\n".join([" \\\n  ".join(words), *note])
 
@@ -102,10 +103,12 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, str) and value.startswith("<") and value.endswith(">")
 
 
-def _text(value: Any) -> str:
+def _text(name: str, value: Any) -> str:
     """A value as an option takes it."""
     if value is None:
         return "none"
-    if isinstance(value, Mapping | list | tuple):
+    if isinstance(value, Mapping) or (name in _AS_JSON and not isinstance(value, str)):
         return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
     return value if isinstance(value, str) else repr(value)
