@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         check_underrepresentation,
         compute_differential_abundance,
         compute_differential_expression,
+        diffusion_maps,
     )
     from kompot.models import (
         DensityEstimator,
@@ -31,6 +32,7 @@ _HOMES = {
     "check_underrepresentation": "kompot.anndata",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
+    "diffusion_maps": "kompot.anndata",
 }
 _SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
 
@@ -44,6 +46,7 @@ __all__ = [
     "compute_differential_abundance",
     "compute_differential_expression",
     "datasets",
+    "diffusion_maps",
     "gp",
     "models",
     "plot",

@@ -10,10 +10,18 @@ import click
 import pandas as pd
 from anndata import AnnData
 
+from kompot.cli.config import config_option
 from kompot.cli.console import say, verbosity_options
 from kompot.cli.files import data_path, replaced, table_path, write_data, write_table
 
-__all__ = ["LEFT_OUT", "analysis_options", "refuse_no_output", "sections", "write_results"]
+__all__ = [
+    "LEFT_OUT",
+    "analysis_options",
+    "input_output_options",
+    "refuse_no_output",
+    "sections",
+    "write_results",
+]
 
 # What has no meaning in a shell: the data, an array, and in which Python object results arrive.
 LEFT_OUT = ("adata", "landmarks", "copy", "inplace", "return_full_results")
@@ -23,7 +31,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 def sections(**titles: Any) -> dict[str, Any]:
     """Names of options by title; each title is given with the settings whose fields it lists."""
-    return {"Files": ("output", "table_output")} | {
+    return {"Files": ("output", "table_output", "config")} | {
         title.replace("_", " "): [
             name
             for field in fields(kind)
@@ -33,13 +41,13 @@ def sections(**titles: Any) -> dict[str, Any]:
     }
 
 
-def analysis_options(rows: str) -> Callable[[_Command], _Command]:
-    """Give a command INPUT, its outputs, ``--threads``, ``-v`` and ``-q``.
+def input_output_options(*, is_required: bool) -> Callable[[_Command], _Command]:
+    """Give a command INPUT, ``-o``, ``-c``, ``--threads``, ``-v`` and ``-q``.
 
     Parameters
     ----------
-    rows
-        What the table lists, and in which order.
+    is_required
+        Whether ``-o`` must be given.
     """
 
     def decorate(command: _Command) -> _Command:
@@ -51,21 +59,14 @@ def analysis_options(rows: str) -> Callable[[_Command], _Command]:
                 metavar="INTEGER",
                 help="Threads of the numerics; all cores if not given.",
             ),
-            click.option(
-                "-t",
-                "--table-output",
-                "--table",
-                type=click.Path(path_type=Path),
-                metavar="FILE",
-                callback=table_path,
-                help=f"Write {rows}, .csv or .tsv.",
-            ),
+            config_option,
             click.option(
                 "-o",
                 "--output",
                 type=click.Path(path_type=Path),
                 metavar="FILE",
                 callback=data_path,
+                required=is_required,
                 help="Write the data with the results, .h5ad or .zarr; may be INPUT itself.",
             ),
             click.argument(
@@ -74,6 +75,30 @@ def analysis_options(rows: str) -> Callable[[_Command], _Command]:
         ):
             command = option(command)
         return command
+
+    return decorate
+
+
+def analysis_options(rows: str) -> Callable[[_Command], _Command]:
+    """Give a command what :func:`input_output_options` does, and ``-t``.
+
+    Parameters
+    ----------
+    rows
+        What the table lists, and in which order.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        table = click.option(
+            "-t",
+            "--table-output",
+            "--table",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            callback=table_path,
+            help=f"Write {rows}, .csv or .tsv.",
+        )
+        return input_output_options(is_required=False)(table(command))
 
     return decorate
 
@@ -92,13 +117,16 @@ def refuse_no_output(output: Path | None, table_output: Path | None) -> None:
 
 
 def write_results(
-    adata: AnnData, output: Path | None, table: pd.DataFrame, table_output: Path | None
+    adata: AnnData,
+    output: Path | None,
+    table: pd.DataFrame | None = None,
+    table_output: Path | None = None,
 ) -> None:
     """Write data and table, and put both in place once both are written."""
     with ExitStack() as stack:
         if output is not None:
             write_data(adata, stack.enter_context(replaced(output)), output.suffix)
-        if table_output is not None:
+        if table is not None and table_output is not None:
             write_table(table, stack.enter_context(replaced(table_output)), table_output.suffix)
     for path in (output, table_output):
         if path is not None:
