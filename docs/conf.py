@@ -82,6 +82,7 @@ nb_execution_mode = os.environ.get("KOMPOT_DOCS_EXECUTE", "cache")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
+nb_execution_in_temp = True
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 os.environ["COLUMNS"] = "80"  # of the help texts that pages show
@@ -102,6 +103,7 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
+    "navbar_persistent": [],
 }
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True

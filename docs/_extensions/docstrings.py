@@ -51,11 +51,19 @@ def _process(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lin
     lines[:] = prose_sections(lines)
 
 
+class ArrayLike:
+    """Stands for what NumPy makes an array of."""
+
+    __module__ = "numpy.typing"
+
+
 def _shortened(annotation: Any) -> Any:
-    """``NDArray[...]`` as ``ndarray``; its full form says no more and is long."""
+    """``NDArray[...]`` as ``ndarray`` and ``ArrayLike`` as such; their full forms are long."""
     if get_origin(annotation) is np.ndarray:
         return np.ndarray
     arguments = get_args(annotation)
+    if "_SupportsArray" in str(arguments):
+        return ArrayLike | None if type(None) in arguments else ArrayLike
     if arguments and hasattr(annotation, "copy_with"):
         return annotation.copy_with(tuple(_shortened(one) for one in arguments))
     if arguments and type(annotation).__name__ == "UnionType":
