@@ -22,25 +22,15 @@ extensions = [
     "sphinx_design",
     "sphinxcontrib.bibtex",
     "docstrings",
+    "features",
     "internal_names",
     "public_names",
 ]
 
-# Pages on features that are still to come are written, but not shown. Set to True what has landed:
-# its pages enter the site, and its passages in the other pages, `:::{only} NAME`, are shown.
+# Pages and passages on features that are still to come are written, but not shown
+# (`_extensions/features.py`). Set to True what has landed.
 FEATURES = {"donors": False, "groups": False, "atlas": False, "report": False}
-PAGES = {
-    "donors": ["tutorials/2_replicates.md"],
-    "groups": ["tutorials/3_groups.md"],
-    "atlas": ["tutorials/4_atlas.md"],
-    "report": ["tutorials/5_report.md"],
-}
 exclude_patterns = ["_build", "README.md", "jupyter_execute"]
-for feature, is_here in FEATURES.items():
-    if is_here:
-        tags.add(feature)  # type: ignore[name-defined]  # noqa: F821 Sphinx defines it
-    else:
-        exclude_patterns += PAGES[feature]
 
 # Every reference must lead somewhere, offline too. Names of other packages are linked only if
 # their inventories may be fetched; else they are plain text.
@@ -82,6 +72,7 @@ nb_execution_mode = os.environ.get("KOMPOT_DOCS_EXECUTE", "cache")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
+nb_output_stderr = "warn"
 nb_execution_in_temp = True
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
