@@ -1,4 +1,4 @@
-"""Configuration of the documentation; ``docs/README.md`` says how to build it."""
+"""Configuration of the documentation; ``CONTRIBUTING.md`` says how to build it."""
 
 import os
 import sys
@@ -30,7 +30,7 @@ extensions = [
 # Pages and passages on features that are still to come are written, but not shown
 # (`_extensions/features.py`). Set to True what has landed.
 FEATURES = {"donors": False, "groups": False, "atlas": False, "report": False}
-exclude_patterns = ["_build", "README.md", "jupyter_execute"]
+exclude_patterns = ["_build"]
 
 # Every reference must lead somewhere, offline too. Names of other packages are linked only if
 # their inventories may be fetched; else they are plain text.

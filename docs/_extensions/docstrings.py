@@ -47,8 +47,17 @@ def prose_sections(lines: Iterable[str]) -> list[str]:
     return result
 
 
-def _process(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+def _process(
+    _app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]
+) -> None:
     lines[:] = prose_sections(lines)
+
+
+def _escape(
+    _app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]
+) -> None:
+    """Keep the underscore at the end of ``ls_``, which else makes a link of it."""
+    lines[:] = [re.sub(r"^:(ivar|vartype) (\w+)_:", r":\1 \2\\_:", line) for line in lines]
 
 
 class ArrayLike:
@@ -83,7 +92,8 @@ def _shorten_annotations(_app: Sphinx, obj: Any, _bound_method: bool) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the handlers, the first before napoleon's."""
+    """Register the handlers, the first before napoleon's and the second after it."""
     app.connect("autodoc-process-docstring", _process, priority=400)
+    app.connect("autodoc-process-docstring", _escape, priority=600)
     app.connect("autodoc-before-process-signature", _shorten_annotations)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,8 +1,8 @@
-"""Passages of pages that are shown only if a feature is there.
+"""Passages and pages that are shown only if a feature is there.
 
-Between ``<!-- if NAME -->`` and ``<!-- end if -->``, each on a line of its own; with ``not NAME`` if
-it is not there. What is there is said in ``FEATURES`` of ``conf.py``. (The directive ``only`` cannot
-hold headings.)
+A passage is between ``<!-- if NAME -->`` (or ``<!-- if not NAME -->``) and ``<!-- end if -->``,
+each on a line of its own; a page of a feature holds the line ``<!-- page of NAME -->``. What is
+there is said in ``FEATURES`` of ``conf.py``. (The directive ``only`` cannot hold headings.)
 """
 
 import re
@@ -10,7 +10,9 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-_PASSAGE = re.compile(r"^<!-- if (not )?(\w+) -->\n(.*?)^<!-- end if -->\n", re.DOTALL | re.MULTILINE)
+_PASSAGE = re.compile(
+    r"^<!-- if (not )?(\w+) -->\n(.*?)^<!-- end if -->\n", re.DOTALL | re.MULTILINE
+)
 
 
 def chosen(text: str, features: dict[str, bool]) -> str:
