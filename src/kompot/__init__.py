@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         DifferentialExpression,
         FunctionEstimator,
     )
+    from kompot.records.tables import get_table
+    from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
 __version__ = "0.1.0"
 
@@ -32,7 +34,9 @@ _HOMES = {
     "check_underrepresentation": "kompot.anndata",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
+    "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
     "diffusion_maps": "kompot.anndata",
+    "get_table": "kompot.records.tables",
 }
 _SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
 
@@ -45,8 +49,10 @@ __all__ = [
     "check_underrepresentation",
     "compute_differential_abundance",
     "compute_differential_expression",
+    "compute_weighted_mean_fold_change",
     "datasets",
     "diffusion_maps",
+    "get_table",
     "gp",
     "models",
     "plot",

@@ -110,13 +110,40 @@ class FDRSettings:
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """Which cells take part and in which groups genes are scored."""
+    """Which cells take part and in which groups genes are scored.
+
+    Parameters
+    ----------
+    cell_filter
+        Cells to leave out.
+    groups
+        Groups of cells.
+    min_cells
+        Least number of cells of each condition in a group, not negative.
+    min_percentage
+        Least share of each condition in the cells of a group, in percent; None for no such check.
+    check_representation
+        True leaves out groups below these minima, None warns, False checks nothing.
+    group_variance
+        Share of the posterior variance over a group that its distance counts, in (0, 1].
+    """
 
     cell_filter: Any = None
     groups: Any = None
     min_cells: int = 2
     min_percentage: float | None = None
     check_representation: bool | None = None
+    group_variance: float = 0.8
+
+    def __post_init__(self) -> None:
+        _number("min_cells", self.min_cells, least=0)
+        _number("min_percentage", self.min_percentage, least=0, most=100, optional=True)
+        _number("group_variance", self.group_variance, above=0, most=1)
+        if self.check_representation is not None:
+            _flags(check_representation=self.check_representation)
+        if self.check_representation and self.groups is None:
+            msg = "'check_representation' is True but there are no `groups` to check; give some."
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True)
@@ -178,6 +205,7 @@ class OutputSettings:
     compute_mahalanobis: bool = True
     allow_single_condition_variance: bool = False
     progress: bool = True
+    attribution: bool = False
 
     def __post_init__(self) -> None:
         _flags(
@@ -186,6 +214,7 @@ class OutputSettings:
             return_full_results=self.return_full_results,
             compute_mahalanobis=self.compute_mahalanobis,
             progress=self.progress,
+            attribution=self.attribution,
         )
         if not (self.copy or self.inplace or self.return_full_results):
             msg = (
@@ -258,7 +287,11 @@ class DAThresholdSettings:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared: cells of two conditions, their states and their expression."""
+    """What is compared: cells of two conditions, their states and their expression.
+
+    ``differential_abundance_key`` is the ``result_key`` of a differential-abundance run, whose
+    densities weight the cells of a mean.
+    """
 
     groupby: str
     condition1: str
@@ -267,6 +300,7 @@ class Comparison:
     layer: str | None = None
     genes: Sequence[str] | None = None
     sample_col: str | None = None
+    differential_abundance_key: str | None = None
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     kernel: str = GPSettings.kernel,
     tol: float = GPSettings.tol,
     param_scheme: str = GPSettings.param_scheme,
+    group_variance: float = FilterSettings.group_variance,
+    differential_abundance_key: str | None = Comparison.differential_abundance_key,
+    attribution: bool = OutputSettings.attribution,
     **function_kwargs: Any,
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     r"""Find the genes whose expression differs between two conditions as a function of cell state.
@@ -121,8 +124,23 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     max_memory_ratio
         Share of the available memory that the layers may take; a run that would exceed it is
         refused before computing.
-    cell_filter, groups, min_cells, min_percentage, check_representation
-        Not available yet.
+    cell_filter
+        Cells to leave out, one or a list of: ``{column: value or values, ...}`` for those that
+        fulfil all, the name of one of the ``groups``, a boolean mask or positions; or what
+        :func:`check_underrepresentation` returned. Cells that match any take no part in anything,
+        and have no values (NaN) in layers and ``obs``.
+    groups
+        Groups of cells in which genes are scored as well, by the fit of all cells: a column of
+        ``adata.obs``, ``{column: value or values, ...}``, ``{name: filter}``, a list of filters, a
+        Series or array with one label or truth value per cell, a boolean matrix
+        ``(n_groups, n_cells)``, or a list of such vectors. They may overlap.
+    min_cells
+        Least number of cells of each condition in each group.
+    min_percentage
+        Least share of each condition in percent of all cells of the group; None for no such check.
+    check_representation
+        Groups with fewer cells of a condition: None warns, True leaves out their cells like
+        ``cell_filter``, False does not check.
     copy
         Return a copy of the data with the results and leave ``adata`` as it is.
     inplace
@@ -161,6 +179,17 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     param_scheme
         From which cells the length scale is estimated: ``"condition1"``, ``"condition2"``,
         ``"pooled"`` or ``"symmetric"`` (exchanging the conditions then only changes signs).
+    group_variance
+        Share of the posterior variance over a group's cells that its distance counts, in (0, 1].
+        Less is more local; at 1 the distance of every group is the global one.
+    differential_abundance_key
+        ``result_key`` of a run of :func:`compute_differential_abundance` with the same conditions:
+        also give the mean fold change weighted by its densities,
+        :func:`compute_weighted_mean_fold_change`.
+    attribution
+        Also split the change of each gene's mean smoothed expression, from the cells of
+        condition 1 to those of condition 2, into ``composition_change`` (cells moved between
+        states) and ``expression_change`` (states express differently), which add up to it.
     **function_kwargs
         None beyond the above; an unknown name is refused.
 
@@ -170,7 +199,11 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     ``copy`` both, in a tuple) of
 
     * ``table``: one row for each gene with ``mean_lfc`` (natural log), ``pvalue``, ``local_fdr``,
-      ``tail_fdr``, ``is_de``, ``mahalanobis``, ``ptp``;
+      ``tail_fdr``, ``is_de``, ``mahalanobis``, ``ptp``, and what was asked for of
+      ``weighted_mean_lfc``, ``composition_change`` and ``expression_change`` (natural log);
+    * with ``groups``: ``group_names``, ``group_mean_log_fold_change`` and
+      ``group_mahalanobis_distances``, ``(n_genes, n_groups)``, and ``groups``, the tables of all
+      groups one after the other with the column ``group``;
     * ``model``: the fitted :class:`kompot.DifferentialExpression`;
     * ``landmarks``: ``(rank, n_dims)``;
     * ``field_names``: names of the stored fields by role.
@@ -193,11 +226,30 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     in ``uns["kompot_de"]``. With ``store_additional_stats`` also ``var`` R_A_to_B_ptp,
     R_A_to_B_mahalanobis_pvalue, R_A_to_B_mahalanobis_tail_fdr and the layer
     R_A_to_B_fold_change_zscores; with ``store_posterior_covariance``
-    ``obsp`` R_A_to_B_posterior_covariance. Nothing is written before all is computed.
+    ``obsp`` R_A_to_B_posterior_covariance; with ``differential_abundance_key`` ``var``
+    R_A_to_B_weighted_mean_lfc; with ``attribution`` ``var`` R_A_to_B_composition_change and
+    R_A_to_B_expression_change. With ``groups``, for every field of ``var`` also a table of genes by
+    groups in ``varm``, of the same name followed by ``_groups``. Nothing is written before all is
+    computed.
+
+    A group is scored over its cells of both conditions: mean fold changes are exact, and its
+    distance measures the fold change in the directions that lead its posterior variance over these
+    cells (:func:`kompot.stats.group_distance.group_directions`). Shuffled genes are measured in the
+    same directions, so that p-values and false discovery rates are each group's own (and
+    cell-level). A group without such cells has NaN in every table, and False in ``is_de``.
     """
     refuse_unknown(function_kwargs, compute_differential_expression)
     settings = ExpressionSettings(
-        Comparison(groupby, condition1, condition2, obsm_key, layer, genes, sample_col),
+        Comparison(
+            groupby,
+            condition1,
+            condition2,
+            obsm_key,
+            layer,
+            genes,
+            sample_col,
+            differential_abundance_key,
+        ),
         GPSettings(
             sigma=sigma,
             ls=ls,
@@ -213,7 +265,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             param_scheme=param_scheme,
         ),
         FDRSettings(null_genes, null_seed, fdr_threshold),
-        FilterSettings(cell_filter, groups, min_cells, min_percentage, check_representation),
+        FilterSettings(
+            cell_filter, groups, min_cells, min_percentage, check_representation, group_variance
+        ),
         StorageSettings(
             result_key=result_key,
             overwrite=overwrite,
@@ -232,6 +286,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             compute_mahalanobis=compute_mahalanobis,
             allow_single_condition_variance=allow_single_condition_variance,
             progress=progress,
+            attribution=attribution,
         ),
     )
     with threads.single_threaded_products():

@@ -4,42 +4,30 @@ import logging
 import time
 from typing import Any
 
-import numpy as np
 from anndata import AnnData
-from numpy.typing import NDArray
 
-from kompot import memory, threads
-from kompot.anndata.chunks import ExpressionRows
+from kompot import memory
+from kompot.anndata.expression_groups import full_group_results, group_tables, group_values
+from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
+from kompot.anndata.expression_layers import cell_values
+from kompot.anndata.expression_model import fit_model
 from kompot.anndata.expression_record import expression_record
 from kompot.anndata.expression_results import (
     ExpressionResult,
-    cell_values,
     gene_table,
     gene_values,
     stored_fields,
 )
-from kompot.anndata.inputs import (
-    Cells,
-    read_cells,
-    read_expression,
-    read_null_genes,
-    refuse_missing_values,
-)
-from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.later import refuse_later_features
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
-from kompot.models.differential_expression import DifferentialExpression
 from kompot.records.fields import ExpressionFields, Field
 from kompot.settings import ExpressionSettings, StorageSettings
-from kompot.stats.null_genes import choose_null_genes, shuffle_columns
 
 __all__ = ["run_expression"]
 
 log = logging.getLogger(__name__)
-
-_NULL_BLOCK = 512
-"""Shuffled genes in a matrix."""
 
 
 def run_expression(
@@ -49,45 +37,29 @@ def run_expression(
     started = time.perf_counter()
     refuse_later_features(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
-    cells = read_cells(adata, comparison)
-    expression = read_expression(adata, cells, comparison)
-    landmarks, source = find_landmarks(
-        adata, settings.gp.landmarks, (storage.result_key, "kompot_de", "kompot_da"), cells.n_dims
-    )
-    null_choice = read_null_genes(settings.fdr.null_genes, adata.n_vars)
-    if not output.compute_mahalanobis:
-        null_choice = None
+    inputs = read_inputs(adata, settings)
     fields = ExpressionFields(storage.result_key, comparison.condition1, comparison.condition2)
-    wanted = stored_fields(fields, null_choice is not None, output, storage)
+    wanted = stored_fields(fields, settings, has_fdr=inputs.null_choice is not None)
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, storage.overwrite)
-        _require_memory(adata, wanted, expression.shape[1], storage)
-    refuse_missing_values(adata, expression)
+        _require_memory(adata, wanted, inputs.expression.shape[1], storage)
+    refuse_missing_values(adata, inputs.expression)
 
-    names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
-    model = _fit(cells, expression, null_choice, landmarks, settings)
-    table = gene_table(model, names, settings.fdr, compute_mahalanobis=output.compute_mahalanobis)
-    result = ExpressionResult(model, table, expression)
-    _log_result(result, cells, settings)
-    full = {
-        "table": table,
-        "model": model,
-        "landmarks": model.features_.landmarks,
-        "field_names": {field.role: field.name for field in wanted},
-    }
+    model = fit_model(inputs, settings)
+    groups = None if inputs.choice.groups is None else group_tables(model, inputs, settings)
+    result = ExpressionResult(model, gene_table(model, inputs, settings), groups)
+    _log_result(result, inputs, settings)
+    full = _full_results(result, wanted) if output.return_full_results else {}
     if not (output.copy or output.inplace):
         return full
 
-    values = gene_values(adata, fields, wanted, result)
-    values |= cell_values(adata, fields, wanted, result, cells, settings)
+    values: dict[Field, Any] = {}
+    values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
+    values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
+    values |= cell_values(adata, fields, wanted, model, inputs, settings)
     record = expression_record(
-        result,
-        fields,
-        wanted,
-        settings,
-        landmarks_source=source,
-        seconds=time.perf_counter() - started,
+        result, fields, wanted, inputs, settings, seconds=time.perf_counter() - started
     )
     uns = uns_entries(
         adata,
@@ -102,6 +74,17 @@ def run_expression(
     if output.copy:
         return (full, target) if output.return_full_results else target
     return full if output.return_full_results else None
+
+
+def _full_results(result: ExpressionResult, wanted: list[Field]) -> dict[str, Any]:
+    """The dictionary that is returned if asked for."""
+    full: dict[str, Any] = {
+        "table": result.table,
+        "model": result.model,
+        "landmarks": result.model.features_.landmarks,
+        "field_names": {field.role: field.name for field in wanted},
+    }
+    return full if result.groups is None else full | full_group_results(result.groups)
 
 
 def _require_memory(
@@ -125,70 +108,16 @@ def _require_memory(
         )
 
 
-def _fit(
-    cells: Cells,
-    expression: ExpressionRows,
-    null_choice: int | NDArray[np.intp] | None,
-    landmarks: NDArray[np.float64] | None,
-    settings: ExpressionSettings,
-) -> DifferentialExpression:
-    """Fit both conditions and the shuffled genes in one pass over the cells."""
-    gp = settings.gp
-    null_expression = [] if null_choice is None else _shuffled(expression, null_choice, settings)
-    model = DifferentialExpression(
-        gp.n_landmarks,
-        eps=gp.eps,
-        random_state=_seed(gp.random_state),
-        batch_size=gp.batch_size,
-        kernel=gp.kernel,
-        tol=gp.tol,
-        param_scheme=gp.param_scheme,
-    )
-    return model.fit_cells(
-        cells.states,
-        expression,
-        cells.condition,
-        sigma=gp.sigma,
-        ls=gp.ls,
-        ls_factor=gp.ls_factor,
-        landmarks=landmarks,
-        null_expression=null_expression,
-        progress=settings.output.progress,
-    )
-
-
-def _shuffled(
-    expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
-) -> list[Any]:
-    """Shuffled genes, some hundred in each matrix, made side by side."""
-    rng = np.random.default_rng(settings.fdr.null_seed)
-    picked = choose_null_genes(null_choice, expression.shape[1], rng)
-    if isinstance(null_choice, int) and expression.genes is not None:
-        picked = expression.genes[picked]
-    genes, places = np.unique(picked, return_inverse=True)
-    columns = ExpressionRows(expression.matrix, expression.cells, genes).read()
-    n_blocks = -(-len(places) // _NULL_BLOCK)
-    work = zip(np.array_split(places, n_blocks), rng.spawn(n_blocks), strict=True)
-    return list(
-        threads.map_batches(lambda part: shuffle_columns(columns[:, part[0]], part[1]), work)
-    )
-
-
-def _seed(random_state: int | None) -> int:
-    """The seed given, or a new one, which the record of the run then keeps."""
-    if random_state is not None:
-        return int(random_state)
-    return int(np.random.SeedSequence().generate_state(1)[0])
-
-
-def _log_result(result: ExpressionResult, cells: Cells, settings: ExpressionSettings) -> None:
+def _log_result(
+    result: ExpressionResult, inputs: ExpressionInputs, settings: ExpressionSettings
+) -> None:
     """One line of numbers for each step."""
     features, model = result.model.features_, result.model
     log.info(
         "%d cells of %r and %d of %r; length scale %.4g, rank %d, residual %.2g (largest %.2g)",
-        cells.sizes[0],
+        inputs.cells.sizes[0],
         settings.comparison.condition1,
-        cells.sizes[1],
+        inputs.cells.sizes[1],
         settings.comparison.condition2,
         model.ls_,
         features.rank,
@@ -211,3 +140,6 @@ def _log_result(result: ExpressionResult, cells: Cells, settings: ExpressionSett
             len(result.table),
             settings.fdr.threshold,
         )
+    if result.groups is not None and "is_de" in result.table:
+        called = {name: int(table["is_de"].sum()) for name, table in result.groups.items()}
+        log.info("Called in groups (cell-level): %s", called)

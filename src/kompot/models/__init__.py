@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from kompot.models.differential_abundance import DifferentialAbundance
     from kompot.models.differential_expression import DifferentialExpression, GeneScores
     from kompot.models.function_estimator import FunctionEstimator
+    from kompot.models.group_scores import GroupScores, score_groups
 
 _HOMES = {
     "DensityEstimator": "kompot.models.density_estimator",
@@ -16,6 +17,8 @@ _HOMES = {
     "DifferentialExpression": "kompot.models.differential_expression",
     "FunctionEstimator": "kompot.models.function_estimator",
     "GeneScores": "kompot.models.differential_expression",
+    "GroupScores": "kompot.models.group_scores",
+    "score_groups": "kompot.models.group_scores",
 }
 
 __all__ = [
@@ -24,6 +27,8 @@ __all__ = [
     "DifferentialExpression",
     "FunctionEstimator",
     "GeneScores",
+    "GroupScores",
+    "score_groups",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -229,17 +229,17 @@ class DifferentialExpression(Parameters):
     def null_distances(self) -> Array:
         """Mahalanobis distances of the shuffled genes, ``(n_null,)``."""
         require_fitted(self, "delta_")
-        return mahalanobis(self.null_delta_, self._difference_covariance())
+        return mahalanobis(self.null_delta_, self.fold_change_covariance())
 
     def score(self) -> GeneScores:
         """Mean fold change over the cells fitted, distance and tail probability of each gene."""
         require_fitted(self, "delta_")
-        covariance = self._difference_covariance()
+        covariance = self.fold_change_covariance()
         distance = mahalanobis(self.delta_, covariance)
         weights = null_spectrum(
             self.posterior1_.covariance, self.posterior2_.covariance, covariance
         )
-        noise = self._noise_variance()
+        noise = self.noise_variance()
         ratio = np.divide(
             (distance * self.sigma_) ** 2, noise, out=np.zeros_like(distance), where=noise > 0
         )
@@ -255,7 +255,7 @@ class DifferentialExpression(Parameters):
         largest distance are not counted.
         """
         require_fitted(self, "delta_")
-        distance = mahalanobis(self.delta_, self._difference_covariance())
+        distance = mahalanobis(self.delta_, self.fold_change_covariance())
         counted = distance > 0.1 * distance.max()
         rank = max(1, 3 * self.features_.rank // 4)
         first, second = (
@@ -364,7 +364,8 @@ class DifferentialExpression(Parameters):
         source = int(self.param_scheme == "condition2")
         return estimate_length_scale(states[condition == source], ls_factor)
 
-    def _difference_covariance(self) -> Array:
+    def fold_change_covariance(self) -> Array:
+        r"""Covariance :math:`M` of ``delta_``, with jitter, ``(rank, rank)``."""
         return difference_covariance(
             self.posterior1_.covariance,
             self.posterior2_.covariance,
@@ -372,7 +373,7 @@ class DifferentialExpression(Parameters):
             self.eps,
         )
 
-    def _noise_variance(self) -> Array:
+    def noise_variance(self) -> Array:
         """Residual variance of each gene around both fits, ``(n_genes,)``."""
         fits = [(self.posterior1_, self.statistics1_), (self.posterior2_, self.statistics2_)]
         squares = np.sum([p.residual_squares(sums) for p, sums in fits], axis=0)

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_ROLES = (
+_GENE_FIELDS = (
     *("mean_lfc", "mahalanobis", "ptp", "pvalue", "local_fdr", "tail_fdr", "is_de"),
-    *("imputed1", "imputed2", "fold_change", "zscores", "std1", "std2", "covariance"),
+    *("weighted_mean_lfc", "composition_change", "expression_change"),
 )
+_CELL_FIELDS = ("imputed1", "imputed2", "fold_change", "zscores", "std1", "std2", "covariance")
 
 __all__ = ["AbundanceFields", "ExpressionFields", "Field", "clean_name"]
 
@@ -29,8 +30,8 @@ class Field:
     name
         Key in its location.
     location
-        Attribute of the AnnData object that holds it: ``obs``, ``var``, ``layers``, ``obsp`` or
-        ``uns``.
+        Attribute of the AnnData object that holds it: ``obs``, ``var``, ``layers``, ``varm``,
+        ``obsp`` or ``uns``.
     type
         What it is, the same for all runs (``mahalanobis``, ``imputed``, ...).
     role
@@ -119,6 +120,38 @@ class ExpressionFields(_Names):
         return self._var("is_de", "is_de", "is_de_key", text)
 
     @property
+    def weighted_mean_lfc(self) -> Field:
+        """Mean fold change weighted by changes of abundance."""
+        text = "Mean log fold change; cells of changed abundance count more (natural log)"
+        kind, role = "weighted_mean_log_fold_change", "weighted_mean_lfc_key"
+        return self._var("weighted_mean_lfc", kind, role, text)
+
+    @property
+    def composition_change(self) -> Field:
+        """Part of the change of mean expression that moving cells explain."""
+        name = "composition_change"
+        text = "Change of mean smoothed expression because cells moved between states (natural log)"
+        return self._var(name, name, f"{name}_key", text)
+
+    @property
+    def expression_change(self) -> Field:
+        """Part of the change of mean expression that changed states explain."""
+        name = "expression_change"
+        text = "Change of mean smoothed expression because states express differently (natural log)"
+        return self._var(name, name, f"{name}_key", text)
+
+    @staticmethod
+    def of_groups(field: Field) -> Field:
+        """What a column of ``var`` is for each group of cells: a table in ``varm``."""
+        return Field(
+            f"{field.name}_groups",
+            "varm",
+            field.type.removeprefix("mahalanobis_"),
+            f"{field.role.removesuffix('_key')}_groups_key",
+            f"{field.description}; a column for each group of cells",
+        )
+
+    @property
     def imputed1(self) -> Field:
         """Smoothed expression of condition 1."""
         return self._imputed(self.condition1, 1)
@@ -161,7 +194,10 @@ class ExpressionFields(_Names):
 
     def __iter__(self) -> Iterator[Field]:
         """All fields that a run can have."""
-        for name in _ROLES:
+        genes = [getattr(self, name) for name in _GENE_FIELDS]
+        yield from genes
+        yield from map(self.of_groups, genes)
+        for name in _CELL_FIELDS:
             yield getattr(self, name)
 
     def _var(self, part: str, kind: str, role: str, text: str) -> Field:
