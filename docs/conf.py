@@ -29,7 +29,7 @@ extensions = [
 
 # Pages and passages on features that are still to come are written, but not shown
 # (`_extensions/features.py`). Set to True what has landed.
-FEATURES = {"donors": False, "groups": False, "atlas": False, "report": False}
+FEATURES = {"donors": False, "groups": True, "atlas": False, "report": False}
 exclude_patterns = ["_build"]
 
 # Every reference must lead somewhere, offline too. Names of other packages are linked only if
@@ -68,7 +68,7 @@ python_display_short_literal_types = True
 templates_path = ["_templates"]
 
 # Pages with code are run when the site is built, and an error ends the build.
-nb_execution_mode = os.environ.get("KOMPOT_DOCS_EXECUTE", "cache")
+nb_execution_mode = os.environ.get("KOMPOT_DOCS_EXECUTE", "force")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
