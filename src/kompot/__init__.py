@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kompot.lazy import attach
 
 if TYPE_CHECKING:
-    from kompot import anndata, datasets, gp, models, plot, stats
+    from kompot import anndata, datasets, gp, models, plot, records, stats
     from kompot.anndata import (
         check_underrepresentation,
         compute_differential_abundance,
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
         DifferentialExpression,
         FunctionEstimator,
     )
-    from kompot.records.tables import get_table
+    from kompot.records import (
+        RunComparison,
+        RunInfo,
+        cleanup,
+        get_field_status,
+        get_table,
+        runs,
+    )
     from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
 __version__ = "0.1.0"
@@ -31,31 +38,42 @@ _HOMES = {
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
     "FunctionEstimator": "kompot.models",
+    "RunComparison": "kompot.records",
+    "RunInfo": "kompot.records",
     "check_underrepresentation": "kompot.anndata",
+    "cleanup": "kompot.records",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
     "diffusion_maps": "kompot.anndata",
-    "get_table": "kompot.records.tables",
+    "get_field_status": "kompot.records",
+    "get_table": "kompot.records",
+    "runs": "kompot.records",
 }
-_SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
+_SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "records", "stats")
 
 __all__ = [
     "DensityEstimator",
     "DifferentialAbundance",
     "DifferentialExpression",
     "FunctionEstimator",
+    "RunComparison",
+    "RunInfo",
     "anndata",
     "check_underrepresentation",
+    "cleanup",
     "compute_differential_abundance",
     "compute_differential_expression",
     "compute_weighted_mean_fold_change",
     "datasets",
     "diffusion_maps",
+    "get_field_status",
     "get_table",
     "gp",
     "models",
     "plot",
+    "records",
+    "runs",
     "stats",
 ]
 

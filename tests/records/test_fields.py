@@ -8,6 +8,7 @@ from kompot.records.fields import AbundanceFields, ExpressionFields, clean_name
     [
         ("Pre-treat A", "Pre_treat_A"),
         ("B/2.x", "B_2_x"),
+        ("c\\d", "c_d"),
         ("α β", "α_β"),
         (3, "3"),
         (True, "True"),

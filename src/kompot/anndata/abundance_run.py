@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from kompot import memory
 from kompot.anndata.abundance_record import abundance_record
 from kompot.anndata.abundance_results import (
     cell_table,
@@ -66,7 +66,7 @@ def run_abundance(
     adata: AnnData, settings: AbundanceSettings
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     """Validate, read, fit, predict, write, record."""
-    started = time.perf_counter()
+    usage = memory.Usage()
     comparison, storage, output = settings.comparison, settings.storage, settings.output
     refuse_given(
         sample_col=comparison.sample_col is not None,
@@ -82,7 +82,7 @@ def run_abundance(
     if output.copy or output.inplace:
         what = f"Results with result_key={storage.result_key!r}"
         in_obs = [field for field in wanted if field.location == "obs"]
-        refuse_overwrite(adata, in_obs, what, storage.overwrite)
+        refuse_overwrite(adata, in_obs, what, settings)
 
     model = _fit(cells, landmarks, settings)
     table = cell_table(adata, model, settings, excluded)
@@ -104,8 +104,10 @@ def run_abundance(
         wanted,
         settings,
         landmarks_source=source,
-        seconds=time.perf_counter() - started,
+        usage=usage.taken(),
     )
+    if groups is not None:
+        record["subset_names"] = list(groups)
     uns = uns_entries(
         adata,
         "kompot_da",

@@ -72,6 +72,7 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     landmarks
         Cell states to use as landmarks, ``(n_landmarks, n_dims)``; else those stored by an earlier
         run of this ``result_key`` or of another ``kompot_...``; else they are drawn.
+        ``"draw"`` ignores stored ones.
     sample_col
         Column of ``adata.obs`` with the biological samples. Not available yet.
     log_fold_change_threshold

@@ -101,6 +101,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     landmarks
         Cell states to use as landmarks, ``(n_landmarks, n_dims)``; else those stored by an earlier
         run of this ``result_key``, of ``kompot_de`` or ``kompot_da``; else they are drawn.
+        ``"draw"`` ignores stored ones.
     sample_col
         Column of ``adata.obs`` with the biological samples. Not available yet.
     sigma

@@ -1,7 +1,6 @@
 """The steps of a differential-expression run: validate, read, fit, score, write, record."""
 
 import logging
-import time
 from typing import Any
 
 from anndata import AnnData
@@ -10,7 +9,7 @@ from kompot import memory
 from kompot.anndata.expression_groups import full_group_results, group_tables, group_values
 from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
 from kompot.anndata.expression_layers import cell_values
-from kompot.anndata.expression_model import fit_model
+from kompot.anndata.expression_model import fit_model, with_seeds
 from kompot.anndata.expression_record import expression_record
 from kompot.anndata.expression_results import (
     ExpressionResult,
@@ -34,15 +33,16 @@ def run_expression(
     adata: AnnData, settings: ExpressionSettings
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     """Validate, read, check resources, fit, score, write, record."""
-    started = time.perf_counter()
+    usage = memory.Usage()
     refuse_later_features(settings)
+    settings = with_seeds(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
     inputs = read_inputs(adata, settings)
     fields = ExpressionFields(storage.result_key, comparison.condition1, comparison.condition2)
     wanted = stored_fields(fields, settings, has_fdr=inputs.null_choice is not None)
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
-        refuse_overwrite(adata, wanted, what, storage.overwrite)
+        refuse_overwrite(adata, wanted, what, settings)
         _require_memory(adata, wanted, inputs.expression.shape[1], storage)
     refuse_missing_values(adata, inputs.expression)
 
@@ -58,9 +58,7 @@ def run_expression(
     values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
     values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
     values |= cell_values(adata, fields, wanted, model, inputs, settings)
-    record = expression_record(
-        result, fields, wanted, inputs, settings, seconds=time.perf_counter() - started
-    )
+    record = expression_record(result, fields, wanted, inputs, settings, usage=usage.taken())
     uns = uns_entries(
         adata,
         "kompot_de",
