@@ -60,7 +60,7 @@ def test_unknown_option_suggests_the_nearest(shell):
     assert "--condition1" in err
 
 
-@pytest.mark.parametrize("command", ["dm", "de", "da", "demo", "completion"])
+@pytest.mark.parametrize("command", ["dm", "de", "da", "runs", "cleanup", "demo", "completion"])
 def test_help_fits_80_columns(shell, command):
     code, out, _ = shell(command, "-h")
     assert code == 0

@@ -1,13 +1,14 @@
 """Cell states for the analyses: diffusion components from principal components."""
 
 import json
+import warnings
 from typing import Any
 
 import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot.anndata.writing import refuse_overwrite, write_fields
+from kompot.anndata.writing import existing_fields, write_fields
 from kompot.gp.diffusion import diffusion_map
 from kompot.records.fields import Field
 from kompot.records.history import environment
@@ -92,7 +93,7 @@ def diffusion_maps(  # noqa: PLR0917 the documented order of arguments
     _check(given, len(states))
     fields = _fields(kernel_key, sim_key, eigval_key, eigvec_key)
     _check_keys(fields)
-    refuse_overwrite(adata, fields.values(), "Diffusion components", overwrite)
+    _refuse_existing(adata, list(fields.values()), overwrite)
 
     found = diffusion_map(states, n_components, knn=knn, alpha=alpha, seed=seed)
     results = {
@@ -173,6 +174,21 @@ def _check_keys(fields: dict[str, Field]) -> None:
     if len(set(names)) < len(names):
         msg = f"Each result needs a key of its own, got {names}."
         raise ValueError(msg)
+
+
+def _refuse_existing(adata: AnnData, fields: list[Field], overwrite: bool | None) -> None:
+    """Apply the rule for results that exist: refuse (False), warn (None) or say nothing (True)."""
+    if overwrite not in (None, True, False):
+        msg = f"`overwrite` must be None, True or False, got {overwrite!r}."
+        raise ValueError(msg)
+    names = [field.name for field in existing_fields(adata, fields)]
+    if not names or overwrite:
+        return
+    found = f"Diffusion components already exist and will be overwritten: {', '.join(names)}."
+    if overwrite is False:
+        msg = f"{found} Set overwrite=True to overwrite, or choose other keys, as `eigvec_key`."
+        raise ValueError(msg)
+    warnings.warn(found, UserWarning, stacklevel=3)
 
 
 def _fields(

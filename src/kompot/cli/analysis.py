@@ -41,24 +41,29 @@ def sections(**titles: Any) -> dict[str, Any]:
     }
 
 
-def input_output_options(*, is_required: bool) -> Callable[[_Command], _Command]:
+def input_output_options(
+    *, is_required: bool, has_threads: bool = True
+) -> Callable[[_Command], _Command]:
     """Give a command INPUT, ``-o``, ``-c``, ``--threads``, ``-v`` and ``-q``.
 
     Parameters
     ----------
     is_required
         Whether ``-o`` must be given.
+    has_threads
+        Whether it computes, and has ``--threads``.
     """
+    threads = click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        metavar="INTEGER",
+        help="Threads of the numerics; all cores if not given.",
+    )
 
     def decorate(command: _Command) -> _Command:
         for option in (
             verbosity_options,
-            click.option(
-                "--threads",
-                type=click.IntRange(min=1),
-                metavar="INTEGER",
-                help="Threads of the numerics; all cores if not given.",
-            ),
+            *([threads] if has_threads else []),
             config_option,
             click.option(
                 "-o",
@@ -117,7 +122,10 @@ def refuse_no_output(*outputs: Path | None) -> None:
 
 
 def write_results(
-    adata: AnnData, output: Path | None, *tables: tuple[pd.DataFrame | None, Path | None]
+    adata: AnnData,
+    output: Path | None,
+    *tables: tuple[pd.DataFrame | None, Path | None],
+    rows: str = "gene",
 ) -> None:
     """Write data and tables to where that is wanted, and put all in place once all are written."""
     wanted = [(table, path) for table, path in tables if table is not None and path is not None]
@@ -125,7 +133,7 @@ def write_results(
         if output is not None:
             write_data(adata, stack.enter_context(replaced(output)), output.suffix)
         for table, path in wanted:
-            write_table(table, stack.enter_context(replaced(path)), path.suffix)
+            write_table(table, stack.enter_context(replaced(path)), path.suffix, rows)
     for written in (output, *(path for _, path in wanted)):
         if written is not None:
             say(f"kompot: wrote {written}")

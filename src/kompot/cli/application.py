@@ -20,6 +20,8 @@ _COMMANDS = {
     "dm": ("kompot.cli.diffusion", "Compute the cell states that de and da look for."),
     "de": ("kompot.cli.differential_expression", "Test genes between two conditions."),
     "da": ("kompot.cli.differential_abundance", "Find where cells became more or less abundant."),
+    "runs": ("kompot.cli.recorded_runs", "List the runs that a file records."),
+    "cleanup": ("kompot.cli.removal", "Remove the large results of runs from a file."),
     "demo": ("kompot.cli.demo", "Simulate a data set with known truth and analyse it."),
     "completion": ("kompot.cli.completion", "Let the Tab key complete commands and options."),
 }
