@@ -66,25 +66,30 @@ def assert_repeats(adata, function, options):
 
 
 def cells_as(adata, form, rng):
-    """Half of the cells in one of the forms of groups."""
+    """Groups of about half of the cells, in one of the forms, and the first group of them."""
     mask = rng.random(adata.n_obs) < 0.5
-    if form == "mask":
-        return mask
-    if form == "positions":
-        return np.flatnonzero(mask)
-    if form == "series":
-        return pd.Series(np.where(mask, "in", "out"), index=adata.obs_names).sample(
-            frac=1, random_state=0
-        )
-    if form == "named masks":
-        return {"one": mask, "others": ~mask}
-    if form == "matrix":
-        return np.array([mask, ~mask])
-    return {"branch": [adata.obs["branch"].iloc[0]]}
+    series = pd.Series(np.where(mask, "in", "out"), index=adata.obs_names)
+    by_branch = {"branch": [adata.obs["branch"].iloc[0]]}
+    return {
+        "mask": (mask, mask),
+        "positions": (np.flatnonzero(mask), np.flatnonzero(mask)),
+        "series": (series.sample(frac=1, random_state=0), series == "in"),
+        "named masks": ({"one": mask, "others": ~mask}, [mask]),
+        "filter": (by_branch, by_branch),
+        "matrix": (np.array([mask, ~mask]), np.array([mask])),
+    }[form]
 
 
-def landmarks_as(adata, choice):
-    return adata.obsm["DM_EigenVectors"][:choice] if isinstance(choice, int) else choice
+def with_cells(adata, options, seed):
+    """The options with arrays in the place of their forms."""
+    options, rng = dict(options), np.random.default_rng(seed)
+    if isinstance(options["landmarks"], int):
+        options["landmarks"] = adata.obsm["DM_EigenVectors"][: options["landmarks"]]
+    if options.get("groups") not in (None, "branch"):
+        options["groups"] = cells_as(adata, options["groups"], rng)[0]
+    if "cell_filter" in options:
+        options["cell_filter"] = cells_as(adata, options["cell_filter"], rng)[1]
+    return options
 
 
 @THIRTY
@@ -115,15 +120,24 @@ def landmarks_as(adata, choice):
             "layers": st.sampled_from(["dense", "none"]),
             "result_key": st.sampled_from(["kompot_de", "mine", "k ey"]),
             "max_memory_ratio": st.floats(0.5, 1.0),
+            "groups": CELLS | st.just("branch"),
+            "cell_filter": CELLS,
+            "min_percentage": st.floats(0.0, 5.0),
+            "group_variance": st.floats(0.1, 1.0),
+            "differential_abundance_key": st.just("kompot_da"),
+            "attribution": st.booleans(),
         },
-    )
+    ),
+    seed=st.integers(0, 100),
 )
-def test_expression_runs_are_repeated_bit_for_bit(unanalysed, options):
+@pytest.mark.filterwarnings("ignore:.* groups have fewer than:UserWarning")
+def test_expression_runs_are_repeated_bit_for_bit(unanalysed, options, seed):
     adata = unanalysed.copy()
     adata.var_names = [f"gene{i}" for i in range(adata.n_vars)]
     adata.layers["scaled"] = adata.X * 1.5
-    options = {"null_genes": 10} | options
-    options["landmarks"] = landmarks_as(adata, options["landmarks"])
+    options = {"null_genes": 10} | with_cells(adata, options, seed)
+    if "differential_abundance_key" in options:
+        FUNCTIONS["da"](adata, "condition", "control", "treated", progress=False)
     assert_repeats(adata, FUNCTIONS["de"], options)
 
 
@@ -153,18 +167,7 @@ def test_expression_runs_are_repeated_bit_for_bit(unanalysed, options):
     seed=st.integers(0, 100),
 )
 def test_abundance_runs_are_repeated_bit_for_bit(unanalysed, options, seed):
-    rng = np.random.default_rng(seed)
-    options["landmarks"] = landmarks_as(unanalysed, options["landmarks"])
-    for name in {"groups", "cell_filter"} & options.keys():
-        if options[name] is not None:
-            options[name] = cells_as(unanalysed, options[name], rng)
-    if isinstance(options.get("cell_filter"), pd.Series):
-        options["cell_filter"] = (options["cell_filter"] == "in").rename(None)
-    if isinstance(options.get("cell_filter"), np.ndarray) and options["cell_filter"].ndim == 2:
-        options["cell_filter"] = options["cell_filter"][:1]
-    if isinstance(options.get("cell_filter"), dict) and "others" in options["cell_filter"]:
-        options["cell_filter"] = [options["cell_filter"]["one"]]
-    assert_repeats(unanalysed, FUNCTIONS["da"], options)
+    assert_repeats(unanalysed, FUNCTIONS["da"], with_cells(unanalysed, options, seed))
 
 
 def test_groups_of_a_repeated_run_are_the_same_table(small, da):

@@ -76,6 +76,7 @@ READERS = {
     "runs": kompot.runs,
     "cleanup": kompot.cleanup,
     "get_field_status": kompot.get_field_status,
+    "get_table": kompot.get_table,
 }
 
 
@@ -89,6 +90,12 @@ def test_broken_history_is_a_clear_error(small, what, reader):
     if what == "a newer layout":
         assert "of a newer version" in str(error.value)
     assert kompot.runs(small, "da").empty
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_what_is_no_data_is_refused(reader):
+    with pytest.raises(TypeError, match="`adata` must be an AnnData object, got dict"):
+        READERS[reader]({"uns": {}})
 
 
 def flat_text(entry):
@@ -170,15 +177,16 @@ def newer(small, de):
 
 
 def test_a_newer_run_among_others_is_refused_alone(newer):
-    match = "Run 1 of de was recorded by kompot 9.0 in layout 2; this version reads up to 1"
+    match = "Run (1|-2) (of de )?was recorded by kompot 9.0 in layout 2; this version reads up to 1"
     for read in (
         lambda: kompot.RunInfo(newer, 1),
         lambda: kompot.RunInfo(newer, 0).compare_with(1),
         lambda: kompot.cleanup(newer),
         lambda: kompot.cleanup(newer, run_ids=-2),
         lambda: kompot.get_field_status(newer, 1),
+        lambda: kompot.get_table(newer, 1),
     ):
-        with pytest.raises(ValueError, match=match.replace("Run 1", "Run -?[12]")):
+        with pytest.raises(ValueError, match=match):
             read()
     assert kompot.RunInfo(newer, 2).missing_fields == []
     table = kompot.runs(newer)

@@ -121,6 +121,14 @@ def test_our_runs_continue_their_history(original):
     assert np.isfinite(distances).all()
 
 
+def test_gene_tables_are_read(original):
+    with pytest.warns(UserWarning, match="Fields of run 0 were overwritten by run 1, 2"):
+        table = kompot.get_table(original, 0)
+    assert {"mean_lfc", "mahalanobis", "local_fdr", "is_de", "pvalue"} <= set(table)
+    groups = kompot.get_table(original, 2, group=True)
+    assert groups["group"].cat.categories.tolist() == ["A & <b>", "B/1"]
+
+
 def test_plots_find_the_layers_of_either_version(original):
     run = read_expression_run(original, 0)
     assert run.imputed1 in original.layers

@@ -29,6 +29,11 @@ def test_documented_attributes(with_runs):
     assert repr(run) == f"RunInfo(analysis_type=de, run_id=0, timestamp={run.timestamp})"
 
 
+def test_documented_addresses():
+    for name in ("RunInfo", "RunComparison", "cleanup", "get_field_status", "runs"):
+        assert getattr(kompot.anndata.utils, name) is getattr(kompot, name)
+
+
 def test_defaults_are_the_last_run_of_expression_before_abundance(with_runs):
     run = RunInfo(with_runs)
     assert (run.run_id, run.adjusted_run_id, run.analysis_type) == (-1, 2, "de")

@@ -242,6 +242,21 @@ def test_colours_that_another_run_shares_stay(small, da):
     assert "kompot_da_control_to_treated_lfc_direction_colors" not in small.uns
 
 
+def test_tables_of_groups_are_removed_unless_kept(small, de):
+    small.obs["half"] = ["one", "two"] * 60
+    de(small, groups="half", null_genes=20)
+    status = get_field_status(small)["varm"]
+    assert {"mean_log_fold_change", "mahalanobis"} <= set(status)
+    assert all(here for fields in status.values() for here in fields.values())
+    before = small.copy()
+    cleanup(small, keep_layers=True, keep_varm_fields=["mahalanobis"])
+    assert set(removed(before, small)) == {"varm"}
+    assert list(small.varm) == list(status["mahalanobis"])
+    assert kompot.RunInfo(small).get_summary()["groups"] == "one, two"
+    cleanup(small, keep_layers=True)
+    assert not list(small.varm)
+
+
 def with_record(mapping):
     """Data with fields anywhere, and a run that says it wrote them."""
     adata = AnnData(np.zeros((4, 3), dtype="f4"))

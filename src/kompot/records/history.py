@@ -73,7 +73,12 @@ def recorded_runs(adata: AnnData, analysis_type: str) -> list[dict[str, Any]]:
     ------
     ValueError
         If the analysis is unknown, or what the data hold in its place is no readable history.
+    TypeError
+        If this is no AnnData object.
     """
+    if not isinstance(adata, AnnData):
+        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
+        raise TypeError(msg)
     if analysis_type not in HISTORY_KEYS:
         known = ", ".join(map(repr, HISTORY_KEYS))
         msg = f"Invalid analysis_type: {analysis_type!r}. Must be one of {known}."

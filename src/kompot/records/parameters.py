@@ -1,12 +1,11 @@
 """The parameters of a run: as a record keeps them, and as arguments that repeat it."""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
 
-from kompot import settings as options
 from kompot.records.encoding import described, encoded, is_plain, simplified
 from kompot.settings import AbundanceSettings, Comparison, ExpressionSettings
 
@@ -143,18 +142,19 @@ def call_arguments(
         ``"de"`` or ``"da"``.
     """
     names = argument_names(analysis_type)
+    defaults = _defaults(analysis_type)
     arguments: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
     for dotted, value in flat.items():
         further = dotted.startswith(_FURTHER)
         argument = dotted.removeprefix(_FURTHER) if further else names.get(dotted)
-        is_default = _is_default(dotted, value)
         if argument is None:
-            if dotted not in _DERIVED and not is_default:
+            if dotted not in _DERIVED and not _is_unset(dotted, value):
                 unknown[dotted] = value
-        elif is_default and not dotted.startswith(_ALWAYS):
-            continue  # not every function has every option
-        elif argument not in _OUTCOME:
+        elif dotted in defaults and not dotted.startswith(_ALWAYS):
+            if argument not in _OUTCOME and not _same(value, defaults[dotted]):
+                arguments[argument] = value
+        else:
             arguments[argument] = value
     return arguments, unknown
 
@@ -169,16 +169,28 @@ def _dotted(kind: str, name: str) -> str:
     return name if kind == "comparison" else f"{kind}.{name}"
 
 
-def _is_default(dotted: str, value: Any) -> bool:
-    """Whether a value is not set, or the default of an option of that name."""
+def _defaults(analysis_type: str) -> dict[str, Any]:
+    """Default of each option that has a plain one."""
+    return {
+        _dotted(kind, option.name): option.default
+        for kind, made_of in _kinds(analysis_type).items()
+        for option in fields(made_of)
+        if option.default is not MISSING
+    }
+
+
+def _is_unset(dotted: str, value: Any) -> bool:
+    """Whether an option that is unknown here has no effect, or its default in another analysis."""
     if value is None or value is False:
         return True
     name = dotted.rpartition(".")[2]
-    defaults = [
-        option.default
-        for made_of in vars(options).values()
-        if isinstance(made_of, type) and is_dataclass(made_of)
-        for option in fields(made_of)
-        if option.name == name
-    ]
-    return any(type(value) is type(default) and value == default for default in defaults)
+    known = {**_defaults("de"), **_defaults("da")}
+    return any(
+        _same(value, default)
+        for other, default in known.items()
+        if other.rpartition(".")[2] == name
+    )
+
+
+def _same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(value == default)

@@ -101,7 +101,7 @@ class _Badge:
     def __init__(self, text: str, status: str) -> None:
         self.html = (
             f"<span style='color:{_COLORS[status]};border:1px solid;border-radius:0.4em;"
-            f"padding:0 0.4em'>{escape(text)}</span>"
+            f"padding:0 0.4em;white-space:nowrap'>{escape(text)}</span>"
         )
 
 

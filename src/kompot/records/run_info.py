@@ -1,7 +1,7 @@
 """What a recorded run was, what is left of it, and how to repeat it."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,20 +72,33 @@ class RunInfo:
     def __init__(
         self, adata: AnnData, run_id: int | None = None, analysis_type: str | None = None
     ) -> None:
-        self.adata = adata
-        self.run_id = _checked_id(run_id)
-        self.analysis_type = _detected(adata) if analysis_type is None else analysis_type
-        runs = recorded_runs(adata, self.analysis_type)
-        self.storage_key = HISTORY_KEYS[self.analysis_type]
-        if not -len(runs) <= self.run_id < len(runs):
+        number = _checked_id(run_id)
+        kind = _detected(adata) if analysis_type is None else analysis_type
+        self._read(adata, number, kind, recorded_runs(adata, kind))
+
+    @classmethod
+    def _of(
+        cls, adata: AnnData, run_id: int, analysis_type: str, runs: Sequence[dict[str, Any]]
+    ) -> "RunInfo":
+        """A run of a history that was read already."""
+        made = cls.__new__(cls)
+        made._read(adata, run_id, analysis_type, runs)
+        return made
+
+    def _read(
+        self, adata: AnnData, run_id: int, analysis_type: str, runs: Sequence[dict[str, Any]]
+    ) -> None:
+        self.adata, self.run_id, self.analysis_type = adata, run_id, analysis_type
+        self.storage_key = HISTORY_KEYS[analysis_type]
+        if not -len(runs) <= run_id < len(runs):
             msg = (
-                f"Run ID {self.run_id} not found in {self.analysis_type} run history. "
+                f"Run ID {run_id} not found in {analysis_type} run history. "
                 f"{len(runs)} runs are recorded in adata.uns[{self.storage_key!r}]."
             )
             raise ValueError(msg)
-        self.adjusted_run_id = self.run_id % len(runs)
+        self.adjusted_run_id = run_id % len(runs)
         self.run_info: dict[str, Any] = runs[self.adjusted_run_id]
-        refuse_newer(self.run_info, f"Run {self.adjusted_run_id} of {self.analysis_type}")
+        refuse_newer(self.run_info, f"Run {self.adjusted_run_id} of {analysis_type}")
         self.field_names = self._dict("field_names")
         self.params = self._dict("params")
         self.environment = self._dict("environment")

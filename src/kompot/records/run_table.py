@@ -1,5 +1,6 @@
 """All recorded runs in one table."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -46,22 +47,26 @@ def runs(adata: AnnData, analysis_type: str | None = None) -> pd.DataFrame:
     (0, 13)
     """
     kinds = HISTORY_KEYS if analysis_type is None else [analysis_type]
+    histories = {kind: recorded_runs(adata, kind) for kind in kinds}
     rows = [
-        _row(adata, number, kind, run)
-        for kind in kinds
-        for number, run in enumerate(recorded_runs(adata, kind))
+        _row(adata, number, kind, history)
+        for kind, history in histories.items()
+        for number in range(len(history))
     ]
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
-def _row(adata: AnnData, number: int, kind: str, run: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    adata: AnnData, number: int, kind: str, history: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     """A run in the columns of the table."""
+    run = history[number]
     known = {"analysis_type": kind, "run_id": number, "timestamp": run.get("timestamp")}
     try:
         refuse_newer(run, "The run")
     except ValueError:
         return known
-    info = RunInfo(adata, number, kind)
+    info = RunInfo._of(adata, number, kind, history)
     summary = info.get_summary()
     states = [row["status"] for row in info.field_table()]
     numerics = run.get("numerics")
