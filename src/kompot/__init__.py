@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         check_underrepresentation,
         compute_differential_abundance,
         compute_differential_expression,
+        diffusion_maps,
     )
     from kompot.models import (
         DensityEstimator,
@@ -48,6 +49,7 @@ _HOMES = {
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
+    "diffusion_maps": "kompot.anndata",
     "get_field_status": "kompot.records",
     "get_table": "kompot.records",
     "report": "kompot.reporting",
@@ -79,6 +81,7 @@ __all__ = [
     "compute_differential_expression",
     "compute_weighted_mean_fold_change",
     "datasets",
+    "diffusion_maps",
     "get_field_status",
     "get_table",
     "gp",
