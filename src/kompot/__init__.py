@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         check_underrepresentation,
         compute_differential_abundance,
         compute_differential_expression,
+        update_direction_column,
     )
     from kompot.models import (
         DensityEstimator,
@@ -30,6 +31,7 @@ _HOMES = {
     "check_underrepresentation": "kompot.anndata",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
+    "update_direction_column": "kompot.anndata",
 }
 _SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
 
@@ -47,6 +49,7 @@ __all__ = [
     "models",
     "plot",
     "stats",
+    "update_direction_column",
 ]
 
 

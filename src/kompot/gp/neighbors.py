@@ -6,7 +6,7 @@ from scipy.spatial import KDTree
 
 from kompot import threads
 
-__all__ = ["nearest_distinct_distances"]
+__all__ = ["nearest_distinct_distances", "nearest_places"]
 
 Array = NDArray[np.float64]
 
@@ -54,3 +54,24 @@ def _second_neighbor_distances(states: Array, wanted: Array) -> Array:
     search = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(states)
     distances = search.kneighbors(wanted)[0][:, 1]
     return distances
+
+
+def nearest_places(places: Array, n_neighbors: int) -> tuple[Array, NDArray[np.intp]]:
+    """Distances and rows of the nearest other places of each, ``(n_places, n_neighbors)``.
+
+    Parameters
+    ----------
+    places
+        Cell states without copies, ``(n_places, n_dims)``.
+    n_neighbors
+        Fewer than there are places.
+    """
+    if places.shape[1] <= _TREE_DIMS:
+        tree = KDTree(places, balanced_tree=False, compact_nodes=False)
+        distances, rows = tree.query(places, k=n_neighbors + 1, workers=threads.limit())
+    else:
+        from sklearn.neighbors import NearestNeighbors
+
+        search = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="brute").fit(places)
+        distances, rows = search.kneighbors(places)
+    return np.maximum(distances[:, 1:], _SMALLEST), rows[:, 1:]
