@@ -120,9 +120,7 @@ def _run_thresholds(run: Mapping[str, Any]) -> DAThresholdSettings:
     parameters = run.get("params", {})
     by_kind = parameters.get("threshold") or {}
     found = {
-        "lfc_threshold": by_kind.get(
-            "lfc_threshold", parameters.get("log_fold_change_threshold")
-        ),
+        "lfc_threshold": by_kind.get("lfc_threshold", parameters.get("log_fold_change_threshold")),
         "ptp_threshold": by_kind.get("ptp_threshold", parameters.get("ptp_threshold")),
     }
     return DAThresholdSettings(**{name: v for name, v in found.items() if v is not None})
