@@ -183,7 +183,11 @@ class DensityEstimator(Parameters):
         of the prior.
         """
         require_fitted(self, "posterior_")
-        return self._by_batch(X, lambda phi: self.posterior_.variance(phi) + residual_variance(phi))
+        posterior = self.posterior_
+        return self._by_batch(
+            X,
+            lambda phi: posterior.variance(phi) + posterior.prior_variance * residual_variance(phi),
+        )
 
     def covariance(self, X: ArrayLike) -> Array:
         """Posterior covariance of the log density between cells, ``(n_cells, n_cells)``."""
@@ -191,7 +195,8 @@ class DensityEstimator(Parameters):
         states = as_states(X, "X", self.features_.landmarks.shape[1])
         phi = self.features_(states)
         unexplained = self.features_.kernel(states, states) - phi @ phi.T
-        return phi @ self.posterior_.covariance @ phi.T + unexplained
+        posterior = self.posterior_
+        return phi @ posterior.covariance @ phi.T + posterior.prior_variance * unexplained
 
     def gradient(self, X: ArrayLike) -> Array:
         r"""Gradient of the log density at cell states, ``(n_cells, n_dims)``.
