@@ -9,12 +9,14 @@ The report is printed to standard output; raw results are appended to ``benchmar
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import alone
+import groups
 import sidebyside
 from bench import WORK, Bench, ChildFailedError
 from environments import python_with
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(words)
     try:
         pythons = {"kompot": options.kompot_python or python_with("kompot")}
-        if options.needs_original:
+        if options.needs_original or getattr(options, "original", False):
             pythons["original"] = options.original_python or python_with("original")
         bench = Bench(options.benchmark, pythons, tuple(words), WORK)
         return 0 if options.function(bench, options) else 1
@@ -64,6 +66,25 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--genes", type=int, default=1000)
     command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
+    command = _add(commands, "groups", groups.groups)
+    command.add_argument("--effect", choices=groups.EFFECTS, default="branch", help="what changes")
+    command.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
+    command.add_argument("--genes", type=int, default=1000)
+    command.add_argument("--cells-per-donor", type=int, default=500)
+    command.add_argument("--options", type=json.loads, default={}, help="of kompot, as JSON")
+    command.add_argument("--original", action="store_true", help="run the original beside it")
+    command.add_argument("--original-python", type=read_path, help="Python with the original")
+    command.add_argument(
+        "--original-options", type=json.loads, default={"n_landmarks": 500}, help="as JSON"
+    )
+    command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
+
+    command = _add(commands, "group-cost", groups.group_cost)
+    command.add_argument("--cells", type=int, default=20_000)
+    command.add_argument("--genes", type=int, default=5000)
+    command.add_argument("--groups", type=int, default=50)
+    command.add_argument("--layers", choices=("dense", "none"), default="none")
+    _add_repeats(command, 3)
     return parser
 
 

@@ -3,8 +3,9 @@
 Names are loaded when they are first used, so that ``import kompot`` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from kompot.lazy import attach
 
 if TYPE_CHECKING:
     from kompot import anndata, datasets, gp, models, plot, stats
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
         DifferentialAbundance,
         DifferentialExpression,
         FunctionEstimator,
+        SampleVarianceEstimator,
     )
+    from kompot.records.tables import get_table
+    from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
 __version__ = "0.1.0"
 
@@ -28,9 +32,12 @@ _HOMES = {
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
     "FunctionEstimator": "kompot.models",
+    "SampleVarianceEstimator": "kompot.models",
     "check_underrepresentation": "kompot.anndata",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
+    "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
+    "get_table": "kompot.records.tables",
     "update_direction_column": "kompot.anndata",
 }
 _SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
@@ -40,11 +47,14 @@ __all__ = [
     "DifferentialAbundance",
     "DifferentialExpression",
     "FunctionEstimator",
+    "SampleVarianceEstimator",
     "anndata",
     "check_underrepresentation",
     "compute_differential_abundance",
     "compute_differential_expression",
+    "compute_weighted_mean_fold_change",
     "datasets",
+    "get_table",
     "gp",
     "models",
     "plot",
@@ -52,15 +62,4 @@ __all__ = [
     "update_direction_column",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _SUBPACKAGES:
-        return import_module(f"kompot.{name}")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    msg = f"module 'kompot' has no attribute {name!r}"
-    raise AttributeError(msg)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = attach(__name__, _HOMES, _SUBPACKAGES)

@@ -11,11 +11,13 @@ __all__ = [
     "Comparison",
     "DAThresholdSettings",
     "DensitySettings",
+    "DonorAbundanceOptions",
     "ExpressionSettings",
     "FDRSettings",
     "FilterSettings",
     "GPSettings",
     "OutputSettings",
+    "SampleSettings",
     "StorageSettings",
 ]
 
@@ -110,13 +112,40 @@ class FDRSettings:
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """Which cells take part and in which groups genes are scored."""
+    """Which cells take part and in which groups genes are scored.
+
+    Parameters
+    ----------
+    cell_filter
+        Cells to leave out.
+    groups
+        Groups of cells.
+    min_cells
+        Least number of cells of each condition in a group, not negative.
+    min_percentage
+        Least share of each condition in the cells of a group, in percent; None for no such check.
+    check_representation
+        True leaves out groups below these minima, None warns, False checks nothing.
+    group_variance
+        Share of the posterior variance over a group that its distance counts, in (0, 1].
+    """
 
     cell_filter: Any = None
     groups: Any = None
     min_cells: int = 2
     min_percentage: float | None = None
     check_representation: bool | None = None
+    group_variance: float = 0.8
+
+    def __post_init__(self) -> None:
+        _number("min_cells", self.min_cells, least=0)
+        _number("min_percentage", self.min_percentage, least=0, most=100, optional=True)
+        _number("group_variance", self.group_variance, above=0, most=1)
+        if self.check_representation is not None:
+            _flags(check_representation=self.check_representation)
+        if self.check_representation and self.groups is None:
+            msg = "'check_representation' is True but there are no `groups` to check; give some."
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True)
@@ -178,6 +207,7 @@ class OutputSettings:
     compute_mahalanobis: bool = True
     allow_single_condition_variance: bool = False
     progress: bool = True
+    attribution: bool = False
 
     def __post_init__(self) -> None:
         _flags(
@@ -186,6 +216,7 @@ class OutputSettings:
             return_full_results=self.return_full_results,
             compute_mahalanobis=self.compute_mahalanobis,
             progress=self.progress,
+            attribution=self.attribution,
         )
         if not (self.copy or self.inplace or self.return_full_results):
             msg = (
@@ -257,8 +288,72 @@ class DAThresholdSettings:
 
 
 @dataclass(frozen=True)
+class SampleSettings:
+    """How samples are compared, if there are any.
+
+    Parameters
+    ----------
+    donor_col
+        Column of ``obs`` with the donor of each sample, if samples are not donors.
+    paired
+        Whether donors in both conditions are compared with themselves; None for whether most are.
+    covariates
+        Columns of ``obs`` with what else differs between samples.
+    significance
+        ``"donor"`` or ``"cell"``: of whom p-values speak.
+    regions
+        Further groups of cells (cell types) in which expression is compared; only for expression.
+    """
+
+    donor_col: str | None = None
+    paired: bool | None = None
+    covariates: Sequence[str] | None = None
+    significance: str = "donor"
+    regions: Any = None
+
+    def __post_init__(self) -> None:
+        _choice("significance", self.significance, ("donor", "cell"))
+        if isinstance(self.covariates, str):
+            msg = (
+                f"`covariates` must be a list of columns, got the text {self.covariates!r}; write "
+                f"[{self.covariates!r}]."
+            )
+            raise TypeError(msg)
+        if self.paired is not None:
+            _flags(paired=self.paired)
+
+
+@dataclass(frozen=True)
+class DonorAbundanceOptions:
+    """The donor-level test of abundance.
+
+    Parameters
+    ----------
+    fdr_threshold
+        False discovery rate of cells, regions and groups that are called, and size of the global
+        test without which none is, in (0, 1).
+    donor_lfc_threshold
+        Smallest absolute change that is called, natural log, not negative.
+    reference
+        ``"median"`` or names of groups that are taken to be unchanged.
+    """
+
+    fdr_threshold: float = 0.05
+    donor_lfc_threshold: float = 0.0
+    reference: str | Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        _number("fdr_threshold", self.fdr_threshold, above=0, below=1)
+        _number("donor_lfc_threshold", self.donor_lfc_threshold, least=0)
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """What is compared: cells of two conditions, their states and their expression."""
+    """What is compared: cells of two conditions, their states and their expression.
+
+    ``differential_abundance_key`` is the ``result_key`` of a differential-abundance run, whose
+    densities weight the cells of a mean.
+    """
 
     groupby: str
     condition1: str
@@ -267,6 +362,7 @@ class Comparison:
     layer: str | None = None
     genes: Sequence[str] | None = None
     sample_col: str | None = None
+    differential_abundance_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -279,6 +375,7 @@ class ExpressionSettings:
     filter: FilterSettings
     storage: StorageSettings
     output: OutputSettings
+    samples: SampleSettings = field(default_factory=SampleSettings)
 
 
 @dataclass(frozen=True)
@@ -291,6 +388,8 @@ class AbundanceSettings:
     filter: FilterSettings
     storage: StorageSettings
     output: OutputSettings
+    samples: SampleSettings = field(default_factory=SampleSettings)
+    donor: DonorAbundanceOptions = field(default_factory=DonorAbundanceOptions)
 
 
 def _number(

@@ -16,6 +16,7 @@ _Batch = TypeVar("_Batch")
 _Result = TypeVar("_Result")
 
 _limit: ContextVar[int] = ContextVar("kompot_threads", default=-1)
+_single: ContextVar[bool] = ContextVar("kompot_single_threaded_products", default=False)
 
 
 def limit() -> int:
@@ -45,10 +46,17 @@ def single_threaded_products() -> Iterator[None]:
     """Let linear algebra use one thread inside.
 
     The matrices of a fit are thin: a multi-threaded BLAS mostly waits for its threads, and a whole
-    run took a sixth longer with two of them on two free cores.
+    run took a sixth longer with two of them on two free cores. Nested uses cost nothing.
     """
-    with threadpool_limits(1):
+    if _single.get():
         yield
+        return
+    _single.set(True)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        _single.set(False)
 
 
 def map_batches(work: Callable[[_Batch], _Result], batches: Iterable[_Batch]) -> Iterator[_Result]:

@@ -23,7 +23,8 @@ def fingerprint(adata):
     return pickle.dumps(
         [
             adata.X,
-            *(dict(getattr(adata, name)) for name in ("layers", "obsm", "varm", "obsp", "uns")),
+            *(dict(getattr(adata, name)) for name in ("layers", "obsm", "obsp", "uns")),
+            {name: frame.to_dict() for name, frame in adata.varm.items()},
             *(frame.to_dict() for frame in (adata.obs, adata.var)),
             [list(adata.obs.columns), list(adata.var.columns), adata.obs.dtypes.astype(str)],
         ]
@@ -111,16 +112,46 @@ MISTAKES = [
         TypeError,
         r"Unknown arguments: \['sgma'\]. Known arguments: \['adata', 'groupby'",
     ),
-    ({"sample_col": "sample"}, NotImplementedError, "`sample_col` cannot be used yet"),
-    ({"groups": "branch"}, NotImplementedError, "`groups` cannot be used yet"),
-    ({"cell_filter": {"branch": "root"}}, NotImplementedError, "`cell_filter`"),
+    ({"groups": "x"}, ValueError, r"`groups`: Column 'x' not found.*\['condition'"),
+    ({"groups": "pseudotime"}, ValueError, "column 'pseudotime'.*is numeric"),
+    ({"groups": {"branch": "x"}}, ValueError, "no cell has the value 'x' in column 'branch'"),
+    ({"groups": []}, ValueError, "`groups` is empty"),
+    ({"groups": np.ones(7, bool)}, ValueError, "`groups` has 7 values for 600 cells"),
+    ({"groups": 3.5}, TypeError, "`groups` cannot be float"),
+    ({"cell_filter": {"x": 1}}, ValueError, "`cell_filter`: Column 'x' not found"),
+    ({"cell_filter": "root"}, ValueError, "names the group 'root'; give `groups`"),
+    (
+        {"cell_filter": "x", "groups": "branch"},
+        ValueError,
+        "'x' is none of the groups.*'branch_1'",
+    ),
+    (
+        {"cell_filter": {"condition": "treated"}},
+        ValueError,
+        r"'treated'.*has 0 cell\(s\) left after `cell_filter` or `check_representation`",
+    ),
+    (
+        {"groups": "branch", "min_cells": 1000, "check_representation": True},
+        ValueError,
+        r"has 0 cell\(s\) left after",
+    ),
+    ({"check_representation": True}, ValueError, "'check_representation' is True but there are no"),
+    ({"check_representation": "yes"}, TypeError, "'check_representation' must be True or False"),
+    ({"min_cells": -1}, ValueError, "'min_cells' must be finite and at least 0"),
+    ({"min_cells": "5"}, TypeError, "'min_cells' must be a number, got '5'"),
+    ({"min_percentage": 101}, ValueError, "'min_percentage' must be.*at most 100"),
+    ({"group_variance": 0}, ValueError, "'group_variance' must be finite and greater than 0"),
+    ({"group_variance": 1.1}, ValueError, "'group_variance' must be"),
+    ({"attribution": 1}, TypeError, "'attribution' must be True or False"),
+    (
+        {"differential_abundance_key": "kompot_da"},
+        ValueError,
+        r"\['kompot_da_control_log_density', 'kompot_da_treated_log_density'\] not found",
+    ),
     ({"jit_compile": True}, NotImplementedError, "`jit_compile`"),
     ({"disk_storage_dir": "/tmp"}, NotImplementedError, "`disk_storage_dir`"),
     ({"store_arrays_on_disk": True}, NotImplementedError, "`store_arrays_on_disk`"),
-    ({"check_representation": True}, NotImplementedError, "`check_representation`"),
-    ({"min_cells": 5}, NotImplementedError, "`min_cells`"),
-    ({"min_percentage": 1.0}, NotImplementedError, "`min_percentage`"),
-    ({"allow_single_condition_variance": True}, NotImplementedError, "`allow_single_condition"),
+    ({"allow_single_condition_variance": True}, ValueError, "give `sample_col`, too"),
 ]
 
 
@@ -214,14 +245,17 @@ def test_labels_of_any_type(adata, kind):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, ValueError])
-@pytest.mark.parametrize("place", ["layers", "obsp", "var", "uns"])
+@pytest.mark.parametrize("place", ["layers", "obsp", "varm", "var", "uns"])
 def test_interrupted_writing_leaves_nothing(adata, monkeypatch, error, place):
     """Whatever fails while results are written, what was there before is put back."""
-    compute_differential_expression(adata, **DEFAULTS, progress=False, null_genes=20)
+    compute_differential_expression(
+        adata, **DEFAULTS, progress=False, null_genes=20, groups="branch"
+    )
     before = fingerprint(adata)
     target = {
         "layers": "anndata._core.aligned_mapping.Layers.__setitem__",
         "obsp": "anndata._core.aligned_mapping.PairwiseArrays.__setitem__",
+        "varm": "anndata._core.aligned_mapping.AxisArrays.__setitem__",
         "var": "pandas.DataFrame.assign",
         "uns": "anndata.AnnData.uns",
     }[place]
@@ -232,6 +266,7 @@ def test_interrupted_writing_leaves_nothing(adata, monkeypatch, error, place):
         raise error
 
     options = {"store_posterior_covariance": True, "sigma": 2.0, "overwrite": True}
+    options["groups"] = "branch"
     with monkeypatch.context() as patch:
         if place == "uns":
             patch.setattr(module, "uns_entries", fail)

@@ -6,6 +6,7 @@ from threadpoolctl import threadpool_info
 from kompot.anndata import compute_differential_expression
 from kompot.cli import differential_expression as module
 from kompot.cli.files import read_data, write_data
+from kompot.records.tables import get_table
 
 MEAN_LFC = "kompot_de_control_to_treated_mean_lfc"
 
@@ -54,6 +55,49 @@ def test_table_begins_with_the_largest_distance(
     pd.testing.assert_frame_equal(table, wanted, check_names=False)
     listed = [line.split()[0] for line in out.splitlines()[3:13]]
     assert listed == list(wanted.index[:10])
+
+
+def test_group_table_lists_each_group(de, cells, cells_file, tmp_path):
+    path, output = tmp_path / "groups.csv", tmp_path / "out.h5ad"
+    options = ["--groups", "branch", "--group-table", path, "--store-additional-stats"]
+    code, out, err = de(cells_file, "-o", output, "--no-progress", *options)
+    assert code == 0, err
+    assert f"wrote {path}" in err
+    found = pd.read_csv(path)
+    wanted = get_table(read_data(output), group=True)
+    pd.testing.assert_frame_equal(
+        found.set_index("gene"), wanted.astype({"group": str}), check_dtype=False
+    )
+    lines = out[out.index("leading genes") :].splitlines()[1:]
+    assert [line.split()[0] for line in lines] == ["root", "branch_1", "branch_2"]
+    for line, name in zip(lines, ("root", "branch_1", "branch_2"), strict=True):
+        table = wanted[wanted["group"] == name]
+        assert line.split()[1] == str(table["is_de"].sum())
+        assert line.split()[2] == table.index[0]
+
+
+def test_table_is_the_one_of_the_stored_run(de, cells_file, tmp_path):
+    path, output = tmp_path / "genes.tsv", tmp_path / "out.h5ad"
+    code, _, err = de(cells_file, "-o", output, "-t", path, "--store-additional-stats", "-q")
+    assert code == 0, err
+    table = pd.read_csv(path, sep="\t", index_col="gene")
+    pd.testing.assert_frame_equal(table, get_table(read_data(output)))
+
+
+def test_group_table_needs_groups(de, cells_file, tmp_path):
+    code, _, err = de(cells_file, "--group-table", tmp_path / "groups.csv")
+    assert code == 2
+    assert "give --groups" in err
+
+
+def test_cells_can_be_left_out(de, cells, cells_file, tmp_path):
+    output = tmp_path / "out.h5ad"
+    options = ["--cell-filter", '{"branch": "root"}', "--groups", "branch", "-q"]
+    code, _, err = de(cells_file, "-o", output, *options)
+    assert code == 0, err
+    found = read_data(output)
+    layer = found.layers["kompot_de_control_to_treated_fold_change"]
+    np.testing.assert_array_equal(np.isnan(layer).all(axis=1), cells.obs["branch"] == "root")
 
 
 def test_progress_is_on_stderr_and_quiet_means_quiet(de, cells_file, tmp_path):
@@ -106,10 +150,16 @@ def test_missing_column_is_an_error_with_the_message(shell, cells_file, tmp_path
     assert not output.exists()
 
 
+def test_samples_are_compared(de, cells_file, tmp_path):
+    code, _, err = de(cells_file, "-t", tmp_path / "t.csv", "--sample-col", "donor")
+    assert code == 0, err
+    assert "donor_region" in (tmp_path / "t.csv").read_text().splitlines()[0]
+
+
 def test_option_that_is_not_available_yet_is_refused(de, cells_file, tmp_path):
-    code, _, err = de(cells_file, "-t", tmp_path / "t.csv", "--sample-col", "sample")
+    code, _, err = de(cells_file, "-t", tmp_path / "t.csv", "--jit-compile")
     assert code == 1
-    assert "`sample_col` cannot be used yet" in err
+    assert "`jit_compile` cannot be used yet" in err
 
 
 @pytest.mark.parametrize(

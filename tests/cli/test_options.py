@@ -16,7 +16,9 @@ PARAMETERS = {
     for name, parameter in inspect.signature(compute_differential_expression).parameters.items()
     if parameter.kind is not parameter.VAR_KEYWORD
 }
-OF_THE_COMMAND = {"input", "output", "table_output", "threads", "quiet", "verbose"}
+OF_THE_COMMAND = {
+    *("input", "output", "table_output", "group_table", "threads", "quiet", "verbose"),
+}
 
 
 def parsed(*args):

@@ -3,7 +3,7 @@ import pytest
 
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.features import fit_features
-from kompot.gp.halves import HALF_NEIGHBORS, sampling_covariance, score_differences
+from kompot.gp.halves import HALF_NEIGHBORS, half_sample_covariance, score_differences
 from kompot.gp.kernels import make_kernel
 from kompot.gp.laplace import DensityPosterior, fit_density
 from kompot.gp.neighbors import find_neighborhoods
@@ -85,7 +85,7 @@ def test_covariance_is_the_move_of_the_maximum(rng):
     posterior = fit_density(features, states, likelihood, likelihood.mean_log_density())
     u = differences(features, states, posterior=posterior)
     hessian = posterior.factor @ posterior.factor.T
-    covariance = sampling_covariance(posterior, u)
+    covariance = half_sample_covariance(posterior, u)
     np.testing.assert_allclose(hessian @ covariance @ hessian, u.T @ u, rtol=1e-6, atol=1e-6)
 
 

@@ -247,28 +247,6 @@ def test_predictors_that_cannot_be_used_are_refused(conditions):
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        {"condition1_sample_indices": np.zeros(300)},
-        {"condition2_sample_indices": np.zeros(200)},
-        {"sample_estimator_ls": 3.0},
-        {"allow_single_condition_variance": True},
-    ],
-)
-def test_variance_between_samples_is_not_there_yet(conditions, options):
-    with pytest.raises(NotImplementedError, match="between samples"):
-        DifferentialAbundance().fit(*conditions, **options)
-
-
-@pytest.mark.parametrize(
-    "options", [{"use_sample_variance": True}, {"variance_predictor1": Plain()}]
-)
-def test_sample_parameters_of_the_model_are_refused(conditions, options):
-    with pytest.raises(NotImplementedError, match="between samples"):
-        DifferentialAbundance(**options).fit(*conditions)
-
-
-@pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"eps": -1.0}, "`eps` must be"),

@@ -1,6 +1,7 @@
 import pytest
 
-from kompot.records.fields import AbundanceFields, ExpressionFields, clean_name
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import AbundanceFields, clean_name
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,8 @@ def test_labels_are_cleaned_as_documented(label, name):
 def test_expression_names_are_the_documented_ones():
     fields = ExpressionFields("R", "A 1", "B")
     assert {field.location: field.name for field in fields if field.type == "is_de"} == {
-        "var": "R_A_1_to_B_is_de"
+        "var": "R_A_1_to_B_is_de",
+        "varm": "R_A_1_to_B_is_de_groups",
     }
     assert [(field.location, field.name, field.type) for field in fields] == [
         ("var", "R_A_1_to_B_mean_lfc", "mean_log_fold_change"),
@@ -32,6 +34,19 @@ def test_expression_names_are_the_documented_ones():
         ("var", "R_A_1_to_B_mahalanobis_local_fdr", "mahalanobis_local_fdr"),
         ("var", "R_A_1_to_B_mahalanobis_tail_fdr", "mahalanobis_tail_fdr"),
         ("var", "R_A_1_to_B_is_de", "is_de"),
+        ("var", "R_A_1_to_B_weighted_mean_lfc", "weighted_mean_log_fold_change"),
+        ("var", "R_A_1_to_B_composition_change", "composition_change"),
+        ("var", "R_A_1_to_B_expression_change", "expression_change"),
+        ("varm", "R_A_1_to_B_mean_lfc_groups", "mean_log_fold_change"),
+        ("varm", "R_A_1_to_B_mahalanobis_groups", "mahalanobis"),
+        ("varm", "R_A_1_to_B_ptp_groups", "ptp"),
+        ("varm", "R_A_1_to_B_mahalanobis_pvalue_groups", "pvalue"),
+        ("varm", "R_A_1_to_B_mahalanobis_local_fdr_groups", "local_fdr"),
+        ("varm", "R_A_1_to_B_mahalanobis_tail_fdr_groups", "tail_fdr"),
+        ("varm", "R_A_1_to_B_is_de_groups", "is_de"),
+        ("varm", "R_A_1_to_B_weighted_mean_lfc_groups", "weighted_mean_log_fold_change"),
+        ("varm", "R_A_1_to_B_composition_change_groups", "composition_change"),
+        ("varm", "R_A_1_to_B_expression_change_groups", "expression_change"),
         ("layers", "R_A_1_imputed", "imputed"),
         ("layers", "R_B_imputed", "imputed"),
         ("layers", "R_A_1_to_B_fold_change", "fold_change"),
@@ -40,6 +55,19 @@ def test_expression_names_are_the_documented_ones():
         ("obs", "R_B_std", "std"),
         ("obsp", "R_A_1_to_B_posterior_covariance", "covariance"),
     ]
+
+
+def test_samples_change_the_names_that_they_should():
+    fields = ExpressionFields("R", "A", "B", with_samples=True, donor_level=True)
+    found = {(field.location, field.name): field.type for field in fields}
+    assert found["var", "R_A_to_B_mahalanobis_sample_var"] == "mahalanobis"
+    assert found["var", "R_A_to_B_is_de_sample_var"] == "is_de"
+    assert found["var", "R_A_to_B_mean_lfc"] == "mean_log_fold_change"
+    assert found["varm", "R_A_to_B_mahalanobis_sample_var_groups"] == "mahalanobis"
+    assert found["var", "R_A_to_B_donor_region"] == "donor_region"
+    assert found["layers", "R_A_std"] == "std_with_sample_var"
+    assert found["layers", "R_A_to_B_fold_change_zscores_sample_var"] == "fold_change_zscores"
+    assert all("cell level" not in f.description for f in fields if f.type == "is_de")
 
 
 def test_abundance_names_are_the_documented_ones():

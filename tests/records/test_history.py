@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from kompot.records.fields import ExpressionFields
+from kompot.records.expression_fields import ExpressionFields
 from kompot.records.history import appended_history, environment, read_history
 
 FIELDS = ExpressionFields("R", "A", "B")

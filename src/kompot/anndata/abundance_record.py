@@ -1,8 +1,9 @@
 """The record that a differential-abundance run leaves in ``uns``."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
+from kompot.anndata.recorded_parameters import recorded_parameters
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.records.fields import AbundanceFields, Field
 from kompot.records.history import environment, field_mapping
@@ -37,38 +38,11 @@ def abundance_record(
         "field_mapping": field_mapping(wanted),
         "uses_sample_variance": False,
         "has_groups": settings.filter.groups is not None,
-        "params": _parameters(settings),
+        "params": recorded_parameters(settings),
         "numerics": _numerics(model, landmarks_source, seconds),
         "environment": made,
         "kompot_version": made["package_versions"]["kompot"],
     }
-
-
-def _parameters(settings: AbundanceSettings) -> dict[str, Any]:
-    """Parameters by kind; of arrays only whether they were given."""
-    plain = replace(
-        settings,
-        gp=replace(settings.gp, landmarks=None),
-        filter=replace(
-            settings.filter,
-            groups=_described(settings.filter.groups),
-            cell_filter=_described(settings.filter.cell_filter),
-        ),
-    )
-    parameters = asdict(plain)
-    parameters["gp"]["landmarks"] = settings.gp.landmarks is not None
-    return parameters.pop("comparison") | parameters
-
-
-def _described(choice: Any) -> Any:
-    """A choice of cells that JSON can hold, or the name of its type."""
-    if choice is None or isinstance(choice, str | bool | int | float):
-        return choice
-    if isinstance(choice, dict):
-        return {str(key): _described(value) for key, value in choice.items()}
-    if isinstance(choice, list | tuple):
-        return [_described(value) for value in choice]
-    return f"<{type(choice).__name__}>"
 
 
 def _numerics(model: DifferentialAbundance, source: str, seconds: float) -> dict[str, Any]:

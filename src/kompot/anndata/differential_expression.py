@@ -6,6 +6,7 @@ from typing import Any
 from anndata import AnnData
 from numpy.typing import ArrayLike
 
+from kompot import threads
 from kompot.anndata.expression_run import run_expression
 from kompot.anndata.later import refuse_unknown
 from kompot.settings import (
@@ -15,6 +16,7 @@ from kompot.settings import (
     FilterSettings,
     GPSettings,
     OutputSettings,
+    SampleSettings,
     StorageSettings,
 )
 
@@ -62,10 +64,18 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     fdr_threshold: float = FDRSettings.threshold,
     store_additional_stats: bool = StorageSettings.store_additional_stats,
     *,
+    donor_col: str | None = SampleSettings.donor_col,
+    paired: bool | None = SampleSettings.paired,
+    covariates: Sequence[str] | None = SampleSettings.covariates,
+    significance: str = SampleSettings.significance,
+    regions: Any = SampleSettings.regions,
     layers: str = StorageSettings.layers,
     kernel: str = GPSettings.kernel,
     tol: float = GPSettings.tol,
     param_scheme: str = GPSettings.param_scheme,
+    group_variance: float = FilterSettings.group_variance,
+    differential_abundance_key: str | None = Comparison.differential_abundance_key,
+    attribution: bool = OutputSettings.attribution,
     **function_kwargs: Any,
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     r"""Find the genes whose expression differs between two conditions as a function of cell state.
@@ -73,7 +83,15 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     Expression in each condition is a Gaussian process over cell states. The fold change of a gene
     is the difference of the two functions; its Mahalanobis distance measures the whole difference
     in units of its uncertainty, and shuffled genes tell which distances arise by chance.
-    The significance is *cell-level*: it speaks of these cells, not of other donors.
+    That significance is *cell-level*: it speaks of these cells, not of other donors.
+
+    With ``sample_col`` samples are the replicates, and significance speaks of *new donors*: means
+    of samples in regions of several scales, adjusted for cell state, are compared in a linear
+    model whose error is the variance between samples
+    (:func:`kompot.models.donor_expression.donor_expression`). Genes are called by their
+    Benjamini-Hochberg rate. Three or more samples per condition are advisable, two are
+    exploratory. Distances and standard deviations then allow for the variance between samples;
+    they describe, genes are called without them.
 
     Parameters
     ----------
@@ -98,7 +116,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Cell states to use as landmarks, ``(n_landmarks, n_dims)``; else those stored by an earlier
         run of this ``result_key``, of ``kompot_de`` or ``kompot_da``; else they are drawn.
     sample_col
-        Column of ``adata.obs`` with the biological samples. Not available yet.
+        Column of ``adata.obs`` with the biological samples (donors, mice), the replicates.
     sigma
         Noise standard deviation of the model, natural log.
     ls
@@ -120,8 +138,23 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     max_memory_ratio
         Share of the available memory that the layers may take; a run that would exceed it is
         refused before computing.
-    cell_filter, groups, min_cells, min_percentage, check_representation
-        Not available yet.
+    cell_filter
+        Cells to leave out, one or a list of: ``{column: value or values, ...}`` for those that
+        fulfil all, the name of one of the ``groups``, a boolean mask or positions; or what
+        :func:`check_underrepresentation` returned. Cells that match any take no part in anything,
+        and have no values (NaN) in layers and ``obs``.
+    groups
+        Groups of cells in which genes are scored as well, by the fit of all cells: a column of
+        ``adata.obs``, ``{column: value or values, ...}``, ``{name: filter}``, a list of filters, a
+        Series or array with one label or truth value per cell, a boolean matrix
+        ``(n_groups, n_cells)``, or a list of such vectors. They may overlap.
+    min_cells
+        Least number of cells of each condition in each group.
+    min_percentage
+        Least share of each condition in percent of all cells of the group; None for no such check.
+    check_representation
+        Groups with fewer cells of a condition: None warns, True leaves out their cells like
+        ``cell_filter``, False does not check.
     copy
         Return a copy of the data with the results and leave ``adata`` as it is.
     inplace
@@ -137,7 +170,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     store_posterior_covariance
         Keep the covariance of the fold change between all cells, ``(n_cells, n_cells)``.
     allow_single_condition_variance
-        Not available yet.
+        Whether one condition may have a single sample, as far as its variance is concerned (only
+        with ``significance="cell"``).
     progress
         Show progress bars.
     null_genes
@@ -149,6 +183,18 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Genes whose local false discovery rate is lower are called (``is_de``).
     store_additional_stats
         Also store p-values, tail FDR, tail probability and the layer of z-scores.
+    donor_col
+        Column with the donor of each sample, if ``sample_col`` does not name donors.
+    paired
+        Whether donors in both conditions are compared with themselves; None for whether most are.
+    covariates
+        Columns with what else differs between samples, constant within each: numbers count as
+        numbers, text as levels.
+    significance
+        With samples, ``"donor"`` as above, or ``"cell"``: from shuffled genes and about these
+        cells only.
+    regions
+        Cell types or other groups, as ``groups``, in which samples are compared as well.
     layers
         ``"dense"`` stores imputed expression and fold change of every cell (float32);
         ``"none"`` stores none of them.
@@ -160,6 +206,17 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     param_scheme
         From which cells the length scale is estimated: ``"condition1"``, ``"condition2"``,
         ``"pooled"`` or ``"symmetric"`` (exchanging the conditions then only changes signs).
+    group_variance
+        Share of the posterior variance over a group's cells that its distance counts, in (0, 1].
+        Less is more local; at 1 the distance of every group is the global one.
+    differential_abundance_key
+        ``result_key`` of a run of :func:`compute_differential_abundance` with the same conditions:
+        also give the mean fold change weighted by its densities,
+        :func:`compute_weighted_mean_fold_change`.
+    attribution
+        Also split the change of each gene's mean smoothed expression, from the cells of
+        condition 1 to those of condition 2, into ``composition_change`` (cells moved between
+        states) and ``expression_change`` (states express differently), which add up to it.
     **function_kwargs
         None beyond the above; an unknown name is refused.
 
@@ -169,7 +226,13 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     ``copy`` both, in a tuple) of
 
     * ``table``: one row for each gene with ``mean_lfc`` (natural log), ``pvalue``, ``local_fdr``,
-      ``tail_fdr``, ``is_de``, ``mahalanobis``, ``ptp``;
+      ``tail_fdr``, ``is_de``, ``mahalanobis``, ``ptp``, and what was asked for of
+      ``weighted_mean_lfc``, ``composition_change`` and ``expression_change`` (natural log);
+    * with ``groups``: ``group_names``, ``group_mean_log_fold_change`` and
+      ``group_mahalanobis_distances``, ``(n_genes, n_groups)``, and ``groups``, the tables of all
+      groups one after the other with the column ``group``;
+    * with ``sample_col``: ``donor_region`` and ``donor_lfc`` in the tables, and ``donor_test``, the
+      :class:`kompot.models.donor_expression.DonorExpression`;
     * ``model``: the fitted :class:`kompot.DifferentialExpression`;
     * ``landmarks``: ``(rank, n_dims)``;
     * ``field_names``: names of the stored fields by role.
@@ -192,11 +255,36 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     in ``uns["kompot_de"]``. With ``store_additional_stats`` also ``var`` R_A_to_B_ptp,
     R_A_to_B_mahalanobis_pvalue, R_A_to_B_mahalanobis_tail_fdr and the layer
     R_A_to_B_fold_change_zscores; with ``store_posterior_covariance``
-    ``obsp`` R_A_to_B_posterior_covariance. Nothing is written before all is computed.
+    ``obsp`` R_A_to_B_posterior_covariance; with ``differential_abundance_key`` ``var``
+    R_A_to_B_weighted_mean_lfc; with ``attribution`` ``var`` R_A_to_B_composition_change and
+    R_A_to_B_expression_change. With ``groups``, for every field of ``var`` also a table of genes by
+    groups in ``varm``, of the same name followed by ``_groups``. Nothing is written before all is
+    computed.
+
+    With ``sample_col`` the names of what allows for samples end in ``_sample_var`` (mahalanobis,
+    its significance, is_de, ptp, z-scores), R_A_std and R_B_std are layers, and ``var`` also holds
+    R_A_to_B_donor_pvalue, R_A_to_B_donor_fdr, R_A_to_B_donor_region (where the evidence is
+    strongest) and R_A_to_B_donor_lfc (the change there). A group is tested by its own means of
+    samples, with Benjamini-Hochberg rates of its own.
+
+    A group is scored over its cells of both conditions: mean fold changes are exact, and its
+    distance measures the fold change in the directions that lead its posterior variance over these
+    cells (:func:`kompot.stats.group_distance.group_directions`). Shuffled genes are measured in the
+    same directions, so that p-values and false discovery rates are each group's own (and
+    cell-level). A group without such cells has NaN in every table, and False in ``is_de``.
     """
     refuse_unknown(function_kwargs, compute_differential_expression)
     settings = ExpressionSettings(
-        Comparison(groupby, condition1, condition2, obsm_key, layer, genes, sample_col),
+        Comparison(
+            groupby,
+            condition1,
+            condition2,
+            obsm_key,
+            layer,
+            genes,
+            sample_col,
+            differential_abundance_key,
+        ),
         GPSettings(
             sigma=sigma,
             ls=ls,
@@ -212,7 +300,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             param_scheme=param_scheme,
         ),
         FDRSettings(null_genes, null_seed, fdr_threshold),
-        FilterSettings(cell_filter, groups, min_cells, min_percentage, check_representation),
+        FilterSettings(
+            cell_filter, groups, min_cells, min_percentage, check_representation, group_variance
+        ),
         StorageSettings(
             result_key=result_key,
             overwrite=overwrite,
@@ -231,6 +321,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             compute_mahalanobis=compute_mahalanobis,
             allow_single_condition_variance=allow_single_condition_variance,
             progress=progress,
+            attribution=attribution,
         ),
+        SampleSettings(donor_col, paired, covariates, significance, regions),
     )
-    return run_expression(adata, settings)
+    with threads.single_threaded_products():
+        return run_expression(adata, settings)

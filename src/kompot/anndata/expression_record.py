@@ -1,10 +1,13 @@
 """The record that a differential-expression run leaves in ``uns``."""
 
-from dataclasses import asdict, replace
 from typing import Any
 
+from kompot.anndata.expression_groups import groups_summary
+from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_results import ExpressionResult
-from kompot.records.fields import ExpressionFields, Field
+from kompot.anndata.recorded_parameters import recorded_parameters
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import Field
 from kompot.records.history import environment, field_mapping
 from kompot.settings import ExpressionSettings, FDRSettings
 
@@ -15,13 +18,13 @@ def expression_record(
     result: ExpressionResult,
     fields: ExpressionFields,
     wanted: list[Field],
+    inputs: ExpressionInputs,
     settings: ExpressionSettings,
     *,
-    landmarks_source: str,
     seconds: float,
 ) -> dict[str, Any]:
     """What was run, with which parameters and numerics, and which fields it wrote."""
-    names = {field.role: field.name for field in wanted}
+    names, choice = {field.role: field.name for field in wanted}, inputs.choice
     made = environment()
     fdr_roles = ("pvalue", "local_fdr", "tail_fdr")
     fdr_keys = {f"{role}_key": names.get(f"mahalanobis_{role}_key") for role in fdr_roles}
@@ -30,7 +33,7 @@ def expression_record(
         "function": "compute_differential_expression",
         "result_key": fields.key,
         "analysis_type": "de",
-        "inference_level": "cell",
+        "inference_level": "cell" if result.donors is None else "donor",
         "lfc_key": fields.mean_lfc.name,
         "mahalanobis_key": names.get("mahalanobis_key"),
         "ptp_key": names.get("ptp_key"),
@@ -43,10 +46,14 @@ def expression_record(
         },
         "field_names": names,
         "field_mapping": field_mapping(wanted),
-        "uses_sample_variance": False,
-        "has_groups": False,
-        "params": _parameters(settings),
-        "numerics": _numerics(result, landmarks_source, seconds),
+        "uses_sample_variance": inputs.samples is not None,
+        **_samples(result, inputs),
+        "underrepresentation": choice.underrepresented,
+        "auto_filtered": choice.auto_filtered,
+        "n_excluded": 0 if choice.excluded is None else int(choice.excluded.sum()),
+        **_groups(wanted, inputs, settings),
+        "params": recorded_parameters(settings),
+        "numerics": _numerics(result, inputs.landmarks_source, seconds),
         "environment": made,
         "kompot_version": made["package_versions"]["kompot"],
     }
@@ -67,11 +74,59 @@ def _fdr_results(result: ExpressionResult, fdr: FDRSettings) -> dict[str, Any] |
     }
 
 
-def _parameters(settings: ExpressionSettings) -> dict[str, Any]:
-    """Parameters by kind; of landmarks only whether they were given."""
-    parameters = asdict(replace(settings, gp=replace(settings.gp, landmarks=None)))
-    parameters["gp"]["landmarks"] = settings.gp.landmarks is not None
-    return parameters.pop("comparison") | parameters
+def _groups(
+    wanted: list[Field], inputs: ExpressionInputs, settings: ExpressionSettings
+) -> dict[str, Any]:
+    """Names, sizes and tables of the groups."""
+    groups = inputs.choice.groups
+    if groups is None:
+        return {"has_groups": False}
+    comparison = settings.comparison
+    conditions = (comparison.condition1, comparison.condition2)
+    return {
+        "has_groups": True,
+        "subset_names": list(groups),
+        "groups_summary": groups_summary(groups, inputs.cells, conditions),
+        "varm_keys": {field.role: field.name for field in wanted if field.location == "varm"},
+    }
+
+
+def _samples(result: ExpressionResult, inputs: ExpressionInputs) -> dict[str, Any]:
+    """Which samples there are, how they were compared and what that rested on."""
+    if inputs.samples is None:
+        return {}
+    found, donors = inputs.samples.samples, result.donors
+    samples = {
+        "names": list(found.names),
+        "condition": found.condition.tolist(),
+        "n_cells": found.n_cells.tolist(),
+    }
+    if donors is None:
+        return {"samples": samples}
+    regions = [
+        {
+            "name": region.name,
+            "level": region.level,
+            "status": region.status,
+            "n_cells": region.n_cells,
+            "n_samples": int(region.taking_part.sum()),
+            "degrees_of_freedom": region.degrees_of_freedom,
+            "overlap_cost": region.overlap_cost if region.overlap_cost >= 0 else None,
+        }
+        for region in donors.regions
+    ]
+    return {
+        "samples": samples,
+        "donor_test": {
+            "columns": list(donors.design.columns),
+            "degrees_of_freedom": donors.degrees_of_freedom,
+            "exploratory": donors.exploratory,
+            "n_tested": donors.n_tested,
+            "usable_share": donors.usable_share,
+            "ridges": list(donors.ridges),
+            "regions": regions,
+        },
+    }
 
 
 def _numerics(result: ExpressionResult, source: str, seconds: float) -> dict[str, Any]:

@@ -1,26 +1,34 @@
-"""What a fitted comparison says about each gene and each cell, ready to be written."""
+"""What a fitted comparison says about each gene, ready to be written."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot import threads
-from kompot.anndata.chunks import ExpressionRows
-from kompot.anndata.inputs import Cells, read_states
-from kompot.anndata.writing import spread_columns, spread_genes
-from kompot.gp.linalg import row_slices
+from kompot.anndata.expression_inputs import ExpressionInputs
+from kompot.anndata.writing import spread_genes
 from kompot.models.differential_expression import DifferentialExpression
-from kompot.progress import bar
-from kompot.records.fields import ExpressionFields, Field
-from kompot.settings import ExpressionSettings, FDRSettings, OutputSettings, StorageSettings
+from kompot.models.group_scores import score_groups
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import Field
+from kompot.settings import ExpressionSettings
 from kompot.stats.fdr import significance
-from kompot.stats.fold_change import fold_change_zscores
 
-__all__ = ["ExpressionResult", "cell_values", "gene_table", "gene_values", "stored_fields"]
+if TYPE_CHECKING:
+    from kompot.models.donor_expression import DonorExpression
+
+__all__ = [
+    "ExpressionResult",
+    "cell_significance",
+    "donor_significance",
+    "gene_table",
+    "gene_values",
+    "stored_fields",
+    "table_columns",
+]
 
 Array = NDArray[np.float64]
 
@@ -35,74 +43,104 @@ class ExpressionResult:
         The fitted model.
     table
         One row for each gene.
-    expression
-        What was read.
+    groups
+        The same for each group of cells, by name; None if there are no groups.
+    donors
+        The comparison of samples; None without.
     """
 
     model: DifferentialExpression
     table: pd.DataFrame
-    expression: ExpressionRows
+    groups: dict[str, pd.DataFrame] | None
+    donors: "DonorExpression | None" = None
 
 
 def gene_table(
     model: DifferentialExpression,
-    genes: pd.Index,
-    fdr: FDRSettings,
-    *,
-    compute_mahalanobis: bool,
+    inputs: ExpressionInputs,
+    settings: ExpressionSettings,
+    donors: "DonorExpression | None",
 ) -> pd.DataFrame:
-    """Scores of each gene.
+    """Scores of each gene over all cells compared.
 
-    Columns ``mean_lfc``; with null genes ``pvalue``, ``local_fdr``, ``tail_fdr``, ``is_de``; with
-    distances ``mahalanobis`` and ``ptp``. Natural log.
+    Columns ``mean_lfc``; with samples or null genes ``pvalue``, ``local_fdr``, ``tail_fdr``,
+    ``is_de``; with samples ``donor_region`` and ``donor_lfc``; with distances ``mahalanobis`` and
+    ``ptp``; if asked for ``weighted_mean_lfc``, ``composition_change`` and ``expression_change``.
+    Natural log.
     """
-    if not compute_mahalanobis:
-        return pd.DataFrame({"mean_lfc": model.mean_fold_change()}, index=genes)
-    scores = model.score()
-    table = pd.DataFrame({"mean_lfc": scores.mean_lfc}, index=genes)
-    null = model.null_distances()
-    if len(null):
-        found = significance(scores.mahalanobis, null, fdr.threshold)
-        table = table.assign(
-            pvalue=found.p_value,
-            local_fdr=found.local_fdr,
-            tail_fdr=found.tail_fdr,
-            is_de=found.is_de,
-        )
-    return table.assign(mahalanobis=scores.mahalanobis, ptp=scores.ptp)
+    table = pd.DataFrame({"mean_lfc": model.mean_fold_change()}, index=inputs.gene_names)
+    if donors is not None:
+        table = table.assign(**donor_significance(donors, settings.fdr.threshold))
+    if settings.output.compute_mahalanobis:
+        scores, null = model.score(), model.null_distances()
+        if len(null):
+            found = cell_significance(scores.mahalanobis, null, settings.fdr.threshold)
+            table = table.assign(**found)
+        table = table.assign(mahalanobis=scores.mahalanobis, ptp=scores.ptp)
+    if inputs.abundance_change is None and not settings.output.attribution:
+        return table
+    cells = inputs.cells
+    everything = np.ones(len(cells.rows), dtype=bool)
+    (means,) = score_groups(
+        model,
+        cells.states,
+        cells.condition,
+        [everything],
+        abundance_change=inputs.abundance_change,
+        distances=False,
+    )
+    if means.weighted_mean_lfc is not None:
+        table["weighted_mean_lfc"] = means.weighted_mean_lfc
+    if settings.output.attribution:
+        table["composition_change"] = means.composition
+        table["expression_change"] = means.expression
+    return table
 
 
-def stored_fields(
-    fields: ExpressionFields, fdr: bool, output: OutputSettings, storage: StorageSettings
-) -> list[Field]:
-    """The fields that a run with these options writes."""
-    extra = storage.store_additional_stats
-    distances = output.compute_mahalanobis
-    dense = storage.layers == "dense"
-    wanted = [
-        (fields.mean_lfc, True),
-        (fields.mahalanobis, distances),
-        (fields.local_fdr, fdr),
-        (fields.is_de, fdr),
-        (fields.pvalue, fdr and extra),
-        (fields.tail_fdr, fdr and extra),
-        (fields.ptp, distances and extra),
-        (fields.imputed1, dense),
-        (fields.imputed2, dense),
-        (fields.fold_change, dense),
-        (fields.zscores, dense and extra),
-        (fields.std1, True),
-        (fields.std2, True),
-        (fields.covariance, storage.store_posterior_covariance),
-    ]
-    return [field for field, is_written in wanted if is_written]
+def cell_significance(distance: Array, null: Array, threshold: float) -> dict[str, NDArray[Any]]:
+    """Significance of distances judged against those of shuffled genes.
+
+    Parameters
+    ----------
+    distance
+        Distances, ``(n_genes,)``; all of them NaN if there is nothing to judge.
+    null
+        Distances of the shuffled genes, ``(n_null,)``.
+    threshold
+        Local false discovery rate below which genes are called.
+
+    Returns
+    -------
+    ``pvalue``, ``local_fdr``, ``tail_fdr`` and ``is_de``, ``(n_genes,)`` each.
+    """
+    if np.isnan(distance).all():
+        missing = np.full(len(distance), np.nan)
+        rates = dict.fromkeys(("pvalue", "local_fdr", "tail_fdr"), missing)
+        return rates | {"is_de": np.zeros(len(distance), dtype=bool)}
+    found = significance(distance, null, threshold)
+    return {
+        "pvalue": found.p_value,
+        "local_fdr": found.local_fdr,
+        "tail_fdr": found.tail_fdr,
+        "is_de": found.is_de,
+    }
 
 
-def gene_values(
-    adata: AnnData, fields: ExpressionFields, wanted: list[Field], result: ExpressionResult
-) -> dict[Field, NDArray[Any]]:
-    """Columns of ``var``."""
-    columns = {
+def donor_significance(donors: "DonorExpression", threshold: float) -> dict[str, NDArray[Any]]:
+    """Significance of each gene for new donors, called by the tail rate; see ``gene_table``."""
+    return {
+        "pvalue": donors.p,
+        "local_fdr": donors.local_fdr,
+        "tail_fdr": donors.fdr,
+        "is_de": donors.fdr < threshold,
+        "donor_region": donors.strongest_names,
+        "donor_lfc": np.where(np.isnan(donors.p), np.nan, donors.effect),
+    }
+
+
+def table_columns(fields: ExpressionFields) -> dict[Field, str]:
+    """The column of the gene table that each field of ``var`` holds."""
+    return {
         fields.mean_lfc: "mean_lfc",
         fields.mahalanobis: "mahalanobis",
         fields.local_fdr: "local_fdr",
@@ -110,63 +148,77 @@ def gene_values(
         fields.pvalue: "pvalue",
         fields.tail_fdr: "tail_fdr",
         fields.ptp: "ptp",
-    }
-    genes = result.expression.genes
-    return {
-        field: spread_genes(adata, field.name, result.table[column].to_numpy(), genes)
-        for field, column in columns.items()
-        if field in wanted
+        fields.weighted_mean_lfc: "weighted_mean_lfc",
+        fields.composition_change: "composition_change",
+        fields.expression_change: "expression_change",
+        fields.donor_pvalue: "pvalue",
+        fields.donor_fdr: "tail_fdr",
+        fields.donor_region: "donor_region",
+        fields.donor_lfc: "donor_lfc",
     }
 
 
-def cell_values(  # noqa: PLR0917
+def stored_fields(
+    fields: ExpressionFields, settings: ExpressionSettings, *, has_fdr: bool
+) -> list[Field]:
+    """The fields that a run with these options writes.
+
+    Groups have no local rates at donor level, and samples no covariance between cells.
+    """
+    output, storage = settings.output, settings.storage
+    donor_level, samples = fields.donor_level, fields.with_samples
+    extra = storage.store_additional_stats
+    distances = output.compute_mahalanobis
+    dense = storage.layers == "dense"
+    genes = [
+        (fields.mean_lfc, True),
+        (fields.mahalanobis, distances),
+        (fields.local_fdr, has_fdr),
+        (fields.is_de, has_fdr),
+        (fields.pvalue, has_fdr and extra),
+        (fields.tail_fdr, has_fdr and extra),
+        (fields.ptp, distances and extra),
+        (fields.weighted_mean_lfc, settings.comparison.differential_abundance_key is not None),
+        (fields.composition_change, output.attribution),
+        (fields.expression_change, output.attribution),
+    ]
+    by_donors = [
+        (fields.donor_pvalue, donor_level),
+        (fields.donor_fdr, donor_level),
+        (fields.donor_lfc, donor_level),
+    ]
+    groups = settings.filter.groups is not None
+    cells = [
+        (fields.imputed1, dense),
+        (fields.imputed2, dense),
+        (fields.fold_change, dense),
+        (fields.zscores, dense and extra),
+        (fields.std1, dense or not samples),
+        (fields.std2, dense or not samples),
+        (fields.covariance, storage.store_posterior_covariance and not samples),
+    ]
+    by_group = [
+        (fields.of_groups(field), groups and is_written)
+        for field, is_written in [*genes, *by_donors]
+        if not (donor_level and field == fields.local_fdr)
+    ]
+    everywhere = [*genes, *by_donors, (fields.donor_region, donor_level)]
+    return [field for field, is_written in [*everywhere, *by_group, *cells] if is_written]
+
+
+def gene_values(
     adata: AnnData,
     fields: ExpressionFields,
     wanted: list[Field],
     result: ExpressionResult,
-    cells: Cells,
-    settings: ExpressionSettings,
-) -> dict[Field, NDArray[Any]]:
-    """Layers (float32), columns of ``obs`` and the covariance, for every cell of the data.
-
-    The functions are known everywhere, so cells of other conditions have values too; the
-    covariance is zero for them.
-    """
-    model, n_genes = result.model, result.expression.shape[1]
-    names = {
-        "condition1_imputed": fields.imputed1,
-        "condition2_imputed": fields.imputed2,
-        "fold_change": fields.fold_change,
-        "fold_change_zscores": fields.zscores,
-    }
-    layers = {
-        name: np.empty((adata.n_obs, n_genes), dtype=np.float32)
-        for name, field in names.items()
+    genes: NDArray[np.intp] | None,
+) -> dict[Field, Any]:
+    """Columns of ``var``; ``genes`` are the column numbers of those tested, None if all were."""
+    values: dict[Field, Any] = {
+        field: spread_genes(adata, field.name, result.table[column].to_numpy(), genes)
+        for field, column in table_columns(fields).items()
         if field in wanted
     }
-    std = {name: np.empty(adata.n_obs) for name in ("condition1_std", "condition2_std")}
-    states = read_states(adata, settings.comparison.obsm_key)
-    slices = list(row_slices(adata.n_obs, settings.gp.batch_size))
-
-    def predict(rows: slice) -> None:
-        part = model.predict_chunk(states[rows], genes=bool(layers))
-        if "fold_change_zscores" in layers:
-            part["fold_change_zscores"] = fold_change_zscores(
-                part["fold_change"], part["condition1_std"], part["condition2_std"]
-            )
-        for name, array in (layers | std).items():
-            array[rows] = part[name]
-
-    done = threads.map_batches(predict, slices)
-    for _ in bar(done, "predicting", "batch", len(slices), shown=settings.output.progress):
-        pass
-    values: dict[Field, NDArray[Any]] = {
-        names[name]: spread_columns(adata, names[name].name, layer, result.expression.genes)
-        for name, layer in layers.items()
-    }
-    values[fields.std1], values[fields.std2] = std["condition1_std"], std["condition2_std"]
-    if fields.covariance in wanted:
-        covariance = np.zeros((adata.n_obs, adata.n_obs))
-        covariance[np.ix_(cells.rows, cells.rows)] = model.covariance(cells.states)
-        values[fields.covariance] = covariance
+    if fields.donor_region in values:
+        values[fields.donor_region] = pd.Categorical(values[fields.donor_region])
     return values

@@ -4,42 +4,31 @@ import logging
 import time
 from typing import Any
 
-import numpy as np
 from anndata import AnnData
-from numpy.typing import NDArray
 
-from kompot import memory, threads
-from kompot.anndata.chunks import ExpressionRows
+from kompot import memory
+from kompot.anndata.expression_groups import full_group_results, group_tables, group_values
+from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
+from kompot.anndata.expression_layers import cell_values
+from kompot.anndata.expression_model import compare_samples, fit_model
 from kompot.anndata.expression_record import expression_record
 from kompot.anndata.expression_results import (
     ExpressionResult,
-    cell_values,
     gene_table,
     gene_values,
     stored_fields,
 )
-from kompot.anndata.inputs import (
-    Cells,
-    read_cells,
-    read_expression,
-    read_null_genes,
-    refuse_missing_values,
-)
-from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.later import refuse_later_features
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
-from kompot.models.differential_expression import DifferentialExpression
-from kompot.records.fields import ExpressionFields, Field
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings, StorageSettings
-from kompot.stats.null_genes import choose_null_genes, shuffle_columns
 
 __all__ = ["run_expression"]
 
 log = logging.getLogger(__name__)
-
-_NULL_BLOCK = 512
-"""Shuffled genes in a matrix."""
 
 
 def run_expression(
@@ -49,48 +38,35 @@ def run_expression(
     started = time.perf_counter()
     refuse_later_features(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
-    cells = read_cells(adata, comparison)
-    expression = read_expression(adata, cells, comparison)
-    landmarks, source = find_landmarks(
-        adata, settings.gp.landmarks, (storage.result_key, "kompot_de", "kompot_da"), cells.n_dims
+    inputs = read_inputs(adata, settings)
+    fields = ExpressionFields(
+        storage.result_key,
+        comparison.condition1,
+        comparison.condition2,
+        with_samples=inputs.samples is not None,
+        donor_level=inputs.donor_level,
     )
-    null_choice = read_null_genes(settings.fdr.null_genes, adata.n_vars)
-    if not output.compute_mahalanobis:
-        null_choice = None
-    fields = ExpressionFields(storage.result_key, comparison.condition1, comparison.condition2)
-    wanted = stored_fields(fields, null_choice is not None, output, storage)
+    has_fdr = inputs.donor_level or inputs.null_choice is not None
+    wanted = stored_fields(fields, settings, has_fdr=has_fdr)
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, storage.overwrite)
-        _require_memory(adata, wanted, expression.shape[1], storage)
-    refuse_missing_values(adata, expression)
+        _require_memory(adata, wanted, inputs.expression.shape[1], storage)
+    refuse_missing_values(adata, inputs.expression)
 
-    names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
-    with threads.single_threaded_products():
-        model = _fit(cells, expression, null_choice, landmarks, settings)
-        table = gene_table(
-            model, names, settings.fdr, compute_mahalanobis=output.compute_mahalanobis
-        )
-    result = ExpressionResult(model, table, expression)
-    _log_result(result, cells, settings)
-    full = {
-        "table": table,
-        "model": model,
-        "landmarks": model.features_.landmarks,
-        "field_names": {field.role: field.name for field in wanted},
-    }
+    result = _compute(inputs, settings)
+    model = result.model
+    _log_result(result, inputs, settings)
+    full = _full_results(result, wanted) if output.return_full_results else {}
     if not (output.copy or output.inplace):
         return full
 
-    values = gene_values(adata, fields, wanted, result)
-    values |= cell_values(adata, fields, wanted, result, cells, settings)
+    values: dict[Field, Any] = {}
+    values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
+    values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
+    values |= cell_values(adata, fields, wanted, model, inputs, settings)
     record = expression_record(
-        result,
-        fields,
-        wanted,
-        settings,
-        landmarks_source=source,
-        seconds=time.perf_counter() - started,
+        result, fields, wanted, inputs, settings, seconds=time.perf_counter() - started
     )
     uns = uns_entries(
         adata,
@@ -105,6 +81,29 @@ def run_expression(
     if output.copy:
         return (full, target) if output.return_full_results else target
     return full if output.return_full_results else None
+
+
+def _compute(inputs: ExpressionInputs, settings: ExpressionSettings) -> ExpressionResult:
+    """Fit, compare samples if there are, and score."""
+    model = fit_model(inputs, settings)
+    donors = compare_samples(model, inputs.samples)
+    table = gene_table(model, inputs, settings, donors)
+    if inputs.choice.groups is None:
+        return ExpressionResult(model, table, None, donors)
+    return ExpressionResult(model, table, group_tables(model, inputs, settings, donors), donors)
+
+
+def _full_results(result: ExpressionResult, wanted: list[Field]) -> dict[str, Any]:
+    """The dictionary that is returned if asked for."""
+    full: dict[str, Any] = {
+        "table": result.table,
+        "model": result.model,
+        "landmarks": result.model.features_.landmarks,
+        "field_names": {field.role: field.name for field in wanted},
+    }
+    if result.donors is not None:
+        full["donor_test"] = result.donors
+    return full if result.groups is None else full | full_group_results(result.groups)
 
 
 def _require_memory(
@@ -128,70 +127,16 @@ def _require_memory(
         )
 
 
-def _fit(
-    cells: Cells,
-    expression: ExpressionRows,
-    null_choice: int | NDArray[np.intp] | None,
-    landmarks: NDArray[np.float64] | None,
-    settings: ExpressionSettings,
-) -> DifferentialExpression:
-    """Fit both conditions and the shuffled genes in one pass over the cells."""
-    gp = settings.gp
-    null_expression = [] if null_choice is None else _shuffled(expression, null_choice, settings)
-    model = DifferentialExpression(
-        gp.n_landmarks,
-        eps=gp.eps,
-        random_state=_seed(gp.random_state),
-        batch_size=gp.batch_size,
-        kernel=gp.kernel,
-        tol=gp.tol,
-        param_scheme=gp.param_scheme,
-    )
-    return model.fit_cells(
-        cells.states,
-        expression,
-        cells.condition,
-        sigma=gp.sigma,
-        ls=gp.ls,
-        ls_factor=gp.ls_factor,
-        landmarks=landmarks,
-        null_expression=null_expression,
-        progress=settings.output.progress,
-    )
-
-
-def _shuffled(
-    expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
-) -> list[Any]:
-    """Shuffled genes, some hundred in each matrix, made side by side."""
-    rng = np.random.default_rng(settings.fdr.null_seed)
-    picked = choose_null_genes(null_choice, expression.shape[1], rng)
-    if isinstance(null_choice, int) and expression.genes is not None:
-        picked = expression.genes[picked]
-    genes, places = np.unique(picked, return_inverse=True)
-    columns = ExpressionRows(expression.matrix, expression.cells, genes).read()
-    n_blocks = -(-len(places) // _NULL_BLOCK)
-    work = zip(np.array_split(places, n_blocks), rng.spawn(n_blocks), strict=True)
-    return list(
-        threads.map_batches(lambda part: shuffle_columns(columns[:, part[0]], part[1]), work)
-    )
-
-
-def _seed(random_state: int | None) -> int:
-    """The seed given, or a new one, which the record of the run then keeps."""
-    if random_state is not None:
-        return int(random_state)
-    return int(np.random.SeedSequence().generate_state(1)[0])
-
-
-def _log_result(result: ExpressionResult, cells: Cells, settings: ExpressionSettings) -> None:
+def _log_result(
+    result: ExpressionResult, inputs: ExpressionInputs, settings: ExpressionSettings
+) -> None:
     """One line of numbers for each step."""
     features, model = result.model.features_, result.model
     log.info(
         "%d cells of %r and %d of %r; length scale %.4g, rank %d, residual %.2g (largest %.2g)",
-        cells.sizes[0],
+        inputs.cells.sizes[0],
         settings.comparison.condition1,
-        cells.sizes[1],
+        inputs.cells.sizes[1],
         settings.comparison.condition2,
         model.ls_,
         features.rank,
@@ -206,11 +151,35 @@ def _log_result(result: ExpressionResult, cells: Cells, settings: ExpressionSett
             features.residual_mean,
             model.tol,
         )
-    if "is_de" in result.table:
-        log.info(
-            "%d of %d genes with a local FDR below %g (cell-level inference: about these cells, "
-            "not about other donors)",
-            result.table["is_de"].sum(),
-            len(result.table),
-            settings.fdr.threshold,
-        )
+    _log_calls(result, settings)
+
+
+def _log_calls(result: ExpressionResult, settings: ExpressionSettings) -> None:
+    """How many genes were called, and of whom that speaks."""
+    if "is_de" not in result.table:
+        return
+    level = "cell-level inference: about these cells, not about other donors"
+    rate = "local FDR"
+    if result.donors is not None:
+        level, rate = "donor-level inference: about new donors", "FDR"
+        unclear = result.donors.confounded
+        if unclear:
+            log.warning(
+                "In %d of %d regions cell states of the conditions hardly overlap, so that a "
+                "change of expression cannot be told from one of state: %s. Is the embedding "
+                "integrated over samples?",
+                len(unclear),
+                len(result.donors.regions),
+                ", ".join(unclear[:5]),
+            )
+    log.info(
+        "%d of %d genes with a %s below %g (%s)",
+        result.table["is_de"].sum(),
+        len(result.table),
+        rate,
+        settings.fdr.threshold,
+        level,
+    )
+    if result.groups is not None:
+        called = {name: int(table["is_de"].sum()) for name, table in result.groups.items()}
+        log.info("Called in groups: %s", called)

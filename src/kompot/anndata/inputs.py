@@ -10,12 +10,14 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.chunks import ExpressionRows, expression_matrix
-from kompot.records.fields import clean_name
+from kompot.records.fields import AbundanceFields, clean_name
 from kompot.settings import Comparison
 
 __all__ = [
     "Cells",
+    "read_abundance_change",
     "read_cells",
+    "read_condition",
     "read_expression",
     "read_null_genes",
     "refuse_missing_values",
@@ -69,31 +71,48 @@ def read_cells(
     TypeError
         If ``adata`` is no AnnData object.
     ValueError
-        If a column, condition or embedding does not exist or cannot be used.
+        If a column, condition or embedding does not exist or cannot be used, or a condition has
+        fewer than 2 cells.
     """
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
-        raise TypeError(msg)
-    groupby, names = comparison.groupby, (comparison.condition1, comparison.condition2)
-    labels = _read_labels(adata, groupby)
-    _check_conditions(labels, groupby, *names)
-    condition = np.full(len(labels), -1, dtype=np.intp)
-    for number, name in enumerate(names):
-        members = _members(labels, name)
-        if excluded is not None:
-            members = members & ~excluded
-        if members.sum() < 2:
-            left = "" if excluded is None else " left after `cell_filter`"
+    condition = read_condition(adata, comparison)
+    if excluded is not None:
+        condition[excluded] = -1
+    for number, name in enumerate((comparison.condition1, comparison.condition2)):
+        n_cells = int((condition == number).sum())
+        if n_cells < 2:
+            filters = "`cell_filter` or `check_representation`"
+            left = "" if excluded is None else f" left after {filters}"
             msg = (
-                f"Condition {name!r} in column {groupby!r} has {int(members.sum())} cell(s){left}; "
+                f"Condition {name!r} in column {comparison.groupby!r} has {n_cells} cell(s){left}; "
                 "at least 2 are needed."
             )
             raise ValueError(msg)
-        condition[members] = number
     rows = np.flatnonzero(condition >= 0)
     states = read_states(adata, comparison.obsm_key)[rows]
     _refuse_bad_states(adata, comparison.obsm_key, states, rows)
     return Cells(rows, condition[rows], states)
+
+
+def read_condition(adata: AnnData, comparison: Comparison) -> NDArray[np.intp]:
+    """0 for cells of condition 1, 1 for those of condition 2, -1 for others, ``(n_obs,)``.
+
+    Raises
+    ------
+    TypeError
+        If ``adata`` is no AnnData object.
+    ValueError
+        If the column or a condition does not exist, or the conditions cannot be told apart.
+    """
+    if not isinstance(adata, AnnData):
+        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
+        raise TypeError(msg)
+    names = (comparison.condition1, comparison.condition2)
+    labels = _read_labels(adata, comparison.groupby)
+    _check_conditions(labels, comparison.groupby, *names)
+    condition = np.full(len(labels), -1, dtype=np.intp)
+    for number, name in enumerate(names):
+        condition[_members(labels, name)] = number
+    return condition
 
 
 def _read_labels(adata: AnnData, column: str) -> "pd.Series[Any]":
@@ -205,6 +224,44 @@ def refuse_missing_values(adata: AnnData, expression: ExpressionRows) -> None:
         "leave these out with `genes` or by subsetting, or fill them."
     )
     raise ValueError(msg)
+
+
+def read_abundance_change(
+    adata: AnnData, comparison: Comparison, rows: NDArray[np.intp]
+) -> Array | None:
+    """Log density ratio of cells, ``(n_cells,)``, as a differential-abundance run stored it.
+
+    None if no run is named.
+
+    Raises
+    ------
+    ValueError
+        If the run left no densities of these conditions, or none for some of the cells.
+    """
+    key = comparison.differential_abundance_key
+    if key is None:
+        return None
+    fields = AbundanceFields(str(key), comparison.condition1, comparison.condition2)
+    names = [fields.density1.name, fields.density2.name]
+    absent = [name for name in names if name not in adata.obs]
+    if absent:
+        stored = [name for name in adata.obs.columns if str(name).endswith("_log_density")]
+        msg = (
+            f"`differential_abundance_key`: {absent} not found in adata.obs. Stored densities: "
+            f"{stored}; run compute_differential_abundance(..., result_key={key!r}) first."
+        )
+        raise ValueError(msg)
+    density1, density2 = (adata.obs[name].to_numpy(np.float64)[rows] for name in names)
+    change: Array = density2 - density1
+    bad = ~np.isfinite(change)
+    if bad.any():
+        first = adata.obs_names[rows[bad][:5]].tolist()
+        msg = (
+            f"`differential_abundance_key`: {int(bad.sum())} of {len(rows)} cells have no density "
+            f"(first: {first}); run compute_differential_abundance with the same `cell_filter`."
+        )
+        raise ValueError(msg)
+    return change
 
 
 def _gene_columns(adata: AnnData, genes: Sequence[str]) -> NDArray[np.intp]:

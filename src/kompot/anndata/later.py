@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kompot.settings import ExpressionSettings, FilterSettings
+from kompot.settings import ExpressionSettings
 
 __all__ = ["refuse_given", "refuse_later_features", "refuse_unknown"]
 
@@ -17,16 +17,9 @@ def refuse_later_features(settings: ExpressionSettings) -> None:
     NotImplementedError
         If one of them is given.
     """
-    cells, storage = settings.filter, settings.storage
+    storage = settings.storage
     refuse_given(
-        sample_col=settings.comparison.sample_col is not None,
-        allow_single_condition_variance=settings.output.allow_single_condition_variance,
         jit_compile=settings.gp.jit_compile,
-        cell_filter=cells.cell_filter is not None,
-        groups=cells.groups is not None,
-        min_cells=cells.min_cells != FilterSettings.min_cells,
-        min_percentage=cells.min_percentage is not None,
-        check_representation=cells.check_representation is not None,
         store_arrays_on_disk=bool(storage.store_arrays_on_disk),
         disk_storage_dir=storage.disk_storage_dir is not None,
     )

@@ -13,7 +13,14 @@ from kompot.records.fields import Field
 
 _FRAMES = ("obs", "var")
 
-__all__ = ["existing_fields", "refuse_overwrite", "spread_columns", "spread_genes", "write_fields"]
+__all__ = [
+    "existing_fields",
+    "refuse_overwrite",
+    "spread_columns",
+    "spread_frame",
+    "spread_genes",
+    "write_fields",
+]
 
 
 def existing_fields(adata: AnnData, fields: Iterable[Field]) -> list[Field]:
@@ -59,13 +66,36 @@ def spread_genes(
     """A column of ``var``: new values for chosen genes, earlier ones or none for the others."""
     if genes is None:
         return values
-    fill = False if values.dtype == bool else np.nan
+    fill: Any = {"b": False, "O": ""}.get(values.dtype.kind, np.nan)
     if name in adata.var:
         column = adata.var[name].to_numpy().astype(values.dtype)
     else:
         column = np.full(adata.n_vars, fill, dtype=values.dtype)
     column[genes] = values
     return column
+
+
+def spread_frame(
+    adata: AnnData, name: str, frame: pd.DataFrame, genes: NDArray[np.intp] | None
+) -> pd.DataFrame:
+    """A table of ``varm``: new rows for chosen genes, earlier ones or none for the others.
+
+    Earlier rows are those of columns of the same name and kind.
+    """
+    if genes is None:
+        return frame.set_axis(adata.var_names)
+    earlier = adata.varm.get(name)
+    known = earlier if isinstance(earlier, pd.DataFrame) else pd.DataFrame(index=adata.var_names)
+    columns = {}
+    for group in frame.columns:
+        values = frame[group].to_numpy()
+        fill = False if values.dtype == bool else np.nan
+        column = np.full(adata.n_vars, fill, dtype=values.dtype)
+        if group in known:
+            column[:] = known[group].to_numpy()
+        column[genes] = values
+        columns[group] = column
+    return pd.DataFrame(columns, index=adata.var_names)
 
 
 def spread_columns(

@@ -23,7 +23,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 def sections(**titles: Any) -> dict[str, Any]:
     """Names of options by title; each title is given with the settings whose fields it lists."""
-    return {"Files": ("output", "table_output")} | {
+    return {"Files": ("output", "table_output", "group_table")} | {
         title.replace("_", " "): [
             name
             for field in fields(kind)
@@ -78,28 +78,29 @@ def analysis_options(rows: str) -> Callable[[_Command], _Command]:
     return decorate
 
 
-def refuse_no_output(output: Path | None, table_output: Path | None) -> None:
+def refuse_no_output(*outputs: Path | None) -> None:
     """Refuse to compute what would not be kept.
 
     Raises
     ------
     click.UsageError
-        If neither output is given.
+        If no output is given.
     """
-    if output is None and table_output is None:
+    if not any(outputs):
         msg = "Nothing would be left of the results: give -o/--output, -t/--table-output or both."
         raise click.UsageError(msg)
 
 
 def write_results(
-    adata: AnnData, output: Path | None, table: pd.DataFrame, table_output: Path | None
+    adata: AnnData, output: Path | None, *tables: tuple[pd.DataFrame | None, Path | None]
 ) -> None:
-    """Write data and table, and put both in place once both are written."""
+    """Write data and tables to where that is wanted, and put all in place once all are written."""
+    wanted = [(table, path) for table, path in tables if table is not None and path is not None]
     with ExitStack() as stack:
         if output is not None:
             write_data(adata, stack.enter_context(replaced(output)), output.suffix)
-        if table_output is not None:
-            write_table(table, stack.enter_context(replaced(table_output)), table_output.suffix)
-    for path in (output, table_output):
-        if path is not None:
-            say(f"kompot: wrote {path}")
+        for table, path in wanted:
+            write_table(table, stack.enter_context(replaced(path)), path.suffix)
+    for written in (output, *(path for _, path in wanted)):
+        if written is not None:
+            say(f"kompot: wrote {written}")

@@ -80,8 +80,8 @@ def run_demo(
     """
     from kompot.anndata import compute_differential_expression
     from kompot.cli.demo_report import demo_report
-    from kompot.cli.summary import ranked
     from kompot.datasets import simulate
+    from kompot.records.tables import ranked
 
     # Donors differ less than in most studies, so that the demo is about the method.
     adata = simulate(

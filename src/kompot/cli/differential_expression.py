@@ -16,10 +16,11 @@ from kompot.cli.analysis import (
     write_results,
 )
 from kompot.cli.console import is_quiet
-from kompot.cli.files import read_data
+from kompot.cli.files import read_data, table_path
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
-from kompot.cli.summary import expression_summary, ranked
+from kompot.cli.summary import expression_summary, group_summary
+from kompot.records.tables import ranked
 from kompot.settings import (
     Comparison,
     FDRSettings,
@@ -45,12 +46,14 @@ _SECTIONS = sections(
 _HELP = f"""{summary(compute_differential_expression)}
 
 INPUT is an .h5ad or .zarr file with both conditions, the expression as log1p of normalised counts,
-and an embedding of the cell states. The genes that lead the list are printed.
+and an embedding of the cell states. The genes that lead the list are printed,
+and those that lead each group if --groups are given.
 
 \b
 Example:
   kompot de cells.h5ad -o result.h5ad -t genes.csv --groupby condition \\
-    --condition1 control --condition2 treated
+    --condition1 control --condition2 treated \\
+    --groups cell_type --group-table groups.csv
 
 Write a list with commas (--genes ISG15,IFI6) and None as none (--n-landmarks none).
 """
@@ -65,26 +68,40 @@ Write a list with commas (--genes ISG15,IFI6) and None as none (--n-landmarks no
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @analysis_options("the genes with their scores, largest distance first")
+@click.option(
+    "--group-table",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    callback=table_path,
+    help="Write the same of each group, one after the other, .csv or .tsv; needs --groups.",
+)
 def command(
     input: Path,
     output: Path | None,
     table_output: Path | None,
+    group_table: Path | None,
     threads: int | None,
     **parameters: Any,
 ) -> None:
     """Read, run, write, summarise."""
-    refuse_no_output(output, table_output)
+    refuse_no_output(output, table_output, group_table)
+    if group_table is not None and parameters["groups"] is None:
+        msg = "--group-table needs groups to write: give --groups."
+        raise click.UsageError(msg)
     parameters["progress"] &= not is_quiet()
     if output is None:
         parameters["layers"] = "none"
     log.info("reading %s", input)
     adata = read_data(input)
     with thread_limits.limited(threads):
-        result = compute_differential_expression(
+        found = compute_differential_expression(
             adata, inplace=output is not None, return_full_results=True, **parameters
         )
-    table = ranked(cast("dict[str, Any]", result)["table"])
-    write_results(adata, output, table, table_output)
+    result = cast("dict[str, Any]", found)
+    table, groups = ranked(result["table"]), result.get("groups")
+    write_results(adata, output, (table, table_output), (groups, group_table))
     if not is_quiet():
         names = (parameters[name] for name in ("condition1", "condition2", "fdr_threshold"))
         click.echo(expression_summary(table, *names))
+        if groups is not None:
+            click.echo(f"\n{group_summary(groups)}")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-__all__ = ["HEADINGS", "abundance_summary", "expression_summary", "listed", "ranked"]
+__all__ = ["HEADINGS", "abundance_summary", "expression_summary", "group_summary", "listed"]
 
 HEADINGS = {
     "mean_lfc": "mean lfc",
@@ -26,14 +26,6 @@ _FORMATS = {
 }
 
 
-def ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """Genes by decreasing distance, or size of the fold change if there are no distances."""
-    if "mahalanobis" in table:
-        return table.sort_values("mahalanobis", ascending=False, kind="stable")
-    order = table["mean_lfc"].abs().sort_values(ascending=False, kind="stable")
-    return table.loc[order.index]
-
-
 def expression_summary(
     table: pd.DataFrame, condition1: str, condition2: str, fdr_threshold: float, n_genes: int = 10
 ) -> str:
@@ -42,7 +34,7 @@ def expression_summary(
     Parameters
     ----------
     table
-        Genes in their order, as :func:`ranked` gives them.
+        Genes in their order, as :func:`kompot.records.tables.ranked` gives them.
     condition1, condition2
         Labels of the conditions.
     fdr_threshold
@@ -62,6 +54,25 @@ def expression_summary(
     columns = [name for name in HEADINGS if name in table]
     lines = listed(table[columns].head(n_genes).rename(columns=HEADINGS))
     return f"{heading}\n\n{lines}\n\nmean lfc: natural log, {condition2} over {condition1}"
+
+
+def group_summary(groups: pd.DataFrame, n_genes: int = 5) -> str:
+    """How many genes were called in each group, and those that lead it.
+
+    Parameters
+    ----------
+    groups
+        Genes of each group in their order, with the column ``group``.
+    n_genes
+        How many to list.
+    """
+    rows = {}
+    for name, table in groups.groupby("group", observed=False):
+        leading = table["mean_lfc"].dropna().head(n_genes)
+        called = {"called": int(table["is_de"].sum())} if "is_de" in table else {}
+        changes = [f"{gene} {lfc:+.2f}" for gene, lfc in leading.items()]
+        rows[name] = called | {"leading genes and their mean lfc": ", ".join(changes) or "no cells"}
+    return listed(pd.DataFrame.from_dict(rows, orient="index"), rows="group")
 
 
 def abundance_summary(

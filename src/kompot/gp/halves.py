@@ -27,7 +27,7 @@ from kompot.gp.laplace import DensityPosterior
 from kompot.gp.linalg import row_slices
 from kompot.gp.neighbors import Neighborhoods
 
-__all__ = ["HALF_NEIGHBORS", "sampling_covariance", "score_differences"]
+__all__ = ["HALF_NEIGHBORS", "half_sample_covariance", "score_differences"]
 
 Array = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def _fitted(posterior: DensityPosterior, phi: Array) -> tuple[Array, Array]:
     return posterior.mean(phi), posterior.variance(phi)
 
 
-def sampling_covariance(posterior: DensityPosterior, differences: Array) -> Array:
+def half_sample_covariance(posterior: DensityPosterior, differences: Array) -> Array:
     r"""Covariance of the estimated weights over repeated draws of the cells, ``(rank, rank)``.
 
     :math:`H^{-1} G H^{-1}`. Of the estimate, not of the truth: it does not know what the prior

@@ -1,9 +1,27 @@
-"""Models on arrays, in the style of scikit-learn."""
+"""Models on arrays, in the style of scikit-learn, each loaded when it is first used."""
 
-from kompot.models.density_estimator import DensityEstimator
-from kompot.models.differential_abundance import DifferentialAbundance
-from kompot.models.differential_expression import DifferentialExpression, GeneScores
-from kompot.models.function_estimator import FunctionEstimator
+from typing import TYPE_CHECKING
+
+from kompot.lazy import attach
+
+if TYPE_CHECKING:
+    from kompot.models.density_estimator import DensityEstimator
+    from kompot.models.differential_abundance import DifferentialAbundance
+    from kompot.models.differential_expression import DifferentialExpression, GeneScores
+    from kompot.models.function_estimator import FunctionEstimator
+    from kompot.models.group_scores import GroupScores, score_groups
+    from kompot.models.sample_variance_estimator import SampleVarianceEstimator
+
+_HOMES = {
+    "DensityEstimator": "kompot.models.density_estimator",
+    "DifferentialAbundance": "kompot.models.differential_abundance",
+    "DifferentialExpression": "kompot.models.differential_expression",
+    "FunctionEstimator": "kompot.models.function_estimator",
+    "GeneScores": "kompot.models.differential_expression",
+    "GroupScores": "kompot.models.group_scores",
+    "SampleVarianceEstimator": "kompot.models.sample_variance_estimator",
+    "score_groups": "kompot.models.group_scores",
+}
 
 __all__ = [
     "DensityEstimator",
@@ -11,4 +29,9 @@ __all__ = [
     "DifferentialExpression",
     "FunctionEstimator",
     "GeneScores",
+    "GroupScores",
+    "SampleVarianceEstimator",
+    "score_groups",
 ]
+
+__getattr__, __dir__ = attach(__name__, _HOMES)

@@ -1,5 +1,6 @@
 """Density of two conditions as functions of cell state, and how surely they differ."""
 
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -11,12 +12,23 @@ from kompot.gp.halves import HALF_NEIGHBORS
 from kompot.gp.linalg import row_slices
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.density_estimator import DensityEstimator, lexicographic_order
+from kompot.models.fold_change_summary import fold_change_summary
 from kompot.models.fold_change_variance import UNCERTAINTIES, fold_change_covariance
-from kompot.models.given_density import given_log_density, given_variance
+from kompot.models.given_density import check_given, given_sample_variance, predict_given
 from kompot.models.parameters import Parameters
-from kompot.models.shared_density import neighbors_within, shared_parameters
+from kompot.models.sample_densities import (
+    ConditionCells,
+    SampleDensities,
+    fit_sample_densities,
+    number_samples,
+)
+from kompot.models.shared_density import (
+    neighbors_within,
+    normalized_log_density,
+    ratio_normalization,
+    shared_parameters,
+)
 from kompot.progress import bar
-from kompot.stats.abundance import abundance_direction, neg_log10_tail, ratio_offset
 
 __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
 
@@ -45,7 +57,9 @@ class DifferentialAbundance(Parameters):
     where :math:`\bar\phi` is the mean of the features that the offset takes out. The prior
     variance of each density is inversely proportional to its number of cells (1 on average), so
     that both are smoothed alike: else equal densities would differ between conditions of unequal
-    size.
+    size. With samples the variance of one new
+    sample of each condition is added to :math:`v`
+    (:class:`kompot.models.sample_densities.SampleDensities`): a description, no donor-level test.
 
     Parameters
     ----------
@@ -55,7 +69,7 @@ class DifferentialAbundance(Parameters):
     n_landmarks
         Largest rank of the features; None for no limit but the number of cells.
     use_sample_variance
-        Variance between samples; not available yet.
+        Whether samples are used; None if they are given to :meth:`fit`.
     eps
         Added to the variance, not negative.
     jit_compile
@@ -66,7 +80,8 @@ class DifferentialAbundance(Parameters):
         ``normalize=True`` if it takes that and else expected to be normalised, and that has a
         method ``variance`` or ``uncertainty``. Both or none.
     variance_predictor1, variance_predictor2
-        Variance between samples; not available yet.
+        Variance between samples: callables that give it at states, ``(n_cells,)``, called with
+        ``diag=True`` if they take that.
     random_state
         Seed of the landmarks; None is 0, so that results repeat.
     batch_size
@@ -92,6 +107,8 @@ class DifferentialAbundance(Parameters):
         :math:`b`; half of it is in each condition's log density.
     evidence_ : ScaleEvidence or None
         Evidence against length scale, with ``ls="evidence"``.
+    samples_ : SampleDensities or None
+        Densities of the samples.
     """
 
     def __init__(  # noqa: PLR0917
@@ -147,17 +164,19 @@ class DifferentialAbundance(Parameters):
         X1, X2
             Cell states of the conditions, ``(n_cells, n_dims)``.
         landmarks
-            Landmarks to use instead of drawing them, ``(n_landmarks, n_dims)``.
+            Landmarks to use, ``(n_landmarks, n_dims)``.
         ls_factor
             Multiple of the length-scale heuristic.
-        condition1_sample_indices, condition2_sample_indices, sample_estimator_ls
-            Variance between samples; not available yet.
+        condition1_sample_indices, condition2_sample_indices
+            Sample of each cell, ``(n_cells,)``: adds the variance between samples.
+        sample_estimator_ls
+            Length scale of the samples' densities; None for that of the conditions.
         sync_parameters
             From which cells the shared parameters come: condition 1, or with True both, weighted
             by their numbers of cells (``ls`` as a geometric mean), which makes exchanging the
             conditions change nothing but the sign.
         allow_single_condition_variance
-            Goes with variance between samples.
+            Whether one condition with several samples is enough.
         **density_kwargs
             Parameters of :class:`DensityEstimator`, such as ``ls`` (a number or
             ``"evidence"``), ``d``, ``d_method``, ``mu``, ``kernel``, ``tol``, ``optimizer``;
@@ -166,19 +185,24 @@ class DifferentialAbundance(Parameters):
         Raises
         ------
         ValueError
-            If shapes disagree, numbers are not finite or a parameter is out of range.
+            If shapes disagree, numbers are not finite, or samples or parameters cannot be used.
         TypeError
             If a keyword is unknown.
-        NotImplementedError
-            If variance between samples is asked for.
         """
-        samples = (condition1_sample_indices, condition2_sample_indices, sample_estimator_ls)
-        self._refuse_samples(*samples, allow_single_condition_variance or None)
         states1 = as_states(X1, "X1")
         states2 = as_states(X2, "X2", states1.shape[1])
+        condition = np.repeat([0, 1], [len(states1), len(states2)])
+        sample = number_samples(
+            condition,
+            (condition1_sample_indices, condition2_sample_indices),
+            wanted=self.use_sample_variance,
+            allow_single=allow_single_condition_variance,
+        )
         return self.fit_cells(
             np.vstack([states1, states2]),
-            np.repeat([0, 1], [len(states1), len(states2)]),
+            condition,
+            sample=sample,
+            sample_estimator_ls=sample_estimator_ls,
             landmarks=landmarks,
             ls_factor=ls_factor,
             sync_parameters=sync_parameters,
@@ -193,6 +217,8 @@ class DifferentialAbundance(Parameters):
         landmarks: ArrayLike | None = None,
         ls_factor: float = 10.0,
         sync_parameters: bool = False,
+        sample: NDArray[np.intp] | None = None,
+        sample_estimator_ls: float | None = None,
         **density_kwargs: Any,
     ) -> Self:
         """Fit both conditions from cells in any order.
@@ -205,8 +231,13 @@ class DifferentialAbundance(Parameters):
             0 or 1 for each cell, ``(n_cells,)``.
         landmarks, ls_factor, sync_parameters, **density_kwargs
             As in :meth:`fit`; ``nn_distances`` in the order of the cells.
+        sample
+            Number of each cell's sample within its condition, -1 for none, ``(n_cells,)``
+            (:func:`kompot.models.sample_densities.number_samples`); None for no samples.
+        sample_estimator_ls
+            As in :meth:`fit`.
         """
-        self._check_parameters()
+        self._check_parameters(sample)
         if self.density_predictor1 is not None:
             return self
         settings = self._settings(landmarks, ls_factor, density_kwargs)
@@ -237,6 +268,15 @@ class DifferentialAbundance(Parameters):
         self.ls_, self.d_ = features.kernel.length_scale, shared.d
         self._covariance: Array = fold_change_covariance(densities, cells, near, self.uncertainty)
         self._normalize_ratio(states)
+        self.samples_: SampleDensities | None = None
+        if sample is not None:
+            members = [sample[r] for r in rows]
+            self.samples_ = fit_sample_densities(
+                settings,
+                [ConditionCells(*c) for c in zip(cells, members, densities, strict=True)],
+                sample_estimator_ls,
+                normalized=self.ratio_normalized,
+            )
         return self
 
     def predict(
@@ -264,46 +304,34 @@ class DifferentialAbundance(Parameters):
         ``log_fold_change_zscore``, ``neg_log10_fold_change_ptp`` (one-sided) and
         ``log_fold_change_direction`` (up, neutral or down), each ``(n_cells,)``; natural log.
         """
-        lfc_threshold = (
-            self.log_fold_change_threshold
-            if log_fold_change_threshold is None
-            else log_fold_change_threshold
-        )
-        ptp_threshold = self.ptp_threshold if ptp_threshold is None else ptp_threshold
+        given = (log_fold_change_threshold, ptp_threshold)
+        own = (self.log_fold_change_threshold, self.ptp_threshold)
+        thresholds = [o if g is None else g for g, o in zip(given, own, strict=True)]
         if self.density_predictor1 is None:
             require_fitted(self, "density2_")
             n_dims = self.features_.landmarks.shape[1]
             states, chunk = as_states(X_new, "X_new", n_dims), self._predict_chunk
         else:
             self._check_parameters()
-            states, chunk = as_states(X_new, "X_new"), self._predict_given
+            predictors = (self.density_predictor1, self.density_predictor2)
+            states, chunk = as_states(X_new, "X_new"), partial(predict_given, predictors)
         slices = list(row_slices(len(states), self.batch_size or _CHUNK))
         parts = [chunk(states[rows]) for rows in bar(slices, "predicting", "batch", shown=progress)]
         density1, density2, variance = (np.concatenate(a) for a in zip(*parts, strict=True))
-        lfc = density2 - density1
-        variance = variance + self.eps
-        zscore = lfc / np.sqrt(variance)
-        ptp = neg_log10_tail(zscore)
-        return {
-            "log_density_condition1": density1,
-            "log_density_condition2": density2,
-            "log_fold_change": lfc,
-            "log_fold_change_uncertainty": variance,
-            "log_fold_change_zscore": zscore,
-            "neg_log10_fold_change_ptp": ptp,
-            "log_fold_change_direction": abundance_direction(
-                lfc, ptp, lfc_threshold, ptp_threshold
-            ),
-        }
+        for predictor in (self.variance_predictor1, self.variance_predictor2):
+            variance = variance + given_sample_variance(predictor, states)
+        return fold_change_summary(density1, density2, variance + self.eps, *thresholds)
 
     def covariance(self, X: ArrayLike) -> Array:
         """Posterior covariance of the log fold change between cells, ``(n_cells, n_cells)``."""
         require_fitted(self, "density2_")
-        phi = self.features_(as_states(X, "X", self.features_.landmarks.shape[1]))
+        states = as_states(X, "X", self.features_.landmarks.shape[1])
+        phi = self.features_(states)
         centered = phi - self._center
         covariance = centered @ self._covariance @ centered.T
         covariance[np.diag_indices_from(covariance)] += 2.0 * residual_variance(phi)
-        return covariance
+        between = self._deviations(states, phi)
+        return covariance + between @ between.T
 
     def mean_fold_change(self, X: ArrayLike) -> tuple[float, float]:
         r"""Mean log fold change over cells, and its posterior variance; natural log.
@@ -317,62 +345,47 @@ class DifferentialAbundance(Parameters):
         phi = self.features_(states)
         mean = phi.mean(axis=0) - self._center
         left = 2.0 * residual_variance(phi).mean() / len(phi)
-        variance = max(mean @ self._covariance @ mean, 0.0) + left + self.eps
+        between = float(np.square(self._deviations(states, phi).mean(axis=0)).sum())
+        variance = max(mean @ self._covariance @ mean, 0.0) + between + left + self.eps
         return float((density2 - density1).mean()), float(variance)
 
     def _predict_chunk(self, states: Array) -> tuple[Array, Array, Array]:
         """Log densities of both conditions and variance of the difference, of some cells."""
         phi = self.features_(states)
-        density1 = self._log_density(self.density1_, phi) - self.offset_ / 2.0
-        density2 = self._log_density(self.density2_, phi) + self.offset_ / 2.0
+        density1 = normalized_log_density(self.density1_, phi) - self.offset_ / 2.0
+        density2 = normalized_log_density(self.density2_, phi) + self.offset_ / 2.0
         centered = phi - self._center
         variance = np.einsum("ij,ij->i", centered @ self._covariance, centered)
-        return density1, density2, np.maximum(variance, 0.0) + 2.0 * residual_variance(phi)
+        variance = np.maximum(variance, 0.0) + 2.0 * residual_variance(phi)
+        variance += np.square(self._deviations(states, phi)).sum(axis=1)
+        return density1, density2, variance
 
-    def _predict_given(self, states: Array) -> tuple[Array, Array, Array]:
-        """The same from predictors that were given."""
-        first, second = self.density_predictor1, self.density_predictor2
-        variance = given_variance(first, states) + given_variance(second, states)
-        return given_log_density(first, states), given_log_density(second, states), variance
-
-    @staticmethod
-    def _log_density(density: DensityEstimator, phi: Array) -> Array:
-        return density.posterior_.mean(phi) - np.log(density.posterior_.n_cells)
+    def _deviations(self, states: Array, phi: Array) -> Array:
+        """Deviations of the samples, ``(n_cells, n_samples)``; no columns without samples."""
+        if self.samples_ is None:
+            return np.empty((len(phi), 0))
+        own = self.samples_.features is self.features_
+        return self.samples_.deviations(phi if own else self.samples_.features(states))
 
     def _normalize_ratio(self, states: Array) -> None:
         """Find the offset and the mean of the features that it takes out."""
-        posteriors = (self.density1_.posterior_, self.density2_.posterior_)
-        self.offset_ = 0.0
-        self._center: Array = np.zeros(self.features_.rank)
-        if not self.ratio_normalized:
-            return
-        slices = list(row_slices(len(states), _CHUNK))
-        ratio = []
-        for rows in slices:
-            phi = self.features_(states[rows])
-            ratio.append(
-                self._log_density(self.density2_, phi) - self._log_density(self.density1_, phi)
-            )
-        n_cells = [p.n_cells for p in posteriors]
-        self.offset_, weights = ratio_offset(np.concatenate(ratio), *n_cells)
-        for rows in slices:
-            self._center += weights[rows] @ self.features_(states[rows])
+        densities = (self.density1_, self.density2_)
+        self.offset_, self._center = 0.0, np.zeros(self.features_.rank)
+        if self.ratio_normalized:
+            self.offset_, self._center = ratio_normalization(*densities, states)
 
     def _settings(
         self, landmarks: ArrayLike | None, ls_factor: float, density_kwargs: dict[str, Any]
     ) -> DensityEstimator:
         """A density with the parameters of this model."""
-        parameters = {
-            "landmarks": landmarks,
-            "ls_factor": ls_factor,
-            "n_landmarks": self.n_landmarks,
-            "random_state": self.random_state,
-        }
-        return DensityEstimator(**parameters | density_kwargs)
+        own = {"n_landmarks": self.n_landmarks, "random_state": self.random_state}
+        chosen = {"landmarks": landmarks, "ls_factor": ls_factor}
+        return DensityEstimator(**own | chosen | density_kwargs)
 
-    def _check_parameters(self) -> None:
-        refused = (self.use_sample_variance or None, self.jit_compile or None)
-        self._refuse_samples(*refused, self.variance_predictor1, self.variance_predictor2)
+    def _check_parameters(self, sample: Any = None) -> None:
+        if self.jit_compile:
+            msg = "JAX is not available for abundance yet: leave `jit_compile` out."
+            raise NotImplementedError(msg)
         check_positive(ptp_threshold=self.ptp_threshold)
         if not (np.isfinite(self.eps) and self.eps >= 0):
             msg = f"`eps` must be finite and not negative, got {self.eps!r}."
@@ -380,18 +393,4 @@ class DifferentialAbundance(Parameters):
         if self.uncertainty not in UNCERTAINTIES:
             msg = f"`uncertainty` must be one of {UNCERTAINTIES}, got {self.uncertainty!r}."
             raise ValueError(msg)
-        given = (self.density_predictor1 is not None, self.density_predictor2 is not None)
-        if given[0] != given[1]:
-            missing = "density_predictor1" if given[1] else "density_predictor2"
-            msg = f"Give both density predictors or none: `{missing}` is None."
-            raise ValueError(msg)
-
-    @staticmethod
-    def _refuse_samples(*values: Any) -> None:
-        if any(value is not None for value in values):
-            msg = (
-                "Variance between samples and JAX are not available for abundance yet: "
-                "leave `use_sample_variance`, `variance_predictor*`, `condition*_sample_indices`, "
-                "`sample_estimator_ls`, `allow_single_condition_variance`, `jit_compile` out."
-            )
-            raise NotImplementedError(msg)
+        check_given(self.density_predictor1, self.density_predictor2, sample)

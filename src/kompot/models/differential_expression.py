@@ -1,24 +1,35 @@
 """Expression of two conditions as functions of cell state, and how surely they differ."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kompot.gp.features import FeatureMap, fit_features, residual_variance
+from kompot.gp.features import FeatureMap, fit_features
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import estimate_length_scale
-from kompot.gp.linalg import row_slices
 from kompot.gp.regression import Posterior, fit_posterior
-from kompot.models.arrays import as_expression, as_states, check_positive, require_fitted
-from kompot.models.expression_fit import Rows, Stacked, accumulate
+from kompot.models.array_store import ArrayStore
+from kompot.models.arrays import as_states, check_positive, require_fitted
+from kompot.models.condition_samples import requested_samples, split_by_condition
+from kompot.models.expression_fit import Rows, stack_conditions
+from kompot.models.expression_prediction import (
+    fold_change_covariance_at,
+    predict_batches,
+    predict_states,
+)
+from kompot.models.expression_scores import (
+    GeneScores,
+    noise_variance,
+    tail_probability,
+    truncation_error,
+)
 from kompot.models.parameters import Parameters
-from kompot.progress import bar
-from kompot.stats.fold_change import fold_change_zscores, standard_deviation
-from kompot.stats.mahalanobis import difference_covariance, mahalanobis, null_spectrum
-from kompot.stats.tail_probability import weighted_chi_square_sf
+from kompot.models.sample_fit import sum_conditions
+from kompot.stats.mahalanobis import difference_covariance, mahalanobis
+from kompot.stats.region_sums import RegionIndex
+from kompot.stats.sample_variance import mahalanobis_with_samples
 
 __all__ = ["PARAM_SCHEMES", "DifferentialExpression", "GeneScores"]
 
@@ -26,26 +37,6 @@ Array = NDArray[np.float64]
 
 PARAM_SCHEMES = ("condition1", "condition2", "symmetric", "pooled")
 """From which cells the length scale is estimated."""
-
-
-@dataclass(frozen=True)
-class GeneScores:
-    r"""What is known of each gene as a whole, every array ``(n_genes,)``.
-
-    Attributes
-    ----------
-    mean_lfc
-        Mean fold change over the cells fitted, natural log.
-    mahalanobis
-        Length of the fold-change function in units of its posterior uncertainty.
-    ptp
-        Probability of a larger distance if both conditions followed the same function, with the
-        gene's own noise variance (see :func:`kompot.stats.mahalanobis.null_spectrum`).
-    """
-
-    mean_lfc: Array
-    mahalanobis: Array
-    ptp: Array
 
 
 class DifferentialExpression(Parameters):
@@ -59,6 +50,9 @@ class DifferentialExpression(Parameters):
     ----------
     n_landmarks
         Largest rank of the features; None for no limit but the number of cells.
+    use_sample_variance
+        Whether distances and standard deviations allow for the variance between samples; None for
+        whether samples are given.
     eps
         Jitter of the fold change's covariance at the landmarks, not negative.
     random_state
@@ -84,6 +78,11 @@ class DifferentialExpression(Parameters):
         Sums over the cells of the conditions.
     null_delta_ : ndarray
         The same as ``delta_`` for the shuffled genes.
+    deviations1_, deviations2_ : list of ndarray
+        How the samples of a condition differ (:mod:`kompot.stats.sample_variance`); empty without
+        samples.
+    region_index_, region_sums_
+        Regions and sums in them, if they were asked for.
     delta_ : ndarray
         :math:`\hat v_2 - \hat v_1`, ``(rank, n_genes)``, natural log.
     ls_ : float
@@ -94,6 +93,7 @@ class DifferentialExpression(Parameters):
         self,
         n_landmarks: int | None = None,
         *,
+        use_sample_variance: bool | None = None,
         eps: float = 1e-8,
         random_state: int | None = None,
         batch_size: int | None = 500,
@@ -102,6 +102,7 @@ class DifferentialExpression(Parameters):
         param_scheme: str = "condition1",
     ) -> None:
         self.n_landmarks = n_landmarks
+        self.use_sample_variance = use_sample_variance
         self.eps = eps
         self.random_state = random_state
         self.batch_size = batch_size
@@ -120,6 +121,9 @@ class DifferentialExpression(Parameters):
         ls: float | None = None,
         ls_factor: float = 10.0,
         landmarks: ArrayLike | None = None,
+        condition1_sample_indices: ArrayLike | None = None,
+        condition2_sample_indices: ArrayLike | None = None,
+        allow_single_condition_variance: bool = False,
     ) -> Self:
         """Fit both conditions.
 
@@ -137,29 +141,28 @@ class DifferentialExpression(Parameters):
             Multiple of the estimate.
         landmarks
             Landmarks to use instead of drawing them, ``(n_landmarks, n_dims)``.
+        condition1_sample_indices, condition2_sample_indices
+            Sample of each cell of a condition, ``(n_cells,)``.
+        allow_single_condition_variance
+            Whether the samples of one condition are enough.
 
         Raises
         ------
         ValueError
             If shapes disagree, numbers are not finite or a parameter is out of range.
         """
-        states1 = as_states(X1, "X1")
-        states2 = as_states(X2, "X2", states1.shape[1])
-        expression1 = as_expression(y1, "y1", len(states1))
-        expression2 = as_expression(y2, "y2", len(states2))
-        if expression1.shape[1] != expression2.shape[1]:
-            msg = f"`y1` has {expression1.shape[1]} genes but `y2` has {expression2.shape[1]}."
-            raise ValueError(msg)
-        condition = np.repeat([0, 1], [len(states1), len(states2)])
-        states = np.vstack([states1, states2])
+        states, expression, condition = stack_conditions((X1, y1), (X2, y2))
+        labels = condition1_sample_indices, condition2_sample_indices
         return self.fit_cells(
             states,
-            Stacked(expression1, expression2),
+            expression,
             condition,
             sigma=sigma,
             ls=ls,
             ls_factor=ls_factor,
             landmarks=landmarks,
+            sample=split_by_condition(labels, condition),
+            allow_single_condition_variance=allow_single_condition_variance,
         )
 
     def fit_cells(
@@ -173,6 +176,10 @@ class DifferentialExpression(Parameters):
         ls_factor: float = 10.0,
         landmarks: ArrayLike | None = None,
         null_expression: Sequence[Rows] = (),
+        sample: NDArray[np.intp] | None = None,
+        allow_single_condition_variance: bool = False,
+        regions: Callable[[FeatureMap], RegionIndex] | None = None,
+        store: ArrayStore | None = None,
         progress: bool = False,
     ) -> Self:
         """Fit both conditions from cells in any order, reading expression once, by rows.
@@ -190,10 +197,22 @@ class DifferentialExpression(Parameters):
         null_expression
             Matrices of shuffled genes to fit in the same pass, ``(n_cells, n_null)`` each; only
             their distances are kept (:meth:`null_distances`).
+        sample
+            Number of each cell's sample, from 0, ``(n_cells,)``; each sample is of one condition.
+        allow_single_condition_variance
+            As in :meth:`fit`.
+        regions
+            Finds regions of the cells, given their features, in which to sum expression per sample
+            in the same pass.
+        store
+            Where the samples' own fits are kept, ``8 n_samples rank n_genes`` bytes.
         progress
             Show a progress bar.
         """
         self._check_parameters(sigma, ls, ls_factor)
+        samples = requested_samples(
+            self.use_sample_variance, sample, condition, allow_single_condition_variance
+        )
         self.sigma_ = sigma
         self.ls_ = self._length_scale(states, condition, ls_factor) if ls is None else float(ls)
         if landmarks is not None:
@@ -206,9 +225,21 @@ class DifferentialExpression(Parameters):
             landmarks=landmarks,
             rng=np.random.default_rng(self.random_state),
         )
-        matrices = [expression, *null_expression]
-        sums = accumulate(self.features_, states, matrices, condition, progress)
-        self.statistics1_, self.statistics2_ = sums
+        self.region_index_ = None if regions is None else regions(self.features_)
+        sums = sum_conditions(
+            self.features_,
+            states,
+            [expression, *null_expression],
+            condition,
+            samples=samples,
+            index=self.region_index_,
+            sigma=sigma,
+            store=store,
+            progress=progress,
+        )
+        self.statistics1_, self.statistics2_ = sums.statistics
+        self.deviations1_, self.deviations2_ = sums.deviations
+        self.region_sums_ = sums.regions
         self.posterior1_: Posterior = fit_posterior(self.statistics1_, sigma)
         self.posterior2_: Posterior = fit_posterior(self.statistics2_, sigma)
         self.delta_: Array = self.posterior2_.weights - self.posterior1_.weights
@@ -216,7 +247,12 @@ class DifferentialExpression(Parameters):
         return self
 
     def _split_null(self, n_genes: int) -> None:
-        """Keep of the shuffled genes, which come last, only the difference of their weights."""
+        """Keep of the shuffled genes, which come last, only what their distances need."""
+        deviations = self.deviations1_, self.deviations2_
+        self.null_deviations_ = [one[:, n_genes:] for ones in deviations for one in ones]
+        self.deviations1_, self.deviations2_ = (
+            [one[:, :n_genes] for one in ones] for ones in deviations
+        )
         self.null_delta_: Array = self.delta_[:, n_genes:]
         self.delta_ = self.delta_[:, :n_genes]
         self.statistics1_, self.statistics2_ = (
@@ -229,45 +265,28 @@ class DifferentialExpression(Parameters):
     def null_distances(self) -> Array:
         """Mahalanobis distances of the shuffled genes, ``(n_null,)``."""
         require_fitted(self, "delta_")
-        return mahalanobis(self.null_delta_, self._difference_covariance())
+        return self._distances(self.null_delta_, self.null_deviations_)
 
     def score(self) -> GeneScores:
         """Mean fold change over the cells fitted, distance and tail probability of each gene."""
         require_fitted(self, "delta_")
-        covariance = self._difference_covariance()
-        distance = mahalanobis(self.delta_, covariance)
-        weights = null_spectrum(
-            self.posterior1_.covariance, self.posterior2_.covariance, covariance
+        covariance = self.fold_change_covariance()
+        distance = self._distances(self.delta_, [*self.deviations1_, *self.deviations2_])
+        ptp = tail_probability(
+            distance * self.sigma_, self._posteriors(), covariance, self.noise_variance()
         )
-        noise = self._noise_variance()
-        ratio = np.divide(
-            (distance * self.sigma_) ** 2, noise, out=np.zeros_like(distance), where=noise > 0
-        )
-        ptp = weighted_chi_square_sf(ratio, weights)
         return GeneScores(self.mean_fold_change(), distance, ptp)
 
     def truncation_error(self) -> float:
-        r"""About how much the distances would change with more features, relative.
-
-        The largest change of a gene's distance when the last quarter of the features is left out.
-        Features are nested, so this takes no pass over the cells. On real and simulated data it
-        was between half and three times the largest true error. Genes at less than a tenth of the
-        largest distance are not counted.
-        """
+        """About how much distances (without samples) would change with more features, relative."""
         require_fitted(self, "delta_")
-        distance = mahalanobis(self.delta_, self._difference_covariance())
-        counted = distance > 0.1 * distance.max()
-        rank = max(1, 3 * self.features_.rank // 4)
-        first, second = (
-            fit_posterior(sums.first_features(rank), self.sigma_)
-            for sums in (self.statistics1_, self.statistics2_)
+        return truncation_error(
+            mahalanobis(self.delta_, self.fold_change_covariance()),
+            (self.statistics1_, self.statistics2_),
+            self.features_.factor,
+            sigma=self.sigma_,
+            eps=self.eps,
         )
-        covariance = difference_covariance(
-            first.covariance, second.covariance, self.features_.factor[:rank, :rank], self.eps
-        )
-        shorter = mahalanobis(second.weights - first.weights, covariance)
-        change = np.abs(shorter[counted] / distance[counted] - 1.0)
-        return float(np.max(change, initial=0.0))
 
     def mean_fold_change(self) -> Array:
         """Mean fold change of each gene over the cells fitted, ``(n_genes,)``, natural log."""
@@ -297,39 +316,27 @@ class DifferentialExpression(Parameters):
         Returns
         -------
         ``condition1_imputed``, ``condition2_imputed``, ``fold_change``, ``fold_change_zscores``
-        ``(n_cells, n_genes)``, ``condition1_std``, ``condition2_std`` ``(n_cells,)`` and
+        ``(n_cells, n_genes)``, ``condition1_std``, ``condition2_std`` ``(n_cells,)``, with samples
+        ``(n_cells, n_genes)``, and
         ``mean_log_fold_change`` over these cells ``(n_genes,)``; natural log.
         """
         require_fitted(self, "delta_")
         states = as_states(X_new, "X_new", self.features_.landmarks.shape[1])
-        slices = list(row_slices(len(states), self.batch_size))
-        parts = [
-            self.predict_chunk(states[rows])
-            for rows in bar(slices, "predicting", "batch", shown=progress)
-        ]
-        result = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        result["fold_change_zscores"] = fold_change_zscores(
-            result["fold_change"], result["condition1_std"], result["condition2_std"]
-        )
-        result["mean_log_fold_change"] = result["fold_change"].mean(axis=0)
+        result = predict_batches(self.predict_chunk, states, self.batch_size, progress=progress)
         if compute_mahalanobis:
             scores = self.score()
             result["mahalanobis_distances"], result["ptp"] = scores.mahalanobis, scores.ptp
         return result
 
     def predict_chunk(self, states: Array, genes: bool = True) -> dict[str, Array]:
-        """Standard deviations and, unless declined, all genes' functions at some cells."""
-        phi = self.features_(states)
-        residual = residual_variance(phi)
-        part = {
-            f"condition{c}_std": standard_deviation(posterior.variance(phi), residual, self.eps)
-            for c, posterior in ((1, self.posterior1_), (2, self.posterior2_))
-        }
-        if genes:
-            part["condition1_imputed"] = self.posterior1_.mean(phi)
-            part["condition2_imputed"] = self.posterior2_.mean(phi)
-            part["fold_change"] = part["condition2_imputed"] - part["condition1_imputed"]
-        return part
+        """Standard deviations and, unless declined, all genes' functions at some cells.
+
+        Without genes the standard deviations leave the samples out.
+        """
+        deviations = self.deviations1_, self.deviations2_
+        return predict_states(
+            self.features_(states), self._posteriors(), deviations, eps=self.eps, genes=genes
+        )
 
     def covariance(self, X: ArrayLike) -> Array:
         r"""Posterior covariance of the fold change between cells, ``(n_cells, n_cells)``.
@@ -339,10 +346,7 @@ class DifferentialExpression(Parameters):
         """
         require_fitted(self, "delta_")
         states = as_states(X, "X", self.features_.landmarks.shape[1])
-        phi = self.features_(states)
-        total = self.posterior1_.covariance + self.posterior2_.covariance
-        total[np.diag_indices_from(total)] -= 2.0
-        return phi @ total @ phi.T + 2.0 * self.features_.kernel(states, states)
+        return fold_change_covariance_at(self.features_, self._posteriors(), states)
 
     def _check_parameters(self, sigma: float, ls: float | None, ls_factor: float) -> None:
         check_positive(sigma=sigma, ls_factor=ls_factor, **({} if ls is None else {"ls": ls}))
@@ -364,7 +368,18 @@ class DifferentialExpression(Parameters):
         source = int(self.param_scheme == "condition2")
         return estimate_length_scale(states[condition == source], ls_factor)
 
-    def _difference_covariance(self) -> Array:
+    def _posteriors(self) -> tuple[Posterior, Posterior]:
+        return self.posterior1_, self.posterior2_
+
+    def _distances(self, delta: Array, deviations: list[Array]) -> Array:
+        """Distances, allowing for samples where there are any."""
+        covariance = self.fold_change_covariance()
+        if not deviations:
+            return mahalanobis(delta, covariance)
+        return mahalanobis_with_samples(delta, covariance, deviations)
+
+    def fold_change_covariance(self) -> Array:
+        r"""Covariance :math:`M` of ``delta_``, with jitter, ``(rank, rank)``; without samples."""
         return difference_covariance(
             self.posterior1_.covariance,
             self.posterior2_.covariance,
@@ -372,10 +387,8 @@ class DifferentialExpression(Parameters):
             self.eps,
         )
 
-    def _noise_variance(self) -> Array:
+    def noise_variance(self) -> Array:
         """Residual variance of each gene around both fits, ``(n_genes,)``."""
-        fits = [(self.posterior1_, self.statistics1_), (self.posterior2_, self.statistics2_)]
-        squares = np.sum([p.residual_squares(sums) for p, sums in fits], axis=0)
-        freedom = sum(sums.n_cells - p.residual_degrees_of_freedom for p, sums in fits)
-        variance: Array = squares / max(freedom, 1.0)
-        return variance
+        return noise_variance(
+            [(self.posterior1_, self.statistics1_), (self.posterior2_, self.statistics2_)]
+        )

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from kompot.gp.halves import sampling_covariance, score_differences
+from kompot.gp.halves import half_sample_covariance, score_differences
 from kompot.gp.neighbors import Neighborhoods
 from kompot.models.density_estimator import DensityEstimator
 
@@ -49,7 +49,7 @@ def fold_change_covariance(
             continue
         features, d = density.features_, density.d_
         differences = score_differences(features, states, neighborhoods, posterior, d)
-        total += sampling_covariance(posterior, differences)
+        total += half_sample_covariance(posterior, differences)
         if uncertainty == "robust":
             total += posterior.covariance @ posterior.covariance / posterior.prior_variance
     return total

@@ -7,12 +7,22 @@ from numpy.typing import NDArray
 
 from kompot.gp.density import prior_mean_log_density
 from kompot.gp.length_scale import length_scale_of_distances
+from kompot.gp.linalg import row_slices
 from kompot.gp.neighbors import Neighborhoods, find_neighborhoods
 from kompot.models.density_estimator import DensityEstimator, refuse_one_place
+from kompot.stats.abundance import ratio_offset
 
-__all__ = ["SharedParameters", "neighbors_within", "shared_parameters"]
+__all__ = [
+    "SharedParameters",
+    "neighbors_within",
+    "normalized_log_density",
+    "ratio_normalization",
+    "shared_parameters",
+]
 
 Array = NDArray[np.float64]
+
+_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -90,3 +100,41 @@ def shared_parameters(
     )
     mu = (per_cell + float(np.log(sizes[0])), per_cell + float(np.log(sizes[1])))
     return SharedParameters(d, float(np.exp(log_scale)), mu)
+
+
+def normalized_log_density(density: DensityEstimator, phi: Array) -> Array:
+    """Log density per cell of its condition at features ``(n_cells, rank)``: ``(n_cells,)``."""
+    return density.posterior_.mean(phi) - np.log(density.posterior_.n_cells)
+
+
+def ratio_normalization(
+    density1: DensityEstimator, density2: DensityEstimator, states: Array
+) -> tuple[float, Array]:
+    """Offset that makes the ratio of two densities one of normalised densities.
+
+    Parameters
+    ----------
+    density1, density2
+        Densities in the same features.
+    states
+        Cells of both conditions, ``(n_cells, n_dims)``.
+
+    Returns
+    -------
+    offset
+        What to add to the log ratio (:func:`kompot.stats.abundance.ratio_offset`).
+    center
+        Mean of the features that it takes out, ``(rank,)``.
+    """
+    features = density1.features_
+    slices = list(row_slices(len(states), _CHUNK))
+    ratio = []
+    for rows in slices:
+        phi = features(states[rows])
+        ratio.append(normalized_log_density(density2, phi) - normalized_log_density(density1, phi))
+    n_cells = [density.posterior_.n_cells for density in (density1, density2)]
+    offset, weights = ratio_offset(np.concatenate(ratio), *n_cells)
+    center = np.zeros(features.rank)
+    for rows in slices:
+        center += weights[rows] @ features(states[rows])
+    return offset, center

@@ -3,12 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_ROLES = (
-    *("mean_lfc", "mahalanobis", "ptp", "pvalue", "local_fdr", "tail_fdr", "is_de"),
-    *("imputed1", "imputed2", "fold_change", "zscores", "std1", "std2", "covariance"),
-)
-
-__all__ = ["AbundanceFields", "ExpressionFields", "Field", "clean_name"]
+__all__ = ["AbundanceFields", "Field", "Names", "clean_name"]
 
 
 def clean_name(label: object) -> str:
@@ -29,8 +24,8 @@ class Field:
     name
         Key in its location.
     location
-        Attribute of the AnnData object that holds it: ``obs``, ``var``, ``layers``, ``obsp`` or
-        ``uns``.
+        Attribute of the AnnData object that holds it: ``obs``, ``var``, ``layers``, ``varm``,
+        ``obsp`` or ``uns``.
     type
         What it is, the same for all runs (``mahalanobis``, ``imputed``, ...).
     role
@@ -47,7 +42,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class _Names:
+class Names:
     """Names made of a run's key and conditions.
 
     Parameters
@@ -56,128 +51,31 @@ class _Names:
         The run's ``result_key``.
     condition1, condition2
         Labels of the conditions, as in the data.
+    with_samples
+        Whether the run has samples: what their variance changes has ``_sample_var`` in its name.
     """
 
     key: str
     condition1: str
     condition2: str
+    with_samples: bool = False
 
-    def _between(self, part: str) -> str:
+    @property
+    def suffix(self) -> str:
+        """End of the names of what the variance between samples changes."""
+        return "_sample_var" if self.with_samples else ""
+
+    def between(self, part: str) -> str:
+        """Name of something about both conditions."""
         first, second = clean_name(self.condition1), clean_name(self.condition2)
         return f"{self.key}_{first}_to_{second}_{part}"
 
-    def _within(self, condition: str, part: str) -> str:
+    def within(self, condition: str, part: str) -> str:
+        """Name of something about one condition."""
         return f"{self.key}_{clean_name(condition)}_{part}"
 
 
-class ExpressionFields(_Names):
-    """Where a differential-expression run is written."""
-
-    @property
-    def mean_lfc(self) -> Field:
-        """Mean fold change of each gene."""
-        text = "Mean log fold change over the cells of both conditions (natural log)"
-        return self._var("mean_lfc", "mean_log_fold_change", "mean_lfc_key", text)
-
-    @property
-    def mahalanobis(self) -> Field:
-        """Distance of each gene."""
-        text = "Mahalanobis distance of the fold change, in units of its uncertainty"
-        return self._var("mahalanobis", "mahalanobis", "mahalanobis_key", text)
-
-    @property
-    def ptp(self) -> Field:
-        """Tail probability of each gene's distance."""
-        text = "Posterior tail probability of the distance under equal functions (cell level)"
-        return self._var("ptp", "ptp", "ptp_key", text)
-
-    @property
-    def pvalue(self) -> Field:
-        """Empirical p-value of each gene."""
-        name = "mahalanobis_pvalue"
-        text = "P-value from the distances of shuffled genes (cell level)"
-        return self._var(name, name, f"{name}_key", text)
-
-    @property
-    def local_fdr(self) -> Field:
-        """Local false discovery rate of each gene."""
-        name = "mahalanobis_local_fdr"
-        text = "Local false discovery rate from the distances of shuffled genes (cell level)"
-        return self._var(name, name, f"{name}_key", text)
-
-    @property
-    def tail_fdr(self) -> Field:
-        """Benjamini-Hochberg adjusted p-value of each gene."""
-        name = "mahalanobis_tail_fdr"
-        text = "Benjamini-Hochberg adjusted p-value (cell level)"
-        return self._var(name, name, f"{name}_key", text)
-
-    @property
-    def is_de(self) -> Field:
-        """Whether each gene is called."""
-        text = "Local false discovery rate below the threshold (cell level)"
-        return self._var("is_de", "is_de", "is_de_key", text)
-
-    @property
-    def imputed1(self) -> Field:
-        """Smoothed expression of condition 1."""
-        return self._imputed(self.condition1, 1)
-
-    @property
-    def imputed2(self) -> Field:
-        """Smoothed expression of condition 2."""
-        return self._imputed(self.condition2, 2)
-
-    @property
-    def fold_change(self) -> Field:
-        """Fold change of each cell and gene."""
-        text = f"Log fold change, {self.condition2} minus {self.condition1} (natural log)"
-        name = "fold_change"
-        return Field(self._between(name), "layers", name, f"{name}_key", text)
-
-    @property
-    def zscores(self) -> Field:
-        """Standard score of each cell and gene."""
-        name = "fold_change_zscores"
-        text = "Log fold change in units of its posterior standard deviation"
-        return Field(self._between(name), "layers", name, f"{name}_key", text)
-
-    @property
-    def std1(self) -> Field:
-        """Standard deviation of condition 1."""
-        return self._std(self.condition1, 1)
-
-    @property
-    def std2(self) -> Field:
-        """Standard deviation of condition 2."""
-        return self._std(self.condition2, 2)
-
-    @property
-    def covariance(self) -> Field:
-        """Covariance of the fold change between cells."""
-        name = "posterior_covariance"
-        text = "Posterior covariance of the log fold change between cells"
-        return Field(self._between(name), "obsp", "covariance", f"{name}_key", text)
-
-    def __iter__(self) -> Iterator[Field]:
-        """All fields that a run can have."""
-        for name in _ROLES:
-            yield getattr(self, name)
-
-    def _var(self, part: str, kind: str, role: str, text: str) -> Field:
-        return Field(self._between(part), "var", kind, role, text)
-
-    def _imputed(self, condition: str, number: int) -> Field:
-        text = f"Smoothed expression of {condition}"
-        name = self._within(condition, "imputed")
-        return Field(name, "layers", "imputed", f"imputed_key_{number}", text)
-
-    def _std(self, condition: str, number: int) -> Field:
-        text = f"Posterior standard deviation of the expression of {condition}, for every gene"
-        return Field(self._within(condition, "std"), "obs", "std", f"std_key_{number}", text)
-
-
-class AbundanceFields(_Names):
+class AbundanceFields(Names):
     """Where a differential-abundance run is written."""
 
     @property
@@ -189,32 +87,32 @@ class AbundanceFields(_Names):
     @property
     def zscore(self) -> Field:
         """Standard score of each cell."""
-        text = "Log fold change in units of its standard deviation over draws of the cells"
-        return self._obs("lfc_zscore", "log_fold_change_zscore", "zscore_key", text)
+        text = "Log fold change in units of its standard deviation"
+        return self._varied("lfc_zscore", "log_fold_change_zscore", "zscore_key", text)
 
     @property
     def ptp(self) -> Field:
         """Tail probability of each cell."""
         text = "-log10 of the one-sided tail probability of the change"
-        return self._obs("neg_log10_lfc_ptp", "ptp", "ptp_key", text)
+        return self._varied("neg_log10_lfc_ptp", "ptp", "ptp_key", text)
 
     @property
     def direction(self) -> Field:
         """Up, neutral or down."""
         text = "Direction of change beyond both thresholds"
-        return self._obs("lfc_direction", "direction", "direction_key", text)
+        return self._varied("lfc_direction", "direction", "direction_key", text)
 
     @property
     def lfsr(self) -> Field:
         """Local false sign rate of each cell."""
         text = "Local false sign rate by adaptive shrinkage over the cells (cell level)"
-        return self._obs("lfc_lfsr", "lfsr", "lfsr_key", text)
+        return self._varied("lfc_lfsr", "lfsr", "lfsr_key", text)
 
     @property
     def svalue(self) -> Field:
         """Mean false sign rate of this cell and all surer ones."""
         text = "False sign rate among this cell and all surer ones (cell level)"
-        return self._obs("lfc_svalue", "svalue", "svalue_key", text)
+        return self._varied("lfc_svalue", "svalue", "svalue_key", text)
 
     @property
     def density1(self) -> Field:
@@ -238,15 +136,72 @@ class AbundanceFields(_Names):
         name = f"{self.key}_lfc_direction_colors"
         return Field(name, "uns", "colors", "documented_colors_key", "Colours of the directions")
 
+    @property
+    def donor_lfc(self) -> Field:
+        """Change of the share of cells around each cell."""
+        text = "Log fold change of the share of cells in the neighbourhood (natural log)"
+        return self._donor("lfc", "donor_log_fold_change", text)
+
+    @property
+    def donor_lfc_se(self) -> Field:
+        """Standard error of that change."""
+        text = "Standard error between samples of the neighbourhood's log fold change"
+        return self._donor("lfc_se", "donor_standard_error", text)
+
+    @property
+    def donor_pvalue(self) -> Field:
+        """P-value of each cell's neighbourhood."""
+        text = "P-value of the neighbourhood's change, samples as replicates (donor level)"
+        return self._donor("pvalue", "donor_pvalue", text)
+
+    @property
+    def donor_fdr(self) -> Field:
+        """False discovery rate of each cell."""
+        text = "Expected share of false ones among the cells called up to here (donor level)"
+        return self._donor("fdr", "donor_fdr", text)
+
+    @property
+    def donor_direction(self) -> Field:
+        """Up, neutral or down for new donors."""
+        text = "Change of the share of cells, called if the global test and the FDR allow"
+        return self._donor("direction", "donor_direction", text)
+
+    @property
+    def donor_region(self) -> Field:
+        """Finest region of each cell."""
+        text = "Finest k-means region of the donor-level test"
+        return self._donor("region", "donor_region", text)
+
+    @property
+    def donor_colors(self) -> Field:
+        """Colours of the donor-level directions, where scanpy looks for them."""
+        name = f"{self.donor_direction.name}_colors"
+        text = "Colours of the donor-level directions, in order"
+        return Field(name, "uns", "colors", "donor_colors_key", text)
+
+    @property
+    def donor_level(self) -> tuple[Field, ...]:
+        """What a run writes of the donor-level test only."""
+        statistics = (self.donor_lfc, self.donor_lfc_se, self.donor_pvalue, self.donor_fdr)
+        return (*statistics, self.donor_direction, self.donor_region, self.donor_colors)
+
     def __iter__(self) -> Iterator[Field]:
         """All fields that a run can have."""
         yield from (self.lfc, self.zscore, self.ptp, self.direction, self.lfsr, self.svalue)
         yield from (self.density1, self.density2, self.colors, self.documented_colors)
+        yield from self.donor_level
 
     def _obs(self, part: str, kind: str, role: str, text: str) -> Field:
-        return Field(self._between(part), "obs", kind, role, text)
+        return Field(self.between(part), "obs", kind, role, text)
+
+    def _varied(self, part: str, kind: str, role: str, text: str) -> Field:
+        text += ", with the variance between samples" if self.with_samples else ""
+        return self._obs(f"{part}{self.suffix}", kind, role, text)
+
+    def _donor(self, part: str, kind: str, text: str) -> Field:
+        return self._obs(f"donor_{part}", kind, f"donor_{part}_key", text)
 
     def _density(self, condition: str, number: int) -> Field:
         text = f"Log density of {condition}, normalised to one over its cells (natural log)"
-        name = self._within(condition, "log_density")
+        name = self.within(condition, "log_density")
         return Field(name, "obs", "density", f"density_key_{number}", text)

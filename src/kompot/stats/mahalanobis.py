@@ -12,7 +12,7 @@ from scipy.linalg import eigh, solve_triangular
 
 from kompot.gp.linalg import explained_cholesky
 
-__all__ = ["difference_covariance", "mahalanobis", "null_spectrum"]
+__all__ = ["difference_covariance", "mahalanobis", "null_spectrum", "sampling_covariance"]
 
 Array = NDArray[np.float64]
 
@@ -69,15 +69,27 @@ def mahalanobis(delta: Array, covariance: Array) -> Array:
     return distances
 
 
+def sampling_covariance(covariance1: Array, covariance2: Array) -> Array:
+    r"""Covariance of the estimated fold change between experiments, if both functions are equal.
+
+    :math:`C = \sum_c (B_c^{-1} - B_c^{-2})`, in units of the noise variance over
+    :math:`\sigma^2`: less than the posterior covariance, because the posterior is also unsure where
+    there are no data. This holds as far as the shrinkage of both conditions is alike.
+
+    Parameters
+    ----------
+    covariance1, covariance2
+        Posterior covariances :math:`B_c^{-1}` of the weights, ``(rank, rank)``.
+    """
+    return (covariance1 - covariance1 @ covariance1) + (covariance2 - covariance2 @ covariance2)
+
+
 def null_spectrum(covariance1: Array, covariance2: Array, covariance: Array) -> Array:
     r"""Weights of the chi-squares that :math:`D^2` is made of when both functions are equal.
 
-    If both conditions follow the same function, :math:`\delta` varies between experiments with
-    covariance :math:`C = \sum_c (B_c^{-1} - B_c^{-2})` (in units of the noise variance over
-    :math:`\sigma^2`), less than its posterior :math:`M`, because the posterior is also unsure where
-    there are no data. Then :math:`D^2 \sim \sum_i w_i \chi^2_1` with :math:`w` the eigenvalues of
-    :math:`M^{-1} C`; their sum is the expected :math:`D^2`, the effective degrees of freedom.
-    This holds as far as the shrinkage of both conditions is alike.
+    :math:`D^2 \sim \sum_i w_i \chi^2_1` with :math:`w` the eigenvalues of :math:`M^{-1} C`, where
+    :math:`C` is the :func:`sampling_covariance`; their sum is the expected :math:`D^2`, the
+    effective degrees of freedom.
 
     Parameters
     ----------
@@ -90,6 +102,6 @@ def null_spectrum(covariance1: Array, covariance2: Array, covariance: Array) -> 
     -------
     Weights between 0 and 1, ``(rank,)``, largest first.
     """
-    sampling = sum(part - part @ part for part in (covariance1, covariance2))
+    sampling = sampling_covariance(covariance1, covariance2)
     weights: Array = eigh(sampling, covariance, eigvals_only=True)[::-1]
     return np.clip(weights, 0.0, 1.0)

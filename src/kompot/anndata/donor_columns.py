@@ -1,0 +1,121 @@
+"""Columns of ``obs`` that look as if they named donors, for those who did not say."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["looks_like_donors"]
+
+_LEVELS = (2, 200)
+_CELLS_PER_LEVEL = 5
+_LABELLED = 0.9
+"""Share of the cells that must have a level."""
+_BY_STATES = 4
+_CELL_STATE_SHARE = 0.15
+"""Share of the variance of cell states from which on levels are kinds of cells, not donors."""
+
+_DONOR = re.compile(
+    r"donor|sample|patient|subject|individual|participant|replicate|mouse|animal|biopsy|library"
+    r"|orig\.?_?ident|hashtag|\bhto\b|\bbatch|\bchannel|\blane|\bpool",
+    re.IGNORECASE,
+)
+_NO_DONOR = re.compile(
+    r"cell|type|cluster|leiden|louvain|annot|lineage|state|phase|subset|doublet|singlet"
+    r"|\bsex\b|gender|age\b|tissue|organ|region|technology|chemistry|treatment|condition",
+    re.IGNORECASE,
+)
+
+
+def looks_like_donors(
+    obs: pd.DataFrame,
+    groupby: str,
+    conditions: Sequence[str],
+    *,
+    states: NDArray[np.float64] | None = None,
+) -> tuple[str, ...]:
+    """Columns whose levels look like donors or samples, the likeliest first.
+
+    Such a column has 2 to 200 levels among the cells of the conditions, and
+
+    * every level has cells in one condition only, and a condition has several levels; or
+    * its name says donor, sample, patient or alike (donors may have been measured twice); or
+    * every level has cells in both conditions, there are three or more, its name does not say cell
+      type, cluster or alike, and where cells lie hardly depends on their level: types and clusters
+      are what cell states differ by.
+
+    Numbers count only if their name says so: an age or a score is no donor.
+
+    Parameters
+    ----------
+    obs
+        Annotation of cells.
+    groupby
+        Column of the conditions.
+    conditions
+        The two conditions.
+    states
+        Cell states, ``(n_obs, n_dims)``; without them the third way is left out.
+    """
+    condition = obs[groupby].astype(str)
+    compared = condition.isin([str(name) for name in conditions]).to_numpy(bool)
+    compared &= obs[groupby].notna().to_numpy(bool)
+    condition = condition[compared]
+    found: dict[str, int] = {}
+    for name in obs.columns.difference([groupby], sort=False).astype(str):
+        values = obs[name][compared]
+        table = _level_table(name, values, condition)
+        rank = None if table is None else _likeness(name, table)
+        if rank == _BY_STATES:
+            share = 1.0 if states is None else _share_of_variance(states[compared], values)
+            rank = rank if share < _CELL_STATE_SHARE else None
+        if rank is not None:
+            found[name] = rank
+    return tuple(sorted(found, key=lambda name: found[name]))
+
+
+def _level_table(
+    name: str, values: "pd.Series[Any]", condition: "pd.Series[Any]"
+) -> "pd.DataFrame | None":
+    """Cells of each level in each condition; None for a column that cannot name donors."""
+    if pd.api.types.is_bool_dtype(values) or pd.api.types.is_float_dtype(values):
+        return None
+    if pd.api.types.is_numeric_dtype(values) and not _DONOR.search(name):
+        return None
+    present = values.notna()
+    levels = values[present].astype(str)
+    enough = _LEVELS[0] <= levels.nunique() <= _LEVELS[1] and present.mean() >= _LABELLED
+    if not enough or len(levels) < _CELLS_PER_LEVEL * levels.nunique():
+        return None
+    table = pd.crosstab(levels, condition[present])
+    return table if table.shape[1] == 2 else None
+
+
+def _likeness(name: str, table: pd.DataFrame) -> int | None:
+    """How much a column looks like donors by its name and table, 0 for most; None for not."""
+    named, other = bool(_DONOR.search(name)), bool(_NO_DONOR.search(name))
+    in_both = (table > 0).all(axis=1)
+    if not in_both.any():
+        if len(table) == 2 or (other and not named):
+            return None
+        return 0 if named else 2
+    if named and not other:
+        return 1 if in_both.all() else 3
+    crossed = bool(in_both.all()) and len(table) > 2
+    return _BY_STATES if crossed and not named and not other else None
+
+
+def _share_of_variance(states: NDArray[np.float64], values: "pd.Series[Any]") -> float:
+    """Share of the variance of cell states that lies between the levels of a column."""
+    codes = values.astype("category").cat.codes.to_numpy()
+    kept = (codes >= 0) & np.isfinite(states).all(axis=1)
+    inside, codes = states[kept], codes[kept]
+    centred = inside - inside.mean(axis=0)
+    sums = np.zeros((int(codes.max()) + 1, centred.shape[1]))
+    np.add.at(sums, codes, centred)
+    sizes = np.maximum(np.bincount(codes), 1)
+    between = float((np.square(sums) / sizes[:, None]).sum())
+    return between / max(float(np.square(centred).sum()), np.finfo(float).tiny)

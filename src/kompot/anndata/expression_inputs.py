@@ -1,0 +1,102 @@
+"""What a differential-expression run reads from the data, all checked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from kompot.anndata.cell_choice import CellChoice, choose_cells
+from kompot.anndata.chunks import ExpressionRows
+from kompot.anndata.expression_samples import ExpressionSamples, read_expression_samples
+from kompot.anndata.inputs import (
+    Cells,
+    read_abundance_change,
+    read_cells,
+    read_expression,
+    read_null_genes,
+)
+from kompot.anndata.landmarks import find_landmarks
+from kompot.settings import ExpressionSettings
+
+__all__ = ["ExpressionInputs", "read_inputs"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ExpressionInputs:
+    """Cells, genes and landmarks of a run.
+
+    Attributes
+    ----------
+    choice
+        Groups of cells and cells left out.
+    cells
+        The cells compared.
+    expression
+        Their expression in the genes tested.
+    gene_names
+        Names of these genes.
+    landmarks
+        Landmarks to use, ``(n_landmarks, n_dims)``; None to draw them.
+    landmarks_source
+        Where they come from.
+    abundance_change
+        Log density ratio of the cells, ``(n_cells,)``; None if not asked for.
+    null_choice
+        How many genes to shuffle, or which columns; None for none.
+    samples
+        Samples of the cells; None if no column was given.
+    """
+
+    choice: CellChoice
+    cells: Cells
+    expression: ExpressionRows
+    gene_names: pd.Index
+    landmarks: Array | None
+    landmarks_source: str
+    abundance_change: Array | None
+    null_choice: int | NDArray[np.intp] | None
+    samples: ExpressionSamples | None
+
+    @property
+    def donor_level(self) -> bool:
+        """Whether samples are compared, so that significance speaks of new donors."""
+        return self.samples is not None and self.samples.design is not None
+
+
+def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInputs:
+    """Read and check all but the values of the expression.
+
+    Called by the step of a documented function: warnings name the line that called that.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If something is missing or cannot be used.
+    """
+    comparison = settings.comparison
+    choice = choose_cells(adata, comparison, settings.filter, stacklevel=5)
+    cells = read_cells(adata, comparison, choice.excluded)
+    expression = read_expression(adata, cells, comparison)
+    names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
+    keys = (settings.storage.result_key, "kompot_de", "kompot_da")
+    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    null_choice = read_null_genes(settings.fdr.null_genes, adata.n_vars)
+    samples = read_expression_samples(adata, cells, settings, choice.groups)
+    donor_level = samples is not None and samples.design is not None
+    if donor_level or not settings.output.compute_mahalanobis:
+        null_choice = None
+    return ExpressionInputs(
+        choice,
+        cells,
+        expression,
+        names,
+        landmarks,
+        source,
+        read_abundance_change(adata, comparison, cells.rows),
+        null_choice,
+        samples,
+    )

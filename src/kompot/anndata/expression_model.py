@@ -1,0 +1,88 @@
+"""The model of a differential-expression run, fitted."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kompot import threads
+from kompot.anndata.chunks import ExpressionRows
+from kompot.anndata.expression_inputs import ExpressionInputs
+from kompot.anndata.expression_samples import ExpressionSamples, region_finder
+from kompot.models.differential_expression import DifferentialExpression
+from kompot.settings import ExpressionSettings
+from kompot.stats.null_genes import choose_null_genes, shuffle_columns
+
+if TYPE_CHECKING:
+    from kompot.models.donor_expression import DonorExpression
+
+__all__ = ["compare_samples", "fit_model"]
+
+_NULL_BLOCK = 512
+"""Shuffled genes in a matrix."""
+
+
+def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> DifferentialExpression:
+    """Fit both conditions and the shuffled genes in one pass over the cells."""
+    gp, null_expression = settings.gp, []
+    if inputs.null_choice is not None:
+        null_expression = _shuffled(inputs.expression, inputs.null_choice, settings)
+    model = DifferentialExpression(
+        gp.n_landmarks,
+        eps=gp.eps,
+        random_state=_seed(gp.random_state),
+        batch_size=gp.batch_size,
+        kernel=gp.kernel,
+        tol=gp.tol,
+        param_scheme=gp.param_scheme,
+    )
+    return model.fit_cells(
+        inputs.cells.states,
+        inputs.expression,
+        inputs.cells.condition,
+        sigma=gp.sigma,
+        ls=gp.ls,
+        ls_factor=gp.ls_factor,
+        landmarks=inputs.landmarks,
+        null_expression=null_expression,
+        sample=None if inputs.samples is None else inputs.samples.samples.codes,
+        allow_single_condition_variance=settings.output.allow_single_condition_variance,
+        regions=region_finder(inputs.samples, inputs.cells),
+        progress=settings.output.progress,
+    )
+
+
+def compare_samples(
+    model: DifferentialExpression, samples: ExpressionSamples | None
+) -> "DonorExpression | None":
+    """Significance for new donors, from the sums that the fit made; None without samples."""
+    sums, index = model.region_sums_, model.region_index_
+    if samples is None or samples.design is None or sums is None or index is None:
+        return None
+    from kompot.models.donor_expression import score_donors  # not needed without samples
+
+    return score_donors((model.statistics1_, model.statistics2_), sums, index, samples.design)
+
+
+def _shuffled(
+    expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
+) -> list[Any]:
+    """Shuffled genes, some hundred in each matrix, made side by side."""
+    rng = np.random.default_rng(settings.fdr.null_seed)
+    picked = choose_null_genes(null_choice, expression.shape[1], rng)
+    if isinstance(null_choice, int) and expression.genes is not None:
+        picked = expression.genes[picked]
+    genes, places = np.unique(picked, return_inverse=True)
+    columns = ExpressionRows(expression.matrix, expression.cells, genes).read()
+    n_blocks = -(-len(places) // _NULL_BLOCK)
+    work = zip(np.array_split(places, n_blocks), rng.spawn(n_blocks), strict=True)
+    return list(
+        threads.map_batches(lambda part: shuffle_columns(columns[:, part[0]], part[1]), work)
+    )
+
+
+def _seed(random_state: int | None) -> int:
+    """The seed given, or a new one, which the record of the run then keeps."""
+    if random_state is not None:
+        return int(random_state)
+    return int(np.random.SeedSequence().generate_state(1)[0])

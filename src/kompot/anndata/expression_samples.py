@@ -1,0 +1,136 @@
+"""Samples of an expression run: read, checked, and where they are compared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from kompot.anndata.groups import parse_groups
+from kompot.anndata.inputs import Cells
+from kompot.anndata.samples import SampleColumns, Samples, read_design, read_samples
+from kompot.gp.features import FeatureMap
+from kompot.settings import ExpressionSettings
+from kompot.stats.design import Design
+from kompot.stats.region_sums import RegionIndex
+
+__all__ = ["ExpressionSamples", "read_expression_samples", "region_finder"]
+
+Masks = dict[str, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class ExpressionSamples:
+    """Samples of the cells compared.
+
+    Attributes
+    ----------
+    samples
+        Samples with their conditions.
+    design
+        Linear model in which samples are compared; None if only cells are described.
+    regions
+        The user's groups and regions among the cells compared, masks ``(n_cells,)`` by name.
+    """
+
+    samples: Samples
+    design: Design | None
+    regions: Masks
+
+
+def read_expression_samples(
+    adata: AnnData, cells: Cells, settings: ExpressionSettings, groups: Masks | None
+) -> ExpressionSamples | None:
+    """Read and check samples before anything is computed; None without a sample column.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    cells
+        The cells compared.
+    settings
+        Options of the run.
+    groups
+        Masks of the groups of cells, ``(n_obs,)`` each.
+
+    Raises
+    ------
+    ValueError
+        If a column cannot be used, a condition has one sample (at donor level), or options of
+        samples are given without samples.
+    """
+    comparison, options = settings.comparison, settings.samples
+    if comparison.sample_col is None:
+        _refuse_without_samples(settings)
+        return None
+    obs: Any = adata.obs
+    columns = SampleColumns(
+        comparison.sample_col,
+        options.donor_col,
+        tuple(options.covariates or ()),
+        options.paired,
+    )
+    samples = read_samples(obs, cells, comparison, columns)
+    if options.significance == "cell":
+        if options.regions is not None:
+            msg = '`regions` are compared at donor level only; leave out `significance="cell"`.'
+            raise ValueError(msg)
+        _refuse_unknown_variance(samples, settings)
+        return ExpressionSamples(samples, None, {})
+    design = read_design(obs, cells, samples, comparison, columns)
+    return ExpressionSamples(samples, design, _regions(adata, cells, settings, groups or {}))
+
+
+def region_finder(
+    samples: ExpressionSamples | None, cells: Cells
+) -> Callable[[FeatureMap], RegionIndex] | None:
+    """Finds the regions in which samples are compared, given the features."""
+    if samples is None or samples.design is None:
+        return None
+    from kompot.models.donor_expression import find_regions  # not needed without samples
+
+    return partial(find_regions, states=cells.states, groups=samples.regions)
+
+
+def _regions(adata: AnnData, cells: Cells, settings: ExpressionSettings, groups: Masks) -> Masks:
+    """Groups and regions among the cells compared; those of one name must be the same."""
+    own = {}
+    if settings.samples.regions is not None:
+        own = parse_groups(adata, settings.samples.regions)
+    for name in set(own) & set(groups):
+        if not np.array_equal(own[name], groups[name]):
+            msg = f"`regions` and `groups` both have {name!r}, of different cells; rename one."
+            raise ValueError(msg)
+    return {name: mask[cells.rows] for name, mask in (groups | own).items()}
+
+
+def _refuse_unknown_variance(samples: Samples, settings: ExpressionSettings) -> None:
+    """Refuse a condition of one sample unless the other's variance is allowed to speak for it."""
+    alone = min(samples.sizes) < 2
+    if alone and not (settings.output.allow_single_condition_variance and max(samples.sizes) > 1):
+        msg = (
+            f"At least 2 samples per condition are needed, found {samples.sizes[0]} and "
+            f"{samples.sizes[1]}; with 2 in one condition, `allow_single_condition_variance=True` "
+            "takes the variance between samples from that one."
+        )
+        raise ValueError(msg)
+
+
+def _refuse_without_samples(settings: ExpressionSettings) -> None:
+    """Refuse options that say how samples are compared where there are none."""
+    options = settings.samples
+    given = {
+        "donor_col": options.donor_col is not None,
+        "paired": options.paired is not None,
+        "covariates": bool(options.covariates),
+        "regions": options.regions is not None,
+        "allow_single_condition_variance": settings.output.allow_single_condition_variance,
+    }
+    names = [f"`{name}`" for name, is_given in given.items() if is_given]
+    if names:
+        msg = f"{', '.join(names)} only mean something with samples: give `sample_col`, too."
+        raise ValueError(msg)

@@ -1,0 +1,155 @@
+"""Which samples two conditions have."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["ConditionSamples", "requested_samples", "split_by_condition"]
+
+
+@dataclass(frozen=True)
+class ConditionSamples:
+    """Samples, each of one condition.
+
+    Attributes
+    ----------
+    codes
+        Number of each cell's sample, from 0, ``(n_cells,)``.
+    condition
+        Condition of each sample, 0 or 1, ``(n_samples,)``.
+    n_cells
+        Number of cells of each sample, ``(n_samples,)``.
+    min_cells
+        Smaller samples take part in the fit of their condition, but not in its sample variance.
+    """
+
+    codes: NDArray[np.intp]
+    condition: NDArray[np.intp]
+    n_cells: NDArray[np.intp]
+    min_cells: int = 2
+
+    @classmethod
+    def of(
+        cls,
+        codes: NDArray[np.intp],
+        condition: NDArray[np.intp],
+        *,
+        min_cells: int = 2,
+        allow_single_condition: bool = False,
+    ) -> "ConditionSamples":
+        """Find out whose samples are which, and refuse those without a variance.
+
+        Parameters
+        ----------
+        codes
+            Number of each cell's sample, from 0 without gaps, ``(n_cells,)``.
+        condition
+            0 or 1 for each cell, ``(n_cells,)``.
+        min_cells
+            Cells that a sample needs.
+        allow_single_condition
+            Whether one condition with at least two such samples is enough.
+
+        Raises
+        ------
+        ValueError
+            If a sample has cells of both conditions or a condition too few samples.
+        """
+        table = np.zeros((int(codes.max()) + 1, 2), np.intp)
+        np.add.at(table, (codes, condition), 1)
+        both = np.flatnonzero((table > 0).all(axis=1))
+        if len(both):
+            msg = (
+                f"Samples {both[:5].tolist()} have cells of both conditions; number each sample "
+                "of each condition on its own."
+            )
+            raise ValueError(msg)
+        found = cls(codes, table.argmax(axis=1), table.sum(axis=1), min_cells)
+        found._check(allow_single_condition=allow_single_condition)
+        return found
+
+    def _check(self, *, allow_single_condition: bool) -> None:
+        numbers = [len(self.varying(c)) for c in (0, 1)]
+        enough = [number >= 2 for number in numbers]
+        if all(enough) or (allow_single_condition and any(enough)):
+            return
+        short = [f"condition {c + 1}" for c in (0, 1) if not enough[c]]
+        hint = (
+            " With `allow_single_condition_variance=True` the variance between the samples of one "
+            "condition is used alone."
+            if any(enough)
+            else ""
+        )
+        msg = (
+            f"At least 2 groups with sufficient cells (>= {self.min_cells}) are required, but only "
+            f"{min(numbers)} valid group(s) found in {' and '.join(short)}: the variance between "
+            f"samples cannot be estimated from one.{hint}"
+        )
+        raise ValueError(msg)
+
+    def varying(self, condition: int) -> NDArray[np.intp]:
+        """Samples of a condition that are large enough to count in its variance."""
+        large = self.n_cells >= self.min_cells
+        return np.flatnonzero((self.condition == condition) & large)
+
+
+def requested_samples(
+    use_sample_variance: bool | None,
+    codes: NDArray[np.intp] | None,
+    condition: NDArray[np.intp],
+    allow_single_condition: bool,
+) -> ConditionSamples | None:
+    """The samples (:meth:`ConditionSamples.of`) if they are given and to be used, otherwise None.
+
+    Raises
+    ------
+    ValueError
+        If they are to be used but not given.
+    """
+    if use_sample_variance and codes is None:
+        msg = "`use_sample_variance=True` needs the sample of each cell."
+        raise ValueError(msg)
+    if codes is None or use_sample_variance is False:
+        return None
+    return ConditionSamples.of(codes, condition, allow_single_condition=allow_single_condition)
+
+
+def split_by_condition(
+    labels: tuple[ArrayLike | None, ArrayLike | None], condition: NDArray[np.intp]
+) -> NDArray[np.intp] | None:
+    """Numbers of samples from each condition's own labels; a label in both is two samples.
+
+    Parameters
+    ----------
+    labels
+        Sample of each cell of condition 1 and of condition 2; None if all are one sample.
+    condition
+        0 or 1 for each cell, those of condition 1 first, ``(n_cells,)``.
+
+    Returns
+    -------
+    ``(n_cells,)``; None without labels.
+
+    Raises
+    ------
+    ValueError
+        If a length is wrong.
+    """
+    if labels[0] is None and labels[1] is None:
+        return None
+    parts: list[NDArray[np.intp]] = []
+    start = 0
+    for c, given in enumerate(labels):
+        size = int((condition == c).sum())
+        array = np.zeros(size, np.intp) if given is None else np.asarray(given)
+        if array.shape != (size,):
+            msg = (
+                f"`condition{c + 1}_sample_indices` must have one value for each of {size} "
+                f"cells, got shape {array.shape}."
+            )
+            raise ValueError(msg)
+        codes = np.unique(array, return_inverse=True)[1]
+        parts.append(codes + start)
+        start += int(codes.max()) + 1
+    return np.concatenate(parts)

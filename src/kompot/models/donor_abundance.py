@@ -1,0 +1,295 @@
+"""Which states have another share of cells in new donors: the donor-level test of abundance."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kompot.gp.features import FeatureMap
+from kompot.gp.principal_coordinates import principal_coordinates
+from kompot.models.donor_abundance_result import CellAbundance, DonorAbundance, RegionAbundance
+from kompot.stats.design import Contrast, Design
+from kompot.stats.fraction_contrast import (
+    FractionContrast,
+    contrast_fractions,
+    level_weights,
+    reference_shift,
+)
+from kompot.stats.log_fractions import LogFractions, count_cells, log_fractions
+from kompot.stats.multiplicity import weighted_benjamini_hochberg
+from kompot.stats.neighborhoods import Neighborhoods, find_neighborhoods
+from kompot.stats.regions import Level, group_levels, kmeans_levels
+from kompot.stats.rotation import RotationTest, rotation_directions, rotation_test
+
+__all__ = ["DonorAbundanceSettings", "donor_abundance"]
+
+Array = NDArray[np.float64]
+
+_FEWEST_DF = 2
+
+
+@dataclass(frozen=True)
+class DonorAbundanceSettings:
+    """How the share of cells is compared between samples.
+
+    Parameters
+    ----------
+    n_regions
+        Numbers of k-means regions, one level each, the finest last.
+    reference
+        What is taken to be unchanged and subtracted: None for the share of all cells;
+        ``"median"`` for the change of the median cell's finest region; names of groups for their
+        median. Ratios to a type that is known to be stable do not move when others expand.
+    fdr_threshold
+        Of regions, of cells and of the global test, in (0, 1).
+    lfc_threshold
+        Smallest absolute change that is called, natural log: a filter that is no part of the
+        error rate.
+    n_rotations
+        Draws of the global test.
+    random_state
+        Seed of regions, neighbourhoods and rotations.
+    """
+
+    n_regions: tuple[int, ...] = (4, 12, 30)
+    reference: str | Sequence[str] | None = None
+    fdr_threshold: float = 0.05
+    lfc_threshold: float = 0.0
+    n_rotations: int = 999
+    random_state: int = 0
+
+
+def donor_abundance(
+    features: FeatureMap,
+    states: Array,
+    sample: NDArray[np.intp],
+    design: Design,
+    *,
+    groups: Mapping[str, ArrayLike] | None = None,
+    settings: DonorAbundanceSettings | None = None,
+) -> DonorAbundance:
+    r"""Test for new donors where the share of cells differs between conditions.
+
+    The log fractions of every sample's cells in regions are compared in a linear model over
+    samples with moderated variances (:func:`kompot.stats.fraction_contrast.contrast_fractions`):
+    in k-means regions of several sizes and the user's groups for the global statement, and in
+    overlapping neighbourhoods for the cells. Nothing is called unless the global rotation test
+    (:func:`kompot.stats.rotation.rotation_test`) rejects. Shares are of all cells of a sample:
+    where one type expands, others shrink. The order of the cells does not matter.
+
+    Parameters
+    ----------
+    features
+        Feature map, whose distances say how unlike cells are.
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    sample
+        Number of each cell's sample, ``(n_cells,)``, rows of the design; none without cells.
+    design
+        Linear model of the samples.
+    groups
+        Name to mask ``(n_cells,)`` of further regions, which may overlap.
+    settings
+        How samples are compared.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 degrees of freedom, no region has enough cells, or a reference
+        group does not exist.
+    """
+    settings = DonorAbundanceSettings() if settings is None else settings
+    _testable_contrast(design)
+    order = np.lexsort((sample, *states.T[::-1]))
+    coordinates = principal_coordinates(features, states[order])
+    members = {name: np.asarray(mask, dtype=bool)[order] for name, mask in (groups or {}).items()}
+    result = _test_cells(coordinates, sample[order], design, members, settings)
+    return replace(result, cells=result.cells.take(np.argsort(order)))
+
+
+def _test_cells(
+    coordinates: Array,
+    sample: NDArray[np.intp],
+    design: Design,
+    groups: Mapping[str, NDArray[np.bool_]],
+    settings: DonorAbundanceSettings,
+) -> DonorAbundance:
+    """The test of cells in a space where distance is unlikeness, ``(n_cells, n_dims)``."""
+    contrast = _testable_contrast(design)
+    seed, n_samples = settings.random_state, design.n_samples
+    totals = np.bincount(sample, minlength=n_samples).astype(np.float64)
+    clusters = kmeans_levels(coordinates, settings.n_regions, random_state=seed)
+    counted = _count(clusters, group_levels(groups), sample, totals)
+    shift = _shift(counted, contrast, settings.reference)
+    found = contrast_fractions(
+        counted.fractions, contrast, counted.weights, counted.largest_level, shift=shift
+    )
+    by_counts = np.lexsort((*design.matrix.T, *counted.counts.T))  # whatever samples are called
+    rng = np.random.default_rng(seed)
+    directions = rotation_directions(contrast, settings.n_rotations, rng, by_counts)
+    rotation = rotation_test(found, counted.fractions.values, contrast, directions)
+    gate = rotation.p_gate < settings.fdr_threshold
+    call = _Call(gate, settings.fdr_threshold, settings.lfc_threshold)
+    neighborhoods = find_neighborhoods(coordinates, sample, n_samples, random_state=seed)
+    anchors = _contrast_neighborhoods(neighborhoods, totals, contrast, shift)
+    return DonorAbundance(
+        regions=_of_regions(counted, found, rotation, call),
+        cells=_of_cells(neighborhoods, anchors, clusters[-1], call),
+        anchors=anchors,
+        neighborhood_size=neighborhoods.size,
+        rotation=rotation,
+        design=design,
+    )
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """Regions of all levels side by side, with their cells."""
+
+    levels: tuple[Level, ...]
+    n_clusters: int
+    counts: Array
+    fractions: LogFractions
+
+    @property
+    def level(self) -> NDArray[np.intp]:
+        """Number of each region's level."""
+        return np.repeat(np.arange(len(self.levels)), [one.n_regions for one in self.levels])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the regions."""
+        return tuple(name for one in self.levels for name in one.regions)
+
+    @property
+    def is_group(self) -> NDArray[np.bool_]:
+        """Which are the user's."""
+        return self.level >= self.n_clusters
+
+    @property
+    def weights(self) -> Array:
+        """Weights of the regions."""
+        share = np.array([one.weight for one in self.levels])
+        return level_weights(self.fractions.testable, self.level, share)
+
+    @property
+    def largest_level(self) -> NDArray[np.bool_]:
+        """Regions of the level with most testable ones."""
+        n_testable = np.bincount(self.level, weights=self.fractions.testable)
+        return self.level == n_testable.argmax()
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What is called a change."""
+
+    gate: bool
+    fdr_threshold: float
+    lfc_threshold: float
+
+    def direction(self, estimate: Array, fdr: Array) -> NDArray[np.intp]:
+        """1, -1, or 0 where none is called; missing rates call none."""
+        called = self.gate & (fdr < self.fdr_threshold) & (np.abs(estimate) > self.lfc_threshold)
+        return np.where(called, np.sign(estimate), 0.0).astype(np.intp)
+
+
+def _testable_contrast(design: Design) -> Contrast:
+    """The contrast, if enough degrees of freedom are left for its error."""
+    contrast, df = design.contrast_of(), design.degrees_of_freedom
+    if contrast is None or df < _FEWEST_DF:
+        msg = (
+            f"The {design.n_samples} samples with columns {list(design.columns)} leave {df} "
+            f"degree(s) of freedom for the error; the donor-level test of abundance needs "
+            f"{_FEWEST_DF}. Add samples or leave covariates out."
+        )
+        raise ValueError(msg)
+    return contrast
+
+
+def _count(
+    clusters: Sequence[Level], groups: Sequence[Level], sample: NDArray[np.intp], totals: Array
+) -> _Counted:
+    """Count the cells of every sample in all regions."""
+    levels, n_samples = (*clusters, *groups), len(totals)
+    counts = np.hstack([count_cells(sample, o.labels, n_samples, o.n_regions) for o in levels])
+    fractions = log_fractions(counts, totals)
+    if not fractions.testable.any():
+        msg = (
+            f"No region holds 2 cells per sample on average: {len(sample)} cells of {n_samples} "
+            "samples are too few for the donor-level test of abundance."
+        )
+        raise ValueError(msg)
+    return _Counted(levels, len(clusters), counts, fractions)
+
+
+def _shift(counted: _Counted, contrast: Contrast, reference: str | Sequence[str] | None) -> float:
+    """Change of the reference, natural log."""
+    if reference is None:
+        return 0.0
+    if isinstance(reference, str) and reference == "median":
+        chosen = counted.level == counted.n_clusters - 1
+    else:
+        wanted = [reference] if isinstance(reference, str) else list(reference)
+        names = np.array(counted.names)
+        groups = names[counted.is_group].tolist()
+        missing = [name for name in wanted if name not in groups]
+        if missing or not wanted:
+            msg = (
+                f"`reference` must be None, 'median' or names of `groups`, got {reference!r}. "
+                f"Available groups: {groups[:50]}"
+            )
+            raise ValueError(msg)
+        chosen = counted.is_group & np.isin(names, wanted)
+    estimate = contrast.effect(counted.fractions.values[:, chosen])
+    return reference_shift(estimate, counted.fractions.mean[chosen])
+
+
+def _of_regions(
+    counted: _Counted, found: FractionContrast, rotation: RotationTest, call: _Call
+) -> RegionAbundance:
+    """Rates and calls of regions."""
+    level, fdr_within = counted.level, np.full(len(found.p_value), np.nan)
+    for one in np.unique(np.where(counted.is_group, counted.n_clusters, level)):
+        members = np.minimum(level, counted.n_clusters) == one
+        fdr_within[members] = weighted_benjamini_hochberg(found.p_value[members])
+    fdr = weighted_benjamini_hochberg(found.p_value, found.weights)
+    return RegionAbundance(
+        level=tuple(counted.levels[number].name for number in level),
+        name=counted.names,
+        counts=counted.counts,
+        fractions=counted.fractions,
+        contrast=found,
+        fdr_within=fdr_within,
+        fdr=fdr,
+        p_max=rotation.p_max,
+        direction=call.direction(found.estimate, fdr),
+        is_group=counted.is_group,
+    )
+
+
+def _contrast_neighborhoods(
+    neighborhoods: Neighborhoods, totals: Array, contrast: Contrast, shift: float
+) -> FractionContrast:
+    """The contrast in neighbourhoods, each with the weight of the cells that it stands for."""
+    fractions = log_fractions(neighborhoods.counts, totals)
+    weights = np.where(fractions.testable, neighborhoods.share, 0.0)
+    everywhere = np.ones(len(weights), dtype=bool)
+    return contrast_fractions(fractions, contrast, weights / weights.sum(), everywhere, shift=shift)
+
+
+def _of_cells(
+    neighborhoods: Neighborhoods, anchors: FractionContrast, finest: Level, call: _Call
+) -> CellAbundance:
+    """Results of the nearest anchor."""
+    fdr = weighted_benjamini_hochberg(anchors.p_value, neighborhoods.share)
+    cells = neighborhoods.anchor
+    return CellAbundance(
+        lfc=anchors.estimate[cells],
+        standard_error=anchors.standard_error[cells],
+        p_value=anchors.p_value[cells],
+        fdr=fdr[cells],
+        direction=call.direction(anchors.estimate, fdr)[cells],
+        region=finest.labels,
+        region_names=finest.regions,
+    )

@@ -1,0 +1,193 @@
+"""From cells to sums per sample and to conditions, one pass over chunks of one sample's cells."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kompot import threads
+from kompot.gp.features import FeatureMap
+from kompot.gp.linalg import row_slices
+from kompot.gp.regression import SufficientStatistics, fit_posterior
+from kompot.memory import dense_bytes
+from kompot.models.array_store import ArrayStore
+from kompot.models.condition_samples import ConditionSamples
+from kompot.models.expression_fit import Rows, accumulate
+from kompot.progress import bar
+from kompot.stats.region_sums import RegionIndex, RegionSums
+from kompot.stats.sample_variance import sample_deviations
+
+__all__ = ["ConditionSums", "SampleSums", "sum_conditions", "sums_by_sample"]
+
+Array = NDArray[np.float64]
+
+_CHUNK = 2048
+"""Cells at a time."""
+
+
+@dataclass(frozen=True)
+class SampleSums:
+    """What the cells of one sample leave.
+
+    Attributes
+    ----------
+    number
+        Of the sample.
+    statistics
+        Sums that determine its posterior.
+    regions
+        Its sums in each region, as those of the only sample; None if no regions were asked for.
+    """
+
+    number: int
+    statistics: SufficientStatistics
+    regions: RegionSums | None
+
+    def add(self, other: "SampleSums") -> None:
+        """Add the sums over more cells of the sample."""
+        self.statistics.__iadd__(other.statistics)
+        if self.regions is not None and other.regions is not None:
+            self.regions.add(0, other.regions)
+
+
+@dataclass(frozen=True)
+class ConditionSums:
+    """What is known of two conditions after one pass over the cells.
+
+    Attributes
+    ----------
+    statistics
+        Sums that determine the posterior of each condition.
+    deviations
+        How the samples of each condition differ (:mod:`kompot.stats.sample_variance`); none
+        without samples.
+    regions
+        Sums of each sample in each region; None without samples or regions.
+    """
+
+    statistics: Sequence[SufficientStatistics]
+    deviations: tuple[list[Array], list[Array]]
+    regions: RegionSums | None
+
+
+def sum_conditions(
+    features: FeatureMap,
+    states: Array,
+    expression: Sequence[Rows],
+    condition: NDArray[np.intp],
+    *,
+    samples: ConditionSamples | None,
+    index: RegionIndex | None,
+    sigma: float,
+    store: ArrayStore | None,
+    progress: bool,
+) -> ConditionSums:
+    """Sums over the cells of two conditions, with their samples if there are any.
+
+    Samples' own fits take ``8 n_samples rank n_genes`` bytes in the store; the sums that they
+    are made from are in memory for one sample at a time.
+
+    Parameters
+    ----------
+    features, states, expression, index, progress
+        As for :func:`sums_by_sample`.
+    condition
+        0 or 1 for each cell, ``(n_cells,)``.
+    samples
+        The samples of the conditions; None for none.
+    sigma
+        Noise standard deviation of the samples' own fits.
+    store
+        Where these are kept; None for memory as long as they fit.
+    """
+    if samples is None:
+        sums = accumulate(features, states, expression, condition, progress)
+        return ConditionSums(sums, ([], []), None)
+    n_genes = [matrix.shape[1] for matrix in expression]
+    totals = [SufficientStatistics.zeros(features.rank, sum(n_genes)) for _ in range(2)]
+    n_samples = len(samples.condition)
+    regions = None
+    if index is not None:
+        regions = RegionSums.zeros(n_samples, index.n_regions, features.rank, n_genes[0])
+    counted = set(np.concatenate([samples.varying(0), samples.varying(1)]).tolist())
+    size = dense_bytes(len(counted), features.rank, sum(n_genes))
+    keep = (ArrayStore() if store is None else store).keeper(size)
+    weights: tuple[list[Array], list[Array]] = ([], [])
+    for found in sums_by_sample(
+        features, states, expression, samples.codes, index=index, progress=progress
+    ):
+        c = int(samples.condition[found.number])
+        totals[c] += found.statistics
+        if regions is not None and found.regions is not None:
+            regions.add(found.number, found.regions)
+        if found.number in counted:
+            weights[c].append(keep(fit_posterior(found.statistics, sigma).weights))
+    first, second = (sample_deviations(ones) if len(ones) >= 2 else [] for ones in weights)
+    return ConditionSums(totals, (first, second), regions)
+
+
+def sums_by_sample(
+    features: FeatureMap,
+    states: Array,
+    expression: Sequence[Rows],
+    sample: NDArray[np.intp],
+    *,
+    index: RegionIndex | None = None,
+    progress: bool = False,
+) -> Iterator[SampleSums]:
+    """Sums over the cells of each sample, one sample after the other.
+
+    Parameters
+    ----------
+    features
+        Feature map of rank ``rank``.
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    expression
+        Matrices of the same cells, ``(n_cells, n_genes)`` each, whose genes follow one another in
+        the sums that determine posteriors; region sums are of the first only. Every row is read
+        once, a chunk at a time.
+    sample
+        Number of each cell's sample, from 0, ``(n_cells,)``.
+    index
+        Regions of the cells.
+    progress
+        Show a progress bar.
+
+    Yields
+    ------
+    The sums of each sample, the same to the last bit for any number of threads.
+    """
+
+    def sums_of_chunk(chunk: tuple[int, NDArray[np.intp]]) -> SampleSums:
+        number, cells = chunk
+        phi = features(states[cells])
+        blocks = [matrix[cells] for matrix in expression]
+        regions = None
+        if index is not None:
+            regions = RegionSums.of(index.indicator(cells), phi, blocks[0])
+        return SampleSums(number, SufficientStatistics.of(phi, *blocks), regions)
+
+    chunks = list(_chunks_of_samples(sample))
+    total: SampleSums | None = None
+    parts = threads.map_batches(sums_of_chunk, chunks)
+    for part in bar(parts, "fitting", "chunk", len(chunks), shown=progress):
+        if total is not None and total.number == part.number:
+            total.add(part)
+            continue
+        if total is not None:
+            yield total
+        total = part
+    if total is not None:
+        yield total
+
+
+def _chunks_of_samples(sample: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Numbers of samples with some of their cells, increasing."""
+    order = np.argsort(sample, kind="stable")
+    starts = np.searchsorted(sample[order], np.arange(int(sample.max()) + 2))
+    for number, (start, stop) in enumerate(pairwise(starts)):
+        for rows in row_slices(stop - start, _CHUNK):
+            yield number, order[start + rows.start : start + rows.stop]

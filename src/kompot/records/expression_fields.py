@@ -1,0 +1,213 @@
+"""Every name under which a differential-expression run is stored."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kompot.records.fields import Field, Names
+
+__all__ = ["ExpressionFields"]
+
+_GENE_FIELDS = (
+    *("mean_lfc", "mahalanobis", "ptp", "pvalue", "local_fdr", "tail_fdr", "is_de"),
+    *("weighted_mean_lfc", "composition_change", "expression_change"),
+)
+_DONOR_FIELDS = ("donor_pvalue", "donor_fdr", "donor_lfc")
+_CELL_FIELDS = ("imputed1", "imputed2", "fold_change", "zscores", "std1", "std2", "covariance")
+
+
+@dataclass(frozen=True)
+class ExpressionFields(Names):
+    """Where a differential-expression run is written.
+
+    Parameters
+    ----------
+    donor_level
+        Whether significance speaks of new donors, and not of these cells only.
+    """
+
+    donor_level: bool = False
+
+    @property
+    def mean_lfc(self) -> Field:
+        """Mean fold change of each gene."""
+        text = "Mean log fold change over the cells of both conditions (natural log)"
+        return self._var("mean_lfc", "mean_log_fold_change", "mean_lfc_key", text)
+
+    @property
+    def mahalanobis(self) -> Field:
+        """Distance of each gene."""
+        text = "Mahalanobis distance of the fold change, in units of its uncertainty"
+        return self._varied("mahalanobis", "mahalanobis", "mahalanobis_key", text)
+
+    @property
+    def ptp(self) -> Field:
+        """Tail probability of each gene's distance."""
+        text = "Posterior tail probability of the distance under equal functions (cell level)"
+        return self._varied("ptp", "ptp", "ptp_key", text)
+
+    @property
+    def pvalue(self) -> Field:
+        """Empirical p-value of each gene."""
+        name = "mahalanobis_pvalue"
+        text = "P-value from the distances of shuffled genes (cell level)"
+        if self.donor_level:
+            text = "P-value of a change in new donors (donor level)"
+        return self._varied(name, name, f"{name}_key", text)
+
+    @property
+    def local_fdr(self) -> Field:
+        """Local false discovery rate of each gene."""
+        name = "mahalanobis_local_fdr"
+        text = "Local false discovery rate from the distances of shuffled genes (cell level)"
+        if self.donor_level:
+            text = "Local false discovery rate of a change in new donors (donor level)"
+        return self._varied(name, name, f"{name}_key", text)
+
+    @property
+    def tail_fdr(self) -> Field:
+        """Benjamini-Hochberg adjusted p-value of each gene."""
+        name = "mahalanobis_tail_fdr"
+        text = f"Benjamini-Hochberg adjusted p-value ({self._level} level)"
+        return self._varied(name, name, f"{name}_key", text)
+
+    @property
+    def is_de(self) -> Field:
+        """Whether each gene is called."""
+        rate = "False discovery rate" if self.donor_level else "Local false discovery rate"
+        text = f"{rate} below the threshold ({self._level} level)"
+        return self._varied("is_de", "is_de", "is_de_key", text)
+
+    @property
+    def donor_pvalue(self) -> Field:
+        """P-value of a change in new donors."""
+        name = "donor_pvalue"
+        text = "P-value of a change in new donors, all regions combined (donor level)"
+        return self._var(name, name, f"{name}_key", text)
+
+    @property
+    def donor_fdr(self) -> Field:
+        """False discovery rate of a change in new donors."""
+        name = "donor_fdr"
+        text = "Benjamini-Hochberg false discovery rate of a change in new donors (donor level)"
+        return self._var(name, name, f"{name}_key", text)
+
+    @property
+    def donor_region(self) -> Field:
+        """Where the evidence is strongest."""
+        name = "donor_region"
+        text = "Region of cell states with the strongest evidence (donor level)"
+        return self._var(name, name, f"{name}_key", text)
+
+    @property
+    def donor_lfc(self) -> Field:
+        """Change where the evidence is strongest."""
+        name = "donor_lfc"
+        text = "Difference of the samples' means in that region (natural log)"
+        return self._var(name, name, f"{name}_key", text)
+
+    @property
+    def weighted_mean_lfc(self) -> Field:
+        """Mean fold change weighted by changes of abundance."""
+        text = "Mean log fold change; cells of changed abundance count more (natural log)"
+        kind, role = "weighted_mean_log_fold_change", "weighted_mean_lfc_key"
+        return self._var("weighted_mean_lfc", kind, role, text)
+
+    @property
+    def composition_change(self) -> Field:
+        """Part of the change of mean expression that moving cells explain."""
+        name = "composition_change"
+        text = "Change of mean smoothed expression because cells moved between states (natural log)"
+        return self._var(name, name, f"{name}_key", text)
+
+    @property
+    def expression_change(self) -> Field:
+        """Part of the change of mean expression that changed states explain."""
+        name = "expression_change"
+        text = "Change of mean smoothed expression because states express differently (natural log)"
+        return self._var(name, name, f"{name}_key", text)
+
+    @staticmethod
+    def of_groups(field: Field) -> Field:
+        """What a column of ``var`` is for each group of cells: a table in ``varm``."""
+        return Field(
+            f"{field.name}_groups",
+            "varm",
+            field.type.removeprefix("mahalanobis_"),
+            f"{field.role.removesuffix('_key')}_groups_key",
+            f"{field.description}; a column for each group of cells",
+        )
+
+    @property
+    def imputed1(self) -> Field:
+        """Smoothed expression of condition 1."""
+        return self._imputed(self.condition1, 1)
+
+    @property
+    def imputed2(self) -> Field:
+        """Smoothed expression of condition 2."""
+        return self._imputed(self.condition2, 2)
+
+    @property
+    def fold_change(self) -> Field:
+        """Fold change of each cell and gene."""
+        text = f"Log fold change, {self.condition2} minus {self.condition1} (natural log)"
+        name = "fold_change"
+        return Field(self.between(name), "layers", name, f"{name}_key", text)
+
+    @property
+    def zscores(self) -> Field:
+        """Standard score of each cell and gene."""
+        name = "fold_change_zscores"
+        text = "Log fold change in units of its posterior standard deviation"
+        return Field(self.between(name) + self.suffix, "layers", name, f"{name}_key", text)
+
+    @property
+    def std1(self) -> Field:
+        """Standard deviation of condition 1."""
+        return self._std(self.condition1, 1)
+
+    @property
+    def std2(self) -> Field:
+        """Standard deviation of condition 2."""
+        return self._std(self.condition2, 2)
+
+    @property
+    def covariance(self) -> Field:
+        """Covariance of the fold change between cells."""
+        name = "posterior_covariance"
+        text = "Posterior covariance of the log fold change between cells"
+        return Field(self.between(name), "obsp", "covariance", f"{name}_key", text)
+
+    def __iter__(self) -> Iterator[Field]:
+        """All fields that a run can have."""
+        names = (*_GENE_FIELDS, *_DONOR_FIELDS) if self.donor_level else _GENE_FIELDS
+        genes = [getattr(self, name) for name in names]
+        yield from genes
+        if self.donor_level:
+            yield self.donor_region
+        yield from map(self.of_groups, genes)
+        for name in _CELL_FIELDS:
+            yield getattr(self, name)
+
+    @property
+    def _level(self) -> str:
+        return "donor" if self.donor_level else "cell"
+
+    def _var(self, part: str, kind: str, role: str, text: str) -> Field:
+        return Field(self.between(part), "var", kind, role, text)
+
+    def _varied(self, part: str, kind: str, role: str, text: str) -> Field:
+        return Field(self.between(part) + self.suffix, "var", kind, role, text)
+
+    def _imputed(self, condition: str, number: int) -> Field:
+        text = f"Smoothed expression of {condition}"
+        name = self.within(condition, "imputed")
+        return Field(name, "layers", "imputed", f"imputed_key_{number}", text)
+
+    def _std(self, condition: str, number: int) -> Field:
+        name, role = self.within(condition, "std"), f"std_key_{number}"
+        if self.with_samples:
+            text = f"Standard deviation of the expression of {condition}, samples included"
+            return Field(name, "layers", "std_with_sample_var", role, text)
+        text = f"Posterior standard deviation of the expression of {condition}, for every gene"
+        return Field(name, "obs", "std", role, text)

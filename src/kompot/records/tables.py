@@ -1,0 +1,193 @@
+"""Gene tables of recorded runs, read from the fields that the runs stored."""
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from kompot.records.history import read_history
+
+__all__ = ["get_table", "long_table", "ranked"]
+
+_HISTORY_KEY = "kompot_de"
+_COLUMNS = {
+    "mean_log_fold_change": "mean_lfc",
+    "weighted_mean_log_fold_change": "weighted_mean_lfc",
+}
+"""Columns of fields whose type is longer."""
+_ORDER = (
+    *("mean_lfc", "pvalue", "local_fdr", "tail_fdr", "is_de", "mahalanobis", "ptp"),
+    *("weighted_mean_lfc", "composition_change", "expression_change"),
+)
+
+
+def get_table(
+    adata: AnnData, run_id: int = -1, group: str | Sequence[str] | bool | None = None
+) -> pd.DataFrame:
+    """The gene table of a run of differential expression, surest genes first.
+
+    Parameters
+    ----------
+    adata
+        Data with results.
+    run_id
+        Number of the run from 0, or from the end if negative.
+    group
+        None for the comparison of all cells. The name of a group, a list of names or True for all
+        groups of the run: their tables one after the other, with the column ``group``.
+
+    Returns
+    -------
+    One row for each gene that the run tested (in each group), indexed by ``gene``, by decreasing
+    ``mahalanobis`` distance, or by the size of ``mean_lfc`` if there are none. Columns are what the
+    run stored of ``mean_lfc``, ``pvalue``, ``local_fdr``, ``tail_fdr``, ``is_de``, ``mahalanobis``,
+    ``ptp``, ``weighted_mean_lfc``, ``composition_change`` and ``expression_change``; natural log.
+
+    Raises
+    ------
+    ValueError
+        If there is no such run or group, or its fields were removed.
+
+    Warns
+    -----
+    UserWarning
+        If a newer run wrote the same fields: the values are then its own.
+
+    Examples
+    --------
+    >>> kompot.get_table(adata).head()  # doctest: +SKIP
+    >>> kompot.get_table(adata, group=True).to_csv("groups.csv")  # doctest: +SKIP
+    """
+    stored = adata.uns.get(_HISTORY_KEY)
+    runs = read_history(stored) if isinstance(stored, Mapping) else []
+    number = _run_number(run_id, len(runs))
+    run = runs[number]
+    location = "var" if group is None else "varm"
+    names = _stored_names(run, location, getattr(adata, location))
+    if not names:
+        raise ValueError(_nothing_stored(run, number, location))
+    _warn_if_overwritten(stored or {}, number, location, names.values())
+    tested = _tested_genes(adata, run)
+    if group is None:
+        table = pd.DataFrame({column: adata.var[name] for column, name in names.items()})
+        return _named(ranked(table[tested]))
+    frames = {column: pd.DataFrame(adata.varm[name]) for column, name in names.items()}
+    tables = {}
+    for name in _chosen_groups(run, frames, group):
+        columns = {column: np.asarray(frame[name]) for column, frame in frames.items()}
+        tables[name] = pd.DataFrame(columns, index=adata.var_names)[tested]
+    return _named(long_table(tables))
+
+
+def ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """Genes by decreasing distance, or size of the fold change if there are no distances.
+
+    Missing values come last, equal ones stay in their order.
+
+    Parameters
+    ----------
+    table
+        One row for each gene, with ``mahalanobis`` or ``mean_lfc``.
+    """
+    if "mahalanobis" in table:
+        return table.sort_values("mahalanobis", ascending=False, kind="stable")
+    return table.iloc[np.argsort(-table["mean_lfc"].abs().to_numpy(), kind="stable")]
+
+
+def long_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Gene tables of groups one after the other, each :func:`ranked`, with the column ``group``.
+
+    Parameters
+    ----------
+    tables
+        Table of each group by its name, all with the same columns.
+    """
+    long = pd.concat([ranked(table) for table in tables.values()])
+    lengths = [len(table) for table in tables.values()]
+    groups = pd.Categorical(np.repeat(list(tables), lengths), list(tables))
+    return pd.concat([pd.Series(groups, long.index, name="group"), long], axis="columns")
+
+
+def _run_number(run_id: int, n_runs: int) -> int:
+    """Number of a run from 0."""
+    if not n_runs:
+        msg = (
+            f"No run of differential expression is recorded in adata.uns[{_HISTORY_KEY!r}]; run "
+            "compute_differential_expression first."
+        )
+        raise ValueError(msg)
+    if not -n_runs <= run_id < n_runs:
+        msg = f"`run_id`: there is no run {run_id}; there are {n_runs}, 0 to {n_runs - 1}."
+        raise ValueError(msg)
+    return run_id % n_runs
+
+
+def _stored_names(run: Mapping[str, Any], location: str, holder: Any) -> dict[str, str]:
+    """Column of the table to name of the field, for fields that exist, in the usual order."""
+    names = {}
+    for name, field in run.get("field_mapping", {}).items():
+        if field["location"] == location and name in holder:
+            kind = field["type"].removeprefix("mahalanobis_")
+            column = "neg_log10_ptp" if "neg_log10_ptp" in name else _COLUMNS.get(kind, kind)
+            names[column] = name
+    known = [column for column in _ORDER if column in names]
+    others = [column for column in names if column not in known]
+    return {column: names[column] for column in [*known, *others]}
+
+
+def _nothing_stored(run: Mapping[str, Any], number: int, location: str) -> str:
+    """Why a run has no table, and what to do."""
+    if location == "varm" and not run.get("has_groups"):
+        return f"Run {number} has no groups; repeat it with `groups`, or give group=None."
+    return (
+        f"The fields of run {number} are no longer in adata.{location}; repeat the run with the "
+        "parameters in its record."
+    )
+
+
+def _warn_if_overwritten(
+    stored: Mapping[str, Any], number: int, location: str, names: Iterable[str]
+) -> None:
+    """Say so if the values are those of another run."""
+    owners = json.loads(stored.get("anndata_fields", "{}")).get(location, {})
+    others = sorted({owners.get(name, number) for name in names} - {number})
+    if others:
+        warnings.warn(
+            f"Fields of run {number} were overwritten by run {', '.join(map(str, others))}, and "
+            "hold its values now; give runs their own `result_key` to keep both.",
+            stacklevel=3,
+        )
+
+
+def _tested_genes(adata: AnnData, run: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Which genes the run tested, ``(n_vars,)``."""
+    genes = run.get("params", {}).get("genes")
+    if genes is None:
+        return np.ones(adata.n_vars, dtype=bool)
+    return np.asarray(adata.var_names.isin(genes))
+
+
+def _chosen_groups(
+    run: Mapping[str, Any], frames: Mapping[str, pd.DataFrame], group: str | Sequence[str] | bool
+) -> list[str]:
+    """Names of groups that were asked for."""
+    stored = [str(name) for name in next(iter(frames.values())).columns]
+    if group is True:
+        recorded = run.get("subset_names", stored)
+        return [name for name in recorded if name in stored]
+    chosen = [group] if isinstance(group, str) else list(group or [])
+    absent = [name for name in chosen if name not in stored]
+    if absent or not chosen:
+        msg = f"`group`: {absent or chosen} not found; the run has the groups {stored[:50]}."
+        raise ValueError(msg)
+    return chosen
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its rows called genes."""
+    return table.rename_axis(index="gene")

@@ -1,0 +1,239 @@
+r"""Significance of expression changes for new donors.
+
+Evidence of each region is combined over regions of several scales, so that a change is found
+whether it is everywhere or in few cells, and corrected for the number of genes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kompot import threads
+from kompot.stats.ancova import AdjustedMeans, adjusted_means
+from kompot.stats.design import Design
+from kompot.stats.fdr import local_fdr
+from kompot.stats.multiplicity import cauchy_combination
+from kompot.stats.region_evidence import RegionMeans, RegionRules, region_means
+from kompot.stats.region_sums import RegionIndex, RegionSums
+from kompot.stats.regions import Level
+
+__all__ = [
+    "CombinedEvidence",
+    "combine_regions",
+    "compare_regions",
+    "donor_local_fdr",
+    "level_means",
+    "null_p_values",
+    "rescale_bulk",
+]
+
+Array = NDArray[np.float64]
+
+_TAIL = 0.05
+"""P-values up to here are valid as they are; above, the combination is conservative."""
+_FEWEST_NULL = 1000
+_ENOUGH_NULL = 20_000
+
+
+@dataclass(frozen=True)
+class CombinedEvidence:
+    """What all regions together say of each gene; regions of all levels in a row.
+
+    Attributes
+    ----------
+    p
+        Combined p-values, ``(n_genes,)``; NaN for a gene that is tested nowhere.
+    region_p, region_effect, region_error
+        P-values, effects (natural log) and standard errors, ``(n_regions, n_genes)``; NaN where a
+        gene is not tested.
+    """
+
+    p: Array
+    region_p: Array
+    region_effect: Array
+    region_error: Array
+
+    @property
+    def strongest(self) -> NDArray[np.intp]:
+        """Number of the region with the smallest p-value, ``(n_genes,)``; -1 for none."""
+        found = np.argmin(np.where(np.isnan(self.region_p), np.inf, self.region_p), axis=0)
+        return np.where(np.isnan(self.p), -1, found)
+
+
+def level_means(
+    gram: Array,
+    cross: Array,
+    squares: Array,
+    sums: RegionSums,
+    index: RegionIndex,
+) -> tuple[AdjustedMeans, ...]:
+    r"""Means of samples in the regions of each level, adjusted for cell state.
+
+    Parameters
+    ----------
+    gram, cross, squares
+        :math:`\Phi^\top\Phi`, :math:`\Phi^\top Y` and :math:`\sum y^2` of all cells.
+    sums, index
+        Sums in the regions of all levels, and where each level's are.
+    """
+    return tuple(
+        adjusted_means(gram, cross, squares, sums.within(span), n_regions=level.n_regions)
+        for level, span in zip(index.levels, index.spans, strict=True)
+    )
+
+
+def compare_regions(
+    levels: Sequence[Level],
+    means: Sequence[AdjustedMeans],
+    design: Design,
+    rules: RegionRules | None = None,
+) -> list[RegionMeans]:
+    """What is compared in each region of each level, levels one after the other.
+
+    Parameters
+    ----------
+    levels
+        The levels.
+    means
+        Means of each.
+    design
+        Whose contrast is asked.
+    rules
+        When a region, a sample and a gene take part.
+    """
+    rules = RegionRules() if rules is None else rules
+    return [
+        region_means(of_level, k, design, rules, (level.name, name), fixed=level.fixed)
+        for level, of_level in zip(levels, means, strict=True)
+        for k, name in enumerate(level.regions)
+    ]
+
+
+def combine_regions(
+    regions: Sequence[RegionMeans], levels: Sequence[Level], design: Design, n_genes: int
+) -> CombinedEvidence:
+    """Evidence of a contrast in each region and combined over them.
+
+    The levels have their weights, shared equally by the regions in which a gene is tested; one
+    p-value from all by :func:`kompot.stats.multiplicity.cauchy_combination`.
+
+    Parameters
+    ----------
+    regions
+        What is compared, from :func:`compare_regions`.
+    levels
+        Their levels.
+    design
+        Whose contrast is asked; it may be another than the one for which they were made.
+    n_genes
+        Number of all genes.
+    """
+    p, effect, error = (np.full((len(regions), n_genes), np.nan) for _ in range(3))
+    contrasts = [design.contrast_of(r.taking_part) if len(r.genes) else None for r in regions]
+    tested = [k for k, contrast in enumerate(contrasts) if contrast is not None]
+    found = threads.map_batches(lambda k: regions[k].evidence(contrasts[k]), tested)  # type: ignore[arg-type]
+    for k, evidence in zip(tested, found, strict=True):
+        genes = regions[k].genes
+        p[k, genes], effect[k, genes] = evidence.p, evidence.effect
+        error[k, genes] = evidence.standard_error
+    weights = np.empty_like(p)
+    start = 0
+    for level in levels:
+        rows = slice(start, start + level.n_regions)
+        n_tested = np.maximum((~np.isnan(p[rows])).sum(axis=0), 1)
+        weights[rows] = level.weight / n_tested
+        start = rows.stop
+    return CombinedEvidence(cauchy_combination(p, weights), p, effect, error)
+
+
+def null_p_values(
+    regions: Sequence[RegionMeans],
+    levels: Sequence[Level],
+    design: Design,
+    n_genes: int,
+    *,
+    n_draws: int | None = None,
+    seed: int | None = 0,
+) -> Array:
+    r"""P-values of covariates that mean nothing, in the data as they are.
+
+    Draws :math:`\epsilon \sim N(0, I)`, makes it orthogonal to the design and tests it beside the
+    design's columns in the same means: the effects of the conditions stay in the model, so they
+    cannot leak into this null distribution.
+
+    Parameters
+    ----------
+    regions, levels, design, n_genes
+        As for :func:`combine_regions`. Numbers are drawn in the order of the samples' names, so
+        that the order of the samples does not matter.
+    n_draws
+        How many covariates; None for so many that there are about 20,000 p-values, 2 to 5.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    ``(n_draws, n_genes)``; no rows with fewer than 2 degrees of freedom.
+    """
+    if design.degrees_of_freedom < 2:
+        return np.empty((0, n_genes))
+    if n_draws is None:
+        n_draws = int(np.clip(-(-_ENOUGH_NULL // max(n_genes, 1)), 2, 5))
+    rng = np.random.default_rng(seed)
+    order = np.argsort(np.argsort(design.samples))
+    everyone = design.contrast_of()
+    if everyone is None:
+        return np.empty((0, n_genes))
+    basis = everyone.residual_basis
+    drawn = []
+    for number in range(n_draws):
+        noise = basis @ (basis.T @ rng.normal(size=design.n_samples)[order])
+        tested = design.testing(noise / noise.std(), f"random covariate {number}")
+        drawn.append(combine_regions(regions, levels, tested, n_genes).p)
+    return np.array(drawn).reshape(n_draws, n_genes)
+
+
+def rescale_bulk(p: Array, null: Array) -> Array:
+    r"""P-values above 0.05 made uniform under the null.
+
+    The combined p-values hold in the tail but are conservative above. With the distribution
+    function :math:`F_0` of null p-values, those above :math:`\alpha = 0.05` become
+
+    .. math:: \alpha + (1 - \alpha)\,\frac{F_0(p) - F_0(\alpha)}{1 - F_0(\alpha)}.
+
+    Parameters
+    ----------
+    p
+        ``(n_genes,)``; NaN stays.
+    null
+        P-values where nothing differs, of any shape; below 1,000 of them nothing is changed.
+    """
+    ordered = np.sort(null[~np.isnan(null)])
+    if len(ordered) < _FEWEST_NULL:
+        return p
+    below, tail = (np.searchsorted(ordered, x, side="right") / len(ordered) for x in (p, _TAIL))
+    if tail >= 1.0:
+        return p
+    mapped = _TAIL + (1.0 - _TAIL) * (below - tail) / (1.0 - tail)
+    return np.where(p > _TAIL, np.clip(mapped, _TAIL, 1.0), p)
+
+
+def donor_local_fdr(p: Array, null: Array) -> Array:
+    """Probability that each gene is null, by p-values rescaled with :func:`rescale_bulk`.
+
+    Descriptive: it is somewhat optimistic between 0.05 and 0.2; genes are called by the tail rate.
+
+    Parameters
+    ----------
+    p
+        ``(n_genes,)``; NaN stays.
+    null
+        P-values where nothing differs, of any shape.
+    """
+    found = np.full(len(p), np.nan)
+    tested = ~np.isnan(p)
+    if tested.any():
+        found[tested] = local_fdr(rescale_bulk(p[tested], null))
+    return found

@@ -1,0 +1,215 @@
+r"""The effect on each gene in one region: whether samples can tell, and how surely.
+
+An effect is a contrast of the samples' means. Means adjusted for cell state are used where that
+costs little, that is where the cells of both sides overlap.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr
+
+from kompot.stats.ancova import AdjustedMeans
+from kompot.stats.design import Contrast, Design
+from kompot.stats.variance_prior import fit_variance_prior
+from kompot.stats.variance_trend import trend_basis, variance_trend
+
+__all__ = ["Evidence", "RegionMeans", "RegionRules", "RegionStatus", "region_means"]
+
+Array = NDArray[np.float64]
+
+RegionStatus = Literal["adjusted", "unadjusted", "dropped", "few genes", "not estimable"]
+
+_SMALLEST_MEAN = 1e-4
+_SMALLEST_VARIANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class RegionRules:
+    """When a region, a sample and a gene take part.
+
+    Attributes
+    ----------
+    min_cells
+        Cells of a sample in a region with which it takes part there. Not to be raised: dropping
+        small samples leaves few, noisy ones on one side.
+    min_expressing
+        Cells of a region that must express a gene.
+    min_genes
+        Genes from which a distribution of variances is learned. A region with fewer is left out,
+        unless there are fewer in all: each gene is then judged by its own variance alone.
+    max_overlap_cost
+        Largest variance that adjusting for cell state may add, in units of the variance from
+        sampling cells.
+    """
+
+    min_cells: int = 2
+    min_expressing: int = 10
+    min_genes: int = 50
+    max_overlap_cost: float = 0.25
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An effect on some genes, every array ``(n_genes,)``.
+
+    Attributes
+    ----------
+    effect
+        Difference of means, natural log.
+    p
+        Two-sided p-values.
+    standard_error
+        Square root of the effect's posterior mean variance.
+    """
+
+    effect: Array
+    p: Array
+    standard_error: Array
+
+
+@dataclass(frozen=True)
+class RegionMeans:
+    r"""What the samples that take part express in a region.
+
+    Attributes
+    ----------
+    name, level
+        Names of the region and of its level.
+    n_cells
+        Cells in the region, of all samples.
+    taking_part
+        Samples with enough cells, ``(n_all_samples,)``.
+    overlap_cost
+        :math:`d^\top(A + \lambda I)^{-1}d / \sum_s a_s^2/n_s` with
+        :math:`d = \sum_s a_s\bar\phi_s`; NaN if the contrast is not estimable.
+    status
+        ``"adjusted"``: means adjusted for cell state are compared;
+        ``"unadjusted"``: the two sides hardly overlap in a region that is wanted as it is, so a
+        change of expression cannot be told from one of state;
+        ``"dropped"``: the same in a cluster, which then compares unlike cells;
+        ``"few genes"``: too few are expressed;
+        ``"not estimable"``: too few samples take part.
+    degrees_of_freedom
+        Of the contrast here; 0 if it is not estimable.
+    genes
+        Genes that are tested here, increasing; none unless adjusted or unadjusted.
+    values
+        Their means, ``(n_samples, n_genes)``, samples that take part.
+    basis
+        Columns of their variance trend, ``(n_genes, n_columns)``; None if every gene is judged by
+        its own variance.
+    """
+
+    name: str
+    level: str
+    n_cells: int
+    taking_part: NDArray[np.bool_]
+    overlap_cost: float
+    status: RegionStatus
+    degrees_of_freedom: int
+    genes: NDArray[np.intp]
+    values: Array
+    basis: Array | None
+
+    def evidence(self, contrast: Contrast) -> Evidence:
+        r"""Effect and p-value of each gene.
+
+        The effect :math:`a z_g` has variance :math:`u\sigma_g^2`; see
+        :mod:`kompot.stats.variance_prior` for :math:`\sigma_g^2` and the p-value.
+
+        Parameters
+        ----------
+        contrast
+            Of the samples that take part.
+        """
+        freedom = contrast.degrees_of_freedom
+        effect = contrast.effect(self.values)
+        variance = np.maximum(contrast.residual_variance(self.values), _SMALLEST_VARIANCE)
+        if self.basis is None:
+            error = np.sqrt(contrast.unit_variance * variance)
+            p = 2.0 * stdtr(freedom, -np.abs(effect) / error)
+            return Evidence(effect, np.clip(p, 1e-300, 1.0), error)
+        trend = variance_trend(variance, freedom, self.basis)
+        ratio = variance / trend
+        prior = fit_variance_prior(ratio, freedom)
+        p, spread = prior.p_values(effect, contrast.unit_variance * trend, ratio)
+        return Evidence(effect, p, np.sqrt(spread))
+
+
+def region_means(
+    means: AdjustedMeans,
+    region: int,
+    design: Design,
+    rules: RegionRules,
+    names: tuple[str, str],
+    *,
+    fixed: bool,
+) -> RegionMeans:
+    """What is compared in a region, and whether it can be.
+
+    Parameters
+    ----------
+    means
+        Means of the region's level.
+    region
+        Its number in the level.
+    design
+        Whose contrast is asked.
+    rules
+        When a sample and a gene take part.
+    names
+        Names of the level and of the region.
+    fixed
+        Whether the region is wanted even if its cells do not overlap.
+    """
+    n_cells = means.n_cells[:, region]
+    taking_part = n_cells >= rules.min_cells
+    contrast = design.contrast_of(taking_part)
+    genes = np.flatnonzero(means.expressing[region] >= rules.min_expressing)
+    cost = np.nan if contrast is None else _overlap_cost(means, region, taking_part, contrast)
+    few = rules.min_genes <= means.raw.shape[2] and len(genes) < rules.min_genes
+    status = _status(contrast, cost, rules, fixed=fixed, few=few or not len(genes))
+    if status not in {"adjusted", "unadjusted"}:
+        genes = genes[:0]
+    chosen = means.adjusted if status == "adjusted" else means.raw
+    return RegionMeans(
+        names[1],
+        names[0],
+        int(n_cells.sum()),
+        taking_part,
+        cost,
+        status,
+        0 if contrast is None else contrast.degrees_of_freedom,
+        genes,
+        chosen[taking_part, region][:, genes],
+        _trend_columns(means, region, genes) if len(genes) >= rules.min_genes else None,
+    )
+
+
+def _overlap_cost(
+    means: AdjustedMeans, region: int, taking_part: NDArray[np.bool_], contrast: Contrast
+) -> float:
+    direction = contrast.effect(means.phi[taking_part, region])
+    sampling = contrast.weights**2 @ (1.0 / means.n_cells[taking_part, region])
+    return means.adjustment_variance(direction) / float(sampling)
+
+
+def _status(
+    contrast: Contrast | None, cost: float, rules: RegionRules, *, fixed: bool, few: bool
+) -> RegionStatus:
+    if contrast is None:
+        return "not estimable"
+    if few:
+        return "few genes"
+    if cost <= rules.max_overlap_cost:
+        return "adjusted"
+    return "unadjusted" if fixed else "dropped"
+
+
+def _trend_columns(means: AdjustedMeans, region: int, genes: NDArray[np.intp]) -> Array:
+    """Splines of log mean expression and of log variance between cells."""
+    mean = np.log(np.maximum(means.mean[region, genes], _SMALLEST_MEAN))
+    return trend_basis(mean, np.log(means.within[region, genes]))

@@ -1,0 +1,79 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from kompot.anndata.donor_columns import looks_like_donors
+
+
+@pytest.fixture
+def cells(rng):
+    """600 cells of 6 donors (3 a condition) and 4 types, which lie apart."""
+    donor = rng.integers(6, size=600)
+    kind = rng.integers(4, size=600)
+    states = 5 * rng.normal(size=(4, 3))[kind] + rng.normal(size=(600, 3))
+    obs = pd.DataFrame({"condition": np.where(donor < 3, "old", "young")})
+    return obs, donor, kind, states
+
+
+def found(obs, states=None):
+    return looks_like_donors(obs, "condition", ("old", "young"), states=states)
+
+
+@pytest.mark.parametrize("name", ["donor", "patient_id", "orig.ident", "x7"])
+def test_levels_of_one_condition_each_are_found_whatever_their_name(cells, name):
+    obs, donor, kind, states = cells
+    obs[name] = pd.Categorical([f"d{d}" for d in donor])
+    obs["cell_type"] = kind.astype(str)
+    assert found(obs) == (name,)
+    assert found(obs, states) == (name,)
+
+
+def test_donors_in_both_conditions_are_found_by_name_or_by_where_their_cells_lie(cells, rng):
+    obs, _, kind, states = cells
+    pairs = rng.integers(4, size=600).astype(str)
+    obs["subject"] = pairs
+    obs["code"] = pairs
+    obs["annotation"] = obs["group"] = kind.astype(str)
+    assert found(obs) == ("subject",)
+    assert found(obs, states) == ("subject", "code")
+
+
+def test_nested_samples_come_before_donors_of_both(cells):
+    obs, donor, *_ = cells
+    obs["mouse"] = (donor % 3).astype(str)
+    obs["sample"] = donor.astype(str)
+    assert found(obs) == ("sample", "mouse")
+
+
+def test_other_columns_are_not_donors(cells, rng):
+    obs, donor, kind, states = cells
+    obs["treatment"] = obs["condition"].map({"old": "none", "young": "drug"})  # the condition again
+    obs["phase"] = rng.choice(["G1", "S", "G2M"], 600)
+    obs["sex"] = np.where(donor % 2, "f", "m")
+    obs["age"] = donor * 10 + 20
+    obs["score"] = np.round(rng.normal(size=600), 1)
+    obs["doublet"] = rng.random(600) < 0.1
+    obs["barcode"] = [f"cell{i}" for i in range(600)]
+    obs["leiden"] = pd.Categorical(kind)
+    obs["n_counts"] = rng.poisson(1000, 600)
+    obs["donor_age"] = donor.astype(float)
+    obs["single"] = "x"
+    obs["sample"] = np.where(donor == 0, "a", None)  # mostly missing
+    assert found(obs, states) == ()
+
+
+def test_only_cells_of_the_two_conditions_count(cells):
+    obs, donor, *_ = cells
+    obs["donor"] = donor.astype(str)
+    other = pd.DataFrame({"condition": ["middle"] * 50, "donor": ["0"] * 50})
+    assert found(pd.concat([obs, other], ignore_index=True)) == ("donor",)
+    missing = pd.DataFrame({"condition": [None] * 50, "donor": ["1"] * 50})
+    assert found(pd.concat([obs, missing], ignore_index=True)) == ("donor",)
+
+
+def test_real_columns(kang):
+    states = np.asarray(kang.obsm["DM_EigenVectors"])
+    assert looks_like_donors(kang.obs, "condition", ("ctrl", "stim"), states=states) == (
+        "sample",
+        "donor",
+    )

@@ -1,0 +1,226 @@
+"""Samples in ``compute_differential_expression``: donor-level significance, sample variance."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from anndata import read_h5ad
+
+import kompot
+from kompot.anndata import compute_differential_expression
+from kompot.datasets import simulate
+from kompot.models.donor_expression import donor_expression
+from kompot.stats.design import two_group_design
+
+INTERFERON_STIMULATED = """
+    ISG15 IFI6 ISG20 IFIT1 IFIT2 IFIT3 MX1 LY6E OAS1 RSAD2 IRF7 CXCL10 PLSCR1 TNFSF10 UBE2L6 OASL
+    HERC5 IFI35 IFI44L IFI44 IFITM3 EPSTI1 MX2 SAMD9L SP110 STAT1 XAF1 BST2
+"""
+KEY = "kompot_de_control_to_treated_"
+
+
+@pytest.fixture(scope="module")
+def _donors():
+    return simulate(n_cells=1600, n_genes=120, n_donors=3, random_state=4)
+
+
+@pytest.fixture
+def donors(_donors):
+    """1,600 cells x 120 genes of three donors in each condition."""
+    return _donors.copy()
+
+
+def run(adata, **options):
+    options = {"sample_col": "donor", "random_state": 0, "progress": False} | options
+    return compute_differential_expression(adata, "condition", "control", "treated", **options)
+
+
+def table(adata, **options):
+    return run(adata, return_full_results=True, inplace=False, **options)["table"]
+
+
+def test_fields_have_the_documented_names(donors):
+    run(donors, store_additional_stats=True)
+    varied = ("mahalanobis", "mahalanobis_local_fdr", "is_de", "mahalanobis_pvalue", "ptp")
+    assert {f"{KEY}{name}_sample_var" for name in varied} <= set(donors.var)
+    plain = ("mean_lfc", "donor_pvalue", "donor_fdr", "donor_region", "donor_lfc")
+    assert {f"{KEY}{name}" for name in plain} <= set(donors.var)
+    assert {"kompot_de_control_std", f"{KEY}fold_change_zscores_sample_var"} <= set(donors.layers)
+    assert not {"kompot_de_control_std", "kompot_de_treated_std"} & set(donors.obs)
+
+
+def test_genes_are_called_by_the_donor_level_rate(donors):
+    run(donors)
+    called = donors.var[f"{KEY}is_de_sample_var"]
+    assert called.dtype == bool
+    assert 0 < called.sum() < 40
+    np.testing.assert_array_equal(called, donors.var[f"{KEY}donor_fdr"] < 0.05)
+
+
+def test_numbers_are_those_of_the_test_on_arrays(donors):
+    full = run(donors, return_full_results=True)
+    names = np.unique(donors.obs["donor"].astype(str))
+    sample = np.searchsorted(names, donors.obs["donor"].astype(str))
+    first = donors.obs["donor"][donors.obs["condition"] == "control"].astype(str)
+    design = two_group_design((~np.isin(names, first)).astype(int))
+    features = full["model"].features_
+    alone = donor_expression(features, donors.obsm["DM_EigenVectors"], donors.X, sample, design)
+    np.testing.assert_allclose(full["table"]["pvalue"], alone.p, rtol=1e-6)
+    np.testing.assert_allclose(full["table"]["donor_lfc"], alone.effect, rtol=1e-6)
+
+
+def test_the_record_says_who_was_compared(donors):
+    run(donors)
+    record = json.loads(donors.uns["kompot_de"]["last_run_info"])
+    assert record["inference_level"] == "donor"
+    assert record["uses_sample_variance"]
+    assert record["params"]["sample_col"] == "donor"
+    assert len(record["samples"]["names"]) == 6
+    assert sum(record["samples"]["n_cells"]) == donors.n_obs
+    assert record["donor_test"]["degrees_of_freedom"] == 4
+    statuses = {region["status"] for region in record["donor_test"]["regions"]}
+    assert statuses <= {"adjusted", "unadjusted", "dropped", "few genes", "not estimable"}
+
+
+def test_results_survive_a_file(donors, tmp_path):
+    run(donors, groups="branch")
+    donors.write_h5ad(tmp_path / "result.h5ad")
+    again = read_h5ad(tmp_path / "result.h5ad")
+    pd.testing.assert_frame_equal(donors.var, again.var)
+
+
+def test_cell_level_significance_is_called_so(donors):
+    full = run(donors, significance="cell", null_genes=100, return_full_results=True)
+    assert "donor_region" not in full["table"]
+    assert json.loads(donors.uns["kompot_de"]["last_run_info"])["inference_level"] == "cell"
+    assert f"{KEY}is_de_sample_var" in donors.var
+    assert f"{KEY}donor_fdr" not in donors.var
+    assert len(full["model"].null_distances()) == 100
+
+
+def test_distances_shrink_by_the_variance_between_samples(donors):
+    with_samples = table(donors)["mahalanobis"]
+    without = table(donors, sample_col=None, null_genes=0)["mahalanobis"]
+    assert (with_samples < without).all()
+
+
+def test_exchanging_the_conditions_changes_signs_only(donors):
+    options = {"param_scheme": "symmetric", "return_full_results": True, "inplace": False}
+    options |= {"sample_col": "donor", "random_state": 0, "progress": False}
+    one = compute_differential_expression(donors, "condition", "control", "treated", **options)
+    two = compute_differential_expression(donors, "condition", "treated", "control", **options)
+    np.testing.assert_allclose(one["table"]["pvalue"], two["table"]["pvalue"], rtol=1e-8)
+    np.testing.assert_allclose(one["table"]["donor_lfc"], -two["table"]["donor_lfc"], rtol=1e-6)
+
+
+def test_order_of_cells_does_not_matter(donors, rng):
+    landmarks = donors.obsm["DM_EigenVectors"][::20]
+    one = table(donors, landmarks=landmarks)
+    two = table(donors[rng.permutation(donors.n_obs)].copy(), landmarks=landmarks)
+    np.testing.assert_allclose(one["pvalue"], two["pvalue"], rtol=1e-6)
+    np.testing.assert_allclose(one["mahalanobis"], two["mahalanobis"], rtol=1e-8)
+
+
+def test_other_genes_do_not_change_a_distance(donors):
+    chosen = list(donors.var_names[:60])
+    pd.testing.assert_series_equal(
+        table(donors, genes=chosen)["mahalanobis"], table(donors)["mahalanobis"][:60], rtol=1e-9
+    )
+
+
+def test_genes_not_tested_keep_no_region(donors):
+    run(donors, genes=list(donors.var_names[:70]))
+    region = donors.var[f"{KEY}donor_region"]
+    assert (region[70:] == "").all()
+    assert (region[:70] != "").any()
+    assert np.isnan(donors.var[f"{KEY}donor_fdr"][70:]).all()
+
+
+def test_groups_are_regions_of_their_own(donors):
+    full = run(donors, groups="branch", return_full_results=True)
+    levels = {region.level for region in full["donor_test"].regions}
+    assert "groups" in levels
+    frame = donors.varm[f"{KEY}donor_fdr_groups"]
+    group = full["donor_test"].region("branch_1")
+    np.testing.assert_array_equal(frame["branch_1"], group.fdr)
+    np.testing.assert_array_equal(donors.varm[f"{KEY}is_de_sample_var_groups"], frame < 0.05)
+    assert f"{KEY}mahalanobis_local_fdr_sample_var_groups" not in donors.varm
+
+
+def test_regions_are_compared_without_becoming_groups(donors):
+    full = run(donors, regions="branch", return_full_results=True)
+    assert "branch_1" in full["donor_test"].region_names
+    assert not donors.varm
+
+
+def test_pairs_are_found():
+    paired = simulate(n_cells=900, n_genes=60, n_donors=3, paired=True, random_state=5)
+    test = run(paired, return_full_results=True, inplace=False)["donor_test"]
+    assert test.degrees_of_freedom == 2
+    assert test.exploratory
+    unpaired = run(paired, return_full_results=True, inplace=False, paired=False)["donor_test"]
+    assert unpaired.degrees_of_freedom == 4
+
+
+def test_covariates_are_taken_into_account(donors):
+    sex = pd.Categorical(np.where(donors.obs["donor"].isin(["donor_1", "donor_4"]), "f", "m"))
+    donors.obs["sex"] = sex
+    test = run(donors, covariates=["sex"], return_full_results=True)["donor_test"]
+    assert "covariate sex=m" in test.design.columns
+    assert test.degrees_of_freedom == 3
+
+
+def test_interferon_genes_are_found_in_pairs_of_donors(kang):
+    full = kompot.compute_differential_expression(
+        kang,
+        "condition",
+        "ctrl",
+        "stim",
+        sample_col="donor",
+        random_state=0,
+        progress=False,
+        return_full_results=True,
+        layers="none",
+    )
+    assert "donor 101" in full["donor_test"].design.columns
+    present = [gene for gene in INTERFERON_STIMULATED.split() if gene in full["table"].index]
+    assert len(present) == 28
+    assert full["table"]["is_de"][present].sum() >= 25
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sample_col": "nowhere"}, "Column 'nowhere' not found"),
+        ({"sample_col": "condition"}, "column of the conditions"),
+        ({"sample_col": None, "paired": True}, "`paired` only mean something with samples"),
+        ({"sample_col": None, "covariates": ["donor"]}, "`covariates` only mean"),
+        ({"covariates": ["pseudotime"]}, "several values within"),
+        ({"significance": "often"}, "significance"),
+        ({"significance": "cell", "regions": "branch"}, "at donor level only"),
+        (
+            {"regions": {"one": {"branch": ["root"]}}, "groups": {"one": {"branch": ["branch_1"]}}},
+            "both have 'one'",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(donors, options, message):
+    before = donors.copy()
+    with pytest.raises(ValueError, match=message):
+        run(donors, **options)
+    pd.testing.assert_frame_equal(donors.obs, before.obs)
+    assert "kompot_de" not in donors.uns
+
+
+def test_one_sample_tells_nothing_about_donors(donors):
+    donors.obs["sample"] = np.where(donors.obs["condition"] == "control", "only", "other")
+    donors.obs.loc[donors.obs_names[::2], "sample"] += "_b"
+    donors.obs.loc[donors.obs["condition"] == "control", "sample"] = "only"
+    with pytest.raises(ValueError, match="has 1 sample"):
+        run(donors, sample_col="sample")
+    with pytest.raises(ValueError, match="At least 2 samples"):
+        run(donors, sample_col="sample", significance="cell")
+    options = {"significance": "cell", "allow_single_condition_variance": True}
+    found = table(donors, sample_col="sample", null_genes=50, **options)
+    assert np.isfinite(found["mahalanobis"]).all()

@@ -1,0 +1,324 @@
+import importlib.util
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse, stats
+
+from kompot.gp.features import fit_features
+from kompot.gp.kernels import make_kernel
+from kompot.models.donor_expression import DonorSettings, donor_expression, find_regions
+from kompot.stats.design import Design, paired_design, two_group_design
+from kompot.stats.donor_significance import rescale_bulk
+
+ORACLE = Path(__file__).parents[3] / "shared" / "reference" / "donor_calibration.py"
+
+
+@pytest.fixture(scope="module")
+def oracle():
+    if not ORACLE.exists():
+        pytest.skip("the reference implementation is not here")
+    spec = importlib.util.spec_from_file_location("donor_calibration", ORACLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def simulate(
+    seed=0, *, condition=(0, 0, 0, 1, 1, 1), n_cells=900, n_genes=240, change=0.8, gap=0.0
+):
+    """Counts of samples with their own level of every gene; the first 24 genes change."""
+    rng = np.random.default_rng(seed)
+    condition = np.array(condition)
+    share = rng.dirichlet(np.full(len(condition), 8.0))
+    sample = rng.choice(len(condition), n_cells, p=share)
+    sample[: len(condition)] = np.arange(len(condition))
+    states = rng.normal(size=(n_cells, 2))
+    states[:, 0] += gap * condition[sample]
+    effect = np.zeros(n_genes)
+    effect[:24] = change
+    level = rng.normal(size=(len(condition), n_genes)) * rng.gamma(3, 0.06, n_genes)
+    rate = np.log(rng.gamma(2, 0.6, n_genes)) + states @ rng.normal(0, 0.3, (2, n_genes))
+    rate = rate + level[sample] + np.outer(condition[sample], effect)
+    values = sparse.csr_matrix(np.log1p(rng.poisson(np.exp(rate))).astype(np.float32))
+    features = fit_features(states, make_kernel("matern52", 3.0), tol=1e-6, rng=rng)
+    return features, states, values, sample, condition
+
+
+def reference(oracle, data, design, found, groups=None, **options):
+    """P-values of the reference given the same features and clusters; ridges are chosen alike."""
+    features, states, values, sample, _ = data
+    clusters = {level.n_regions: level.labels for level in found.levels if level.name[0] == "k"}
+
+    class SameClusters:
+        def __init__(self, n_clusters, **_):
+            self.n_clusters = n_clusters
+
+        def fit_predict(self, _):
+            return clusters[self.n_clusters]
+
+    oracle.KMeans = SameClusters
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = oracle.DonorDE(
+            states, values, sample, P=features(states), Ks=tuple(clusters), groups=groups
+        )
+        result = model.test(design.matrix, design.contrast, **options)
+    return model, result
+
+
+def assert_agrees(found, model, result):
+    np.testing.assert_allclose(found.p, result["p_acat"], atol=1e-9, rtol=1e-6)
+    assert (found.p < 1e-3).any()
+    for level, theirs, evidence in zip(found.levels, model.levels, result["regions"], strict=True):
+        rows = [k for k, r in enumerate(found.regions) if r.level == level.name]
+        np.testing.assert_allclose(found.evidence.region_p[rows], evidence[0], rtol=1e-6)
+        np.testing.assert_allclose(found.evidence.region_effect[rows], evidence[1], atol=1e-10)
+        decided = [found.regions[k].status for k in rows]
+        costs = [found.regions[k].overlap_cost for k in rows]
+        for k, (adjusted, cost, skipped) in result["overlap"][found.levels.index(level)].items():
+            assert costs[k] == pytest.approx(cost)
+            assert decided[k] == (
+                "adjusted" if adjusted else "dropped" if skipped else "unadjusted"
+            )
+        assert found.ridges[found.levels.index(level)] == pytest.approx(theirs.lam)
+
+
+@pytest.mark.parametrize(
+    ("condition", "gap", "seed"),
+    [
+        ((0, 0, 0, 1, 1, 1), 0.0, 0),
+        ((0, 0, 1, 1), 0.3, 1),  # 2 degrees of freedom
+        ((1, 0, 0, 1, 1, 0, 1, 1), 2.0, 2),  # some clusters do not overlap
+        ((0, 0, 0, 1, 1, 1), 4.0, 3),  # none does
+    ],
+)
+def test_two_groups_agree_with_the_reference(oracle, condition, gap, seed):
+    data = simulate(seed, condition=condition, gap=gap)
+    design = two_group_design(condition)
+    found = donor_expression(*data[:4], design, settings=DonorSettings(n_null=2))
+    model, result = reference(oracle, data, design, found, B=2)
+    assert_agrees(found, model, result)
+    np.testing.assert_allclose(found.null, result["null"], rtol=1e-6, atol=1e-9)
+    if gap == 4.0:
+        assert found.confounded
+        assert found.usable_share < 1
+
+
+def test_pairs_covariates_and_groups_agree_with_the_reference(oracle):
+    condition = (0, 1, 0, 1, 0, 1, 0, 1)
+    data = simulate(4, condition=condition, n_cells=1200)
+    states, sample = data[1], data[3]
+    groups = {"low": states[:, 1] < 0, "high": states[:, 1] >= 0}
+    settings = DonorSettings(n_regions=(1, 5))
+    labels = groups["high"].astype(int)
+
+    paired = paired_design(condition, list("aabbccdd"))
+    found = donor_expression(*data[:4], paired, groups=groups, settings=settings)
+    # The reference puts groups after the first level.
+    reordered = sorted(range(3), key=[0, 2, 1].__getitem__)
+    model, result = reference(oracle, data, paired, found, groups=labels, B=0)
+    model.levels = [model.levels[i] for i in reordered]
+    result = {**result, **{k: [result[k][i] for i in reordered] for k in ("regions", "overlap")}}
+    assert_agrees(found, model, result)
+
+    age = np.array([50, 30, 41, 77, 62, 35, 28, 55])
+    adjusted = two_group_design(condition, covariates={"age": age})
+    found = donor_expression(*data[:4], adjusted, settings=settings)
+    assert_agrees(found, *reference(oracle, data, adjusted, found, B=0))
+    assert sample.max() == 7
+
+
+def test_samples_absent_from_regions_agree_with_the_reference(oracle):
+    features, states, values, sample, condition = simulate(5, n_cells=1000)
+    kept = ~((sample == 1) & (states[:, 0] > 0.2)) & ~((sample == 5) & (states[:, 1] < 0))
+    data = features, states[kept], values[kept], sample[kept], condition
+    design = two_group_design(condition)
+    found = donor_expression(*data[:4], design)
+    assert any(not region.taking_part.all() for region in found.regions)
+    assert_agrees(found, *reference(oracle, data, design, found, B=0))
+
+
+def test_order_of_samples_and_cells_does_not_matter(rng):
+    features, states, values, sample, condition = simulate(6)
+    names = np.array(list("uvwxyz"))
+    design = two_group_design(condition, samples=names)
+    found = donor_expression(features, states, values, sample, design)
+    order = rng.permutation(6)
+    turned = two_group_design(condition[order], samples=names[order])
+    cells = rng.permutation(len(sample))
+    codes = np.argsort(order)[sample]
+    again = donor_expression(features, states[cells], values[cells], codes[cells], turned)
+    for name in ("p", "fdr", "local_fdr", "effect"):
+        np.testing.assert_allclose(getattr(again, name), getattr(found, name), rtol=1e-6)
+    np.testing.assert_array_equal(again.strongest_names, found.strongest_names)
+
+
+def test_storage_does_not_matter_and_input_is_not_modified():
+    features, states, values, sample, condition = simulate(7)
+    design, before = two_group_design(condition), values.copy()
+    found = donor_expression(features, states, values, sample, design)
+    dense = donor_expression(features, states, values.toarray(), sample, design)
+    np.testing.assert_allclose(dense.p, found.p, rtol=1e-8)
+    assert (values != before).nnz == 0
+
+
+def test_exchanged_conditions_change_only_the_sign():
+    features, states, values, sample, condition = simulate(8)
+    there = donor_expression(features, states, values, sample, two_group_design(condition))
+    back = donor_expression(features, states, values, sample, two_group_design(1 - condition))
+    np.testing.assert_allclose(back.p, there.p, rtol=1e-8)
+    np.testing.assert_allclose(back.effect, -there.effect, rtol=1e-8)
+
+
+def test_changed_genes_are_called_and_unchanged_ones_are_not():
+    features, states, values, sample, condition = simulate(9, change=1.2, n_cells=1500)
+    found = donor_expression(features, states, values, sample, two_group_design(condition))
+    called = found.fdr < 0.05
+    assert called[:24].mean() > 0.7
+    assert called[24:].mean() < 0.03
+    assert (found.effect[:24][called[:24]] > 0).all()
+    assert found.local_fdr[:24].mean() < found.local_fdr[24:].mean()
+    assert not found.exploratory
+
+
+def test_null_p_values_hold_at_their_level():
+    tails = []
+    for seed in range(4):
+        features, states, values, sample, condition = simulate(20 + seed, change=0.0)
+        found = donor_expression(features, states, values, sample, two_group_design(condition))
+        tails.append((found.p < 0.05).mean())
+        assert 0.5 < (found.null < 0.05).mean() / 0.05 < 1.6
+    assert 0.03 < np.mean(tails) < 0.07
+
+
+def test_a_change_in_one_group_is_found_there():
+    features, states, values, sample, condition = simulate(10, change=0.0, n_cells=1500)
+    values, group = values.toarray(), states[:, 0] > 0.7
+    local = group & (condition[sample] == 1)
+    values[np.ix_(local, np.arange(24))] += 1.0
+    masks = {"there": group, "elsewhere": ~group, "few": states[:, 0] > 2.0}
+    found = donor_expression(
+        features, states, values, sample, two_group_design(condition), groups=masks
+    )
+    there, elsewhere = found.region("there"), found.region("elsewhere")
+    assert (there.fdr[:24] < 0.05).mean() > 0.8
+    assert not (elsewhere.fdr[:24] < 0.05).any()
+    np.testing.assert_allclose(there.effect[:24].mean(), 1.0, atol=0.15)
+    assert [level.name for level in found.levels[3:]] == ["groups", "groups_2"]
+    assert sum(level.weight for level in found.levels[3:]) == 1
+    with pytest.raises(ValueError, match="no region 'nowhere'"):
+        found.region("nowhere")
+
+
+def test_genes_expressed_in_few_cells_are_not_tested():
+    features, states, values, sample, condition = simulate(11)
+    values = values.tolil()
+    values[9:, 30] = 0
+    values[:, 31] = 0
+    found = donor_expression(features, states, values.tocsr(), sample, two_group_design(condition))
+    for name in ("p", "fdr", "local_fdr", "effect"):
+        np.testing.assert_array_equal(np.flatnonzero(np.isnan(getattr(found, name))), [30, 31])
+    assert found.n_tested == 238
+    assert found.strongest[30] == -1
+    assert found.strongest_names[31] == ""
+
+
+def test_few_genes_are_judged_by_their_own_variance():
+    """Of one region the answer is the t test of the samples' adjusted means."""
+    features, states, values, sample, condition = simulate(12, n_genes=30)
+    found = donor_expression(
+        features,
+        states,
+        values,
+        sample,
+        two_group_design(condition),
+        settings=DonorSettings(n_regions=(1,)),
+    )
+    means = found.regions[0].values
+    assert found.regions[0].basis is None
+    expected = stats.ttest_ind(means[condition == 1], means[condition == 0]).pvalue
+    np.testing.assert_allclose(found.p, expected)
+
+
+def test_one_pair_too_few_for_the_null_gives_rates_without_it():
+    condition = (0, 1, 0, 1)
+    data = simulate(13, condition=condition)
+    found = donor_expression(*data[:4], paired_design(condition, list("aabb")))
+    assert found.degrees_of_freedom == 1
+    assert found.exploratory
+    assert found.null.shape == (0, 240)
+    assert np.isfinite(found.local_fdr).all()
+
+
+def test_copies_of_one_cell_and_genes_without_spread_give_no_error():
+    states = np.repeat([[0.0, 0.0]], 60, axis=0)
+    features = fit_features(states, make_kernel("matern52", 1.0), rng=np.random.default_rng(0))
+    values = np.ones((60, 60))
+    values[:, :50] = np.random.default_rng(0).poisson(2.0, (60, 50))
+    found = donor_expression(
+        features, states, values, np.arange(60) % 4, two_group_design([0, 0, 1, 1])
+    )
+    assert np.isfinite(found.p).all()
+    assert (found.p[50:] > 0.9).all()
+
+
+def test_rescaled_p_values_are_uniform_in_the_bulk_and_unchanged_in_the_tail(rng):
+    null = rng.uniform(size=20_000) ** 0.7
+    p = rng.uniform(size=5000) ** 0.7
+    mapped = rescale_bulk(p, null)
+    np.testing.assert_array_equal(mapped[p <= 0.05], p[p <= 0.05])
+    conditional = (mapped[p > 0.05] - 0.05) / 0.95
+    assert stats.kstest(conditional, "uniform").pvalue > 0.01
+    assert (np.diff(mapped[np.argsort(p)]) >= 0).all()
+    np.testing.assert_array_equal(rescale_bulk(p, null[:500]), p)
+    assert np.isnan(rescale_bulk(np.array([np.nan, 0.5]), null)[0])
+
+
+def test_regions_do_not_depend_on_the_order_of_cells(rng):
+    features, states, *_ = simulate(14)
+    order = rng.permutation(len(states))
+    first, second = find_regions(features, states), find_regions(features, states[order])
+    for one, other in zip(first.levels, second.levels, strict=True):
+        np.testing.assert_array_equal(one.labels[order], other.labels)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d | {"sample": d["sample"][:-1]}, "whole number for each of 900"),
+        (lambda d: d | {"sample": d["sample"] * 1.0}, "whole number"),
+        (lambda d: d | {"sample": np.minimum(d["sample"], 4)}, "each with cells"),
+        (lambda d: d | {"sample": d["sample"] - 1}, "from 0"),
+        (lambda d: d | {"expression": d["expression"][:-1]}, "899 rows but there are 900"),
+        (lambda d: d | {"states": d["states"][:, :1]}, "1 dimensions"),
+        (lambda d: d | {"groups": {"all": np.ones(900, bool)}}, "names of clusters"),
+    ],
+)
+def test_bad_input_is_refused(change, message):
+    features, states, values, sample, condition = simulate(15)
+    given = change(
+        {
+            "features": features,
+            "states": states,
+            "expression": values,
+            "sample": sample,
+            "design": two_group_design(condition),
+        }
+    )
+    with pytest.raises(ValueError, match=message):
+        donor_expression(**given)
+
+
+def test_a_contrast_of_ones_own_is_answered():
+    """A trend over three doses instead of two groups."""
+    features, states, values, sample, _ = simulate(16)
+    dose = np.array([0.0, 0.0, 1.0, 1.0, 2.0, 2.0])
+    matrix = np.column_stack([np.ones(6), dose])
+    design = Design(matrix, np.array([0.0, 1.0]), ("level", "dose"), tuple("abcdef"))
+    found = donor_expression(features, states, values, sample, design)
+    assert found.degrees_of_freedom == 4
+    means = found.regions[0].values
+    slope = np.polyfit(dose, means, 1)[0]
+    np.testing.assert_allclose(found.evidence.region_effect[0], slope, atol=1e-10)

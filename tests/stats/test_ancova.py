@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from kompot.stats.ancova import RIDGES, adjusted_means
+from kompot.stats.region_sums import RegionIndex, RegionSums
+from kompot.stats.regions import Level
+
+
+def summed(phi, values, sample, labels):
+    index = RegionIndex.of([Level("level", labels, ("a", "b", "c"))])
+    sums = RegionSums.zeros(sample.max() + 1, index.n_regions, phi.shape[1], values.shape[1])
+    for s in range(sample.max() + 1):
+        cells = np.flatnonzero(sample == s)
+        sums.add(s, RegionSums.of(index.indicator(cells), phi[cells], values[cells]))
+    return sums
+
+
+def adjust(phi, values, sample, labels, ridge=None):
+    sums = summed(phi, values, sample, labels)
+    squares = (values**2).sum(0)
+    return adjusted_means(phi.T @ phi, phi.T @ values, squares, sums, n_regions=3, ridge=ridge)
+
+
+@pytest.fixture
+def cells(rng):
+    """120 cells in 4 samples and 3 regions (no cell of sample 3 in region 2), 5 genes."""
+    phi, sample, labels = rng.normal(size=(120, 7)), rng.integers(4, size=120), None
+    labels = rng.integers(3, size=120)
+    labels[(sample == 3) & (labels == 2)] = 0
+    values = phi @ rng.normal(size=(7, 5)) * 0.5 + rng.normal(size=(120, 5))
+    return phi, values, sample, labels
+
+
+def centred(values, sample, labels):
+    result = values.copy()
+    for pair in np.unique(np.stack([sample, labels]), axis=1).T:
+        chosen = (sample == pair[0]) & (labels == pair[1])
+        result[chosen] -= values[chosen].mean(0)
+    return result
+
+
+def test_means_are_adjusted_by_the_ridge_regression_within_samples_and_regions(cells):
+    phi, values, sample, labels = cells
+    within, residual = centred(phi, sample, labels), centred(values, sample, labels)
+    slope = np.linalg.solve(within.T @ within + 0.3 * np.eye(7), within.T @ residual)
+    found = adjust(*cells, ridge=0.3)
+    for k in range(3):
+        middle = phi[labels == k].mean(0)
+        for s in range(4):
+            chosen = (sample == s) & (labels == k)
+            assert found.n_cells[s, k] == chosen.sum()
+            if not chosen.any():
+                continue
+            raw = values[chosen].mean(0)
+            np.testing.assert_allclose(found.raw[s, k], raw)
+            expected = raw - (phi[chosen].mean(0) - middle) @ slope
+            np.testing.assert_allclose(found.adjusted[s, k], expected)
+    direction = np.arange(7.0)
+    inverse = np.linalg.inv(within.T @ within + 0.3 * np.eye(7))
+    np.testing.assert_allclose(
+        found.adjustment_variance(direction), direction @ inverse @ direction
+    )
+
+
+def test_the_ridge_is_that_of_generalised_cross_validation(cells):
+    phi, values, sample, labels = cells
+    within, residual = centred(phi, sample, labels), centred(values, sample, labels)
+    n_free = 120 - 11  # means of samples in regions
+    criterion = []
+    for ridge in RIDGES:
+        smoother = within @ np.linalg.solve(within.T @ within + ridge * np.eye(7), within.T)
+        left = ((residual - smoother @ residual) ** 2).sum(0) / n_free
+        criterion.append(np.log(left / (1 - np.trace(smoother) / n_free) ** 2).mean())
+    found = adjust(*cells)
+    assert found.ridge == RIDGES[np.argmin(criterion)]
+    smoother = within @ np.linalg.solve(within.T @ within + found.ridge * np.eye(7), within.T)
+    np.testing.assert_allclose(found.freedom, np.trace(smoother))
+
+
+def test_state_effects_are_removed_and_differences_between_samples_stay(rng):
+    sample, labels = np.repeat([0, 1, 2, 3], 100), np.tile([0, 1, 2, 0], 100)
+    phi = rng.normal(size=(400, 4)) + np.array([0.0, 2.0, -1.0, 3.0])[sample][:, None]
+    slope, shift = rng.normal(size=(4, 6)), rng.normal(size=(4, 6))
+    found = adjust(phi, phi @ slope + shift[sample], sample, labels, ridge=1e-9)
+    middle = np.stack([phi[labels == k].mean(0) for k in range(3)])
+    expected = shift[:, None, :] + (middle @ slope)[None]
+    np.testing.assert_allclose(found.adjusted, expected, atol=1e-8)
+    assert np.abs(found.raw - expected).max() > 1
+
+
+def test_variance_within_is_pooled_over_samples(cells):
+    _, values, sample, labels = cells
+    residual = centred(values, sample, labels)
+    found = adjust(*cells)
+    for k in range(3):
+        chosen = labels == k
+        pooled = (residual[chosen] ** 2).sum(0) / (chosen.sum() - 4)
+        np.testing.assert_allclose(found.within[k], pooled)
+        np.testing.assert_allclose(found.mean[k], values[chosen].mean(0))
+
+
+def test_cells_in_no_region_still_tell_of_the_state_effect(cells):
+    phi, values, sample, labels = cells
+    whole = adjust(phi, values, sample, labels)
+    without = np.where(labels == 2, -1, labels)
+    part = adjust(phi, values, sample, without)
+    np.testing.assert_allclose(part.adjusted[:, :2], whole.adjusted[:, :2])
+    assert not part.n_cells[:, 2].any()
+
+
+def test_fewer_cells_than_means_are_not_adjusted_blindly(rng):
+    phi, values = rng.normal(size=(4, 7)), rng.normal(size=(4, 5))
+    found = adjust(phi, values, np.arange(4), np.zeros(4, np.intp))
+    np.testing.assert_allclose(found.adjusted[:, 0], values)  # nothing varies within a sample
+    assert found.ridge == RIDGES[0]
