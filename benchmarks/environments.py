@@ -1,4 +1,4 @@
-"""The two virtual environments, made with nothing but ``venv`` and pip."""
+"""The virtual environments, made with nothing but ``venv`` and pip."""
 
 import subprocess
 import sys
@@ -7,16 +7,16 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 VENVS = HERE / ".venvs"
-ORIGINAL = "kompot==0.8.0"
+PEERS = {"original": "kompot==0.8.0", "deseq": "pydeseq2==0.5.4"}
 
 
 def python_with(package: str) -> Path:
-    """Python of the environment with ``"kompot"`` (this project, editable) or ``"original"``.
+    """Python of the environment with ``"kompot"`` (this project, editable) or one of the peers.
 
     The environment is made if there is none, or if what was asked of it has changed since.
     """
-    if package == "original":
-        install, stamp = [ORIGINAL], ORIGINAL
+    if package in PEERS:
+        install, stamp = [PEERS[package]], PEERS[package]
     else:
         install, stamp = ["--editable", str(ROOT)], (ROOT / "pyproject.toml").read_text()
     folder = VENVS / package

@@ -13,8 +13,9 @@ DONORS = 4
 EFFECTS = {
     "branch": {"fraction_branch": 0.15, "lfc_branch": 0.8},
     "local": {"fraction_local": 0.15, "lfc_local": 1.5},
+    "narrow": {"fraction_local": 0.15, "lfc_local": 1.5, "local_width": 0.15},
 }
-"""Genes that change across one whole branch of three, or in a part of one."""
+"""Genes that change across one whole branch of three, in a part of one, or a narrow part."""
 SIMULATION = {
     "n_donors": DONORS, "n_branches": 3, "unequal_cells": False, "lfc_spread": 0.0,
     "fraction_global": 0.0, "fraction_local": 0.0, "fraction_branch": 0.0,
@@ -83,7 +84,8 @@ def run_branches(bench: Bench, package: str, seed: int, options: Namespace) -> d
     data = Data(f"{options.effect} {seed}", path, "control", "treated")
     given = {"groups": "branch", "random_state": 0, "progress": False, **choice(package, options)}
     return bench.child(
-        package, "groups", f"{data.name} {package}", input=str(path), effect=options.effect,
+        package, "groups", f"{data.name} {package}", input=str(path),
+        effect="branch" if options.effect == "branch" else "local",
         options={**data.call, **given},
     ).report  # fmt: skip
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from kompot.lazy import attach
 
 if TYPE_CHECKING:
-    from kompot import anndata, datasets, gp, models, plot, stats
+    from kompot import anndata, datasets, gp, models, plot, records, stats
+    from kompot import plot as pl
     from kompot.anndata import (
         check_underrepresentation,
         compute_differential_abundance,
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
         FunctionEstimator,
         SampleVarianceEstimator,
     )
-    from kompot.records.tables import get_table
+    from kompot.records import (
+        RunComparison,
+        RunInfo,
+        cleanup,
+        get_field_status,
+        get_table,
+        runs,
+    )
+    from kompot.reporting import report
     from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
 __version__ = "0.1.0"
@@ -32,32 +41,55 @@ _HOMES = {
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
     "FunctionEstimator": "kompot.models",
+    "RunComparison": "kompot.records",
+    "RunInfo": "kompot.records",
     "SampleVarianceEstimator": "kompot.models",
     "check_underrepresentation": "kompot.anndata",
+    "cleanup": "kompot.records",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
-    "get_table": "kompot.records.tables",
+    "get_field_status": "kompot.records",
+    "get_table": "kompot.records",
+    "report": "kompot.reporting",
+    "runs": "kompot.records",
     "update_direction_column": "kompot.anndata",
 }
-_SUBPACKAGES = ("anndata", "datasets", "gp", "models", "plot", "stats")
+_SUBPACKAGES = {
+    "anndata": "kompot.anndata",
+    "datasets": "kompot.datasets",
+    "gp": "kompot.gp",
+    "models": "kompot.models",
+    "pl": "kompot.plot",
+    "plot": "kompot.plot",
+    "records": "kompot.records",
+    "stats": "kompot.stats",
+}
 
 __all__ = [
     "DensityEstimator",
     "DifferentialAbundance",
     "DifferentialExpression",
     "FunctionEstimator",
+    "RunComparison",
+    "RunInfo",
     "SampleVarianceEstimator",
     "anndata",
     "check_underrepresentation",
+    "cleanup",
     "compute_differential_abundance",
     "compute_differential_expression",
     "compute_weighted_mean_fold_change",
     "datasets",
+    "get_field_status",
     "get_table",
     "gp",
     "models",
+    "pl",
     "plot",
+    "records",
+    "report",
+    "runs",
     "stats",
     "update_direction_column",
 ]

@@ -8,7 +8,7 @@ __all__ = ["attach"]
 
 
 def attach(
-    package: str, homes: Mapping[str, str], subpackages: tuple[str, ...] = ()
+    package: str, homes: Mapping[str, str], subpackages: Mapping[str, str] | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """``__getattr__`` and ``__dir__`` of a package (PEP 562).
 
@@ -19,18 +19,18 @@ def attach(
     homes
         For each public name the module that defines it.
     subpackages
-        Names of its public subpackages.
+        For each public name of a subpackage, its module.
     """
 
     def load(name: str) -> Any:
-        if name in subpackages:
-            return import_module(f"{package}.{name}")
+        if subpackages and name in subpackages:
+            return import_module(subpackages[name])
         if name in homes:
             return getattr(import_module(homes[name]), name)
         msg = f"module {package!r} has no attribute {name!r}"
         raise AttributeError(msg)
 
     def names() -> list[str]:
-        return sorted({*vars(import_module(package)), *homes, *subpackages})
+        return sorted({*vars(import_module(package)), *homes, *(subpackages or ())})
 
     return load, names

@@ -139,6 +139,7 @@ def test_few_cells_are_left_out_if_wanted(adata):
     data = few_treated(adata)
     found = run(data, groups="branch", min_cells=4, check_representation=True,
                 return_full_results=True)  # fmt: skip
+    assert found["underrepresentation"] == {"root": ["treated"]}
     root = (data.obs["branch"] == "root").to_numpy()
     known = results_of(data[~root].copy())
     pd.testing.assert_frame_equal(found["table"], known["table"], rtol=1e-9)

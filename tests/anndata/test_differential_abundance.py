@@ -164,8 +164,9 @@ def test_returns_are_as_documented(cells):
     assert isinstance(run(cells, copy=True), AnnData)
     assert f"{KEY}_lfc" not in cells.obs
     full, other = run(cells, copy=True, return_full_results=True)
-    assert set(full) == {"table", "groups", "model", "landmarks", "field_names"}
-    assert full["groups"] is None
+    optional = {"groups", "regions", "donor_test"}
+    assert set(full) == {"table", "model", "landmarks", "field_names"} | optional
+    assert all(full[name] is None for name in optional)
     assert isinstance(full["model"], DifferentialAbundance)
     assert run(cells) is None
     pd.testing.assert_frame_equal(other.obs, cells.obs)
@@ -194,9 +195,8 @@ MISTAKES = [
     ({"ls": -1.0}, ValueError, "`ls`"),
     ({"optimizer": "sgd"}, ValueError, "`optimizer`"),
     ({"kernel": "rbf"}, ValueError, "`kernel`"),
-    ({"sample_col": "sample"}, NotImplementedError, "`sample_col` cannot be used yet"),
     ({"jit_compile": True}, NotImplementedError, "`jit_compile`"),
-    ({"allow_single_condition_variance": True}, NotImplementedError, "`allow_single"),
+    ({"allow_single_condition_variance": True}, ValueError, "`allow_single.*give `sample_col`"),
     ({"groups": "pseudotime"}, ValueError, "numeric"),
     (
         {"cell_filter": {"branch": ["root", "branch_1", "branch_2"]}},

@@ -9,6 +9,7 @@ from anndata import read_h5ad
 
 import kompot
 from kompot.anndata import compute_differential_expression
+from kompot.anndata.donor_columns import CellLevelWarning
 from kompot.datasets import simulate
 from kompot.models.donor_expression import donor_expression
 from kompot.stats.design import two_group_design
@@ -224,3 +225,10 @@ def test_one_sample_tells_nothing_about_donors(donors):
     options = {"significance": "cell", "allow_single_condition_variance": True}
     found = table(donors, sample_col="sample", null_genes=50, **options)
     assert np.isfinite(found["mahalanobis"]).all()
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_column_of_donors_is_named_if_no_samples_are_given(donors):
+    with pytest.warns(CellLevelWarning, match="'donor' of adata.obs looks like donors") as caught:
+        run(donors, sample_col=None, null_genes=50)
+    assert caught[0].filename == __file__

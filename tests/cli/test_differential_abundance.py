@@ -47,3 +47,25 @@ def test_nothing_left_is_refused(cells_file):
     run = CliRunner().invoke(command, [str(cells_file), *COMPARED])
     assert run.exit_code == 2
     assert "Nothing would be left" in run.output
+
+
+def test_samples_add_what_holds_for_new_donors(cells_file, tmp_path):
+    table = tmp_path / "t.csv"
+    samples = ("--sample-col", "sample", "--groups", "branch")
+    run = invoke(cells_file, "-t", table, *COMPARED, *samples)
+    cells = pd.read_csv(table)
+    n_up = (cells["donor_direction"] == "up").sum()
+    assert f"For new donors, {n_up} are called" in " ".join(run.stdout.split())
+    assert "donor FDR" in run.stdout
+    assert {"donor_lfc", "donor_lfc_se", "donor_pvalue", "donor_fdr", "donor_region"} <= set(cells)
+
+
+def test_lists_and_choices_of_samples_are_read(cells_file, tmp_path):
+    table = tmp_path / "t.csv"
+    own = ("--sample-col", "sample", "--covariates", "pseudotime,branch", "--no-paired")
+    run = CliRunner().invoke(command, [str(cells_file), "-t", str(table), *COMPARED, *own])
+    assert run.exit_code != 0
+    assert "'pseudotime' has several values within" in str(run.exception)
+    describe = ("--sample-col", "sample", "--significance", "cell")
+    assert invoke(cells_file, "-t", table, *COMPARED, *describe, "-q").exit_code == 0
+    assert "donor_fdr" not in pd.read_csv(table)

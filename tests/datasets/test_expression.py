@@ -5,6 +5,7 @@ from kompot.datasets import simulate, true_fold_change
 from kompot.datasets.design import Design
 from kompot.datasets.donors import DonorVariation
 from kompot.datasets.expression import CELLS_PER_BLOCK, draw_counts
+from kompot.datasets.states import CellStates
 from kompot.datasets.trajectory import Trajectory
 
 NO_DONORS = {
@@ -187,9 +188,24 @@ def test_blocks_cover_every_cell_and_are_independent():
     assert abs(np.corrcoef(first.toarray().ravel(), second.toarray().ravel())[0, 1]) < 0.06
 
 
-@pytest.mark.parametrize("state_fraction", [0.0, 0.5, 1.0])
-def test_donor_variance_is_the_same_at_every_state(state_fraction):
-    donors = DonorVariation(0.3, 0.0, state_fraction, 0.0)
+TREE = Trajectory(2, 0.35)
+
+
+def donor_variation(**options):
+    """Normal donor effects of equal variance, but for what is given."""
+    simple = {
+        "donor_sd": 0.3,
+        "donor_sd_dispersion": 0.0,
+        "donor_state_fraction": 0.5,
+        "donor_frequency": 1.0,
+        "donor_trend": 0.0,
+        "donor_correlation": 0.0,
+    }
+    return DonorVariation(**(simple | options))
+
+
+def donor_effects(donors, cells):
+    """Donor effects at cells of 400 donors x 20 genes, ``(n_cells, 8000)``."""
     design = Design(
         n_cells=1000,
         conditions=("a", "b"),
@@ -198,21 +214,54 @@ def test_donor_variance_is_the_same_at_every_state(state_fraction):
         cells_ratio=1.0,
         unequal_cells=0.0,
     )
-    tree = Trajectory(2, 0.35)
-    segment, time = np.array([0, 0, 1, 1, 2]), np.array([0.0, 0.3, 0.4, 1.0, 0.7])
     rng = np.random.default_rng(0)
-    weights = donors.draw_weights(design, donors.draw_sd(20, rng), tree.n_basis, rng)
-    effect = np.einsum(
-        "cb,sbg->csg", donors.features(tree.smooth_basis(segment, time)), weights
-    ).reshape(5, -1)
+    weights = donors.draw_weights(design, donors.draw_sd(20, rng), TREE.n_basis, rng)
+    return np.einsum("cb,sbg->csg", donors.features(TREE, cells), weights).reshape(
+        len(cells.segment), -1
+    )
+
+
+@pytest.mark.parametrize("frequency", [0.4, 1.0, 4.0])
+@pytest.mark.parametrize("state_fraction", [0.0, 0.5, 1.0])
+def test_donor_variance_is_the_same_at_every_state(state_fraction, frequency):
+    donors = donor_variation(donor_state_fraction=state_fraction, donor_frequency=frequency)
+    cells = CellStates(np.array([0, 0, 1, 1, 2]), np.array([0.0, 0.3, 0.4, 1.0, 0.7]))
+    effect = donor_effects(donors, cells)
     np.testing.assert_allclose(effect.var(axis=1), 0.09, rtol=0.08)
-    covariance = np.cov(effect)
-    # What states far apart share is mostly the constant part.
-    assert covariance[0, 3] < (1 - state_fraction) * 0.09 + 0.01
+    if frequency == 1:
+        # What states far apart share is mostly the constant part.
+        assert np.cov(effect)[0, 3] < (1 - state_fraction) * 0.09 + 0.01
+
+
+def test_donor_effects_of_higher_frequency_change_faster_along_the_tree():
+    cells = CellStates(np.array([1, 1]), np.array([0.7, 0.8]))
+    correlation = [
+        np.corrcoef(donor_effects(donor_variation(donor_frequency=frequency), cells))[0, 1]
+        for frequency in (0.4, 1.0, 3.0)
+    ]
+    assert correlation == sorted(correlation, reverse=True)
+    assert correlation[0] > 0.97
+    assert correlation[2] < 0.9
+
+
+def test_donor_trend_raises_the_standard_deviation_along_pseudotime():
+    cells = CellStates(np.array([0, 1, 2]), np.array([0.0, 0.5, 1.0]))
+    found = donor_effects(donor_variation(donor_trend=1.2), cells).std(axis=1)
+    np.testing.assert_allclose(found, 0.3 * np.exp([-0.6, 0.0, 0.6]), rtol=0.05)
+
+
+def test_donor_trend_leaves_the_mean_over_donors():
+    options = dict(NO_DONORS, donor_sd=0.5, n_cells=40_000, n_genes=40, n_donors=300)
+    options |= {"fraction_global": 0, "fraction_local": 0, "mean_count": 5, "state_sd": 0}
+    flat, rising = (simulate(**options, donor_trend=trend) for trend in (0.0, 2.0))
+    late = (flat.obs["pseudotime"] > 0.7).to_numpy()
+    ratio = np.log(rising.layers["counts"][late].mean() / flat.layers["counts"][late].mean())
+    assert abs(ratio) < 0.03
 
 
 def test_gene_specific_donor_variances_are_scaled_inverse_chi_square():
-    variance = DonorVariation(0.2, 0.5, 0.0, 0.0).draw_sd(200_000, np.random.default_rng(0)) ** 2
+    donors = donor_variation(donor_sd=0.2, donor_sd_dispersion=0.5)
+    variance = donors.draw_sd(200_000, np.random.default_rng(0)) ** 2
     assert variance.mean() == pytest.approx(0.04, rel=0.01)
     assert variance.std() / variance.mean() == pytest.approx(0.5, rel=0.05)
 

@@ -146,3 +146,12 @@ def test_without_distances_only_means_are_given(model, cells, groups):
 def test_a_model_must_be_fitted():
     with pytest.raises(ValueError, match="Model not fitted"):
         list(score_groups(DifferentialExpression(), np.zeros((2, 1)), np.array([0, 1]), []))
+
+
+@pytest.mark.parametrize("name", ["condition", "groups", "abundance_change"])
+def test_arrays_of_another_length_are_refused(model, cells, groups, name):
+    arrays = {"condition": cells[1], "groups": groups[:1], "abundance_change": np.zeros(N)}
+    arrays[name] = [groups[0][1:]] if name == "groups" else arrays[name][1:]
+    condition, masks = arrays.pop("condition"), arrays.pop("groups")
+    with pytest.raises(ValueError, match=rf"`{name}.*has shape \(4999,\) but there are 5000"):
+        list(score_groups(model, cells[0], condition, masks, **arrays))

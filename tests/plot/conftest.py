@@ -1,9 +1,13 @@
+import json
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from kompot.anndata import compute_differential_expression
+from kompot.anndata import compute_differential_abundance, compute_differential_expression
 from kompot.datasets import simulate
 
 
@@ -40,3 +44,46 @@ def _analysed():
 def analysed(_analysed):
     """Simulated data with one recorded run, `control` to `treated`."""
     return _analysed.copy()
+
+
+def with_groups(adata, groupby):
+    """Store results of groups as a run with `groups` does, each from the cells of the group."""
+    stem = "kompot_de_control_to_treated"
+    changes = np.asarray(adata.layers[f"{stem}_fold_change"])
+    groups = list(adata.obs[groupby].cat.categories)
+    lfc = pd.DataFrame(
+        {group: changes[(adata.obs[groupby] == group).to_numpy()].mean(axis=0) for group in groups},
+        index=adata.var_names,
+    )
+    distance = lfc.abs() * 10
+    adata.varm[f"{stem}_mean_lfc_groups"] = lfc
+    adata.varm[f"{stem}_mahalanobis_groups"] = distance
+    adata.varm[f"{stem}_mahalanobis_local_fdr_groups"] = np.exp(-distance)
+    adata.varm[f"{stem}_is_de_groups"] = distance > distance.stack().quantile(0.7)
+    history = json.loads(adata.uns["kompot_de"]["run_history"])
+    history[-1]["params"]["filter"]["groups"] = groupby
+    adata.uns["kompot_de"]["run_history"] = json.dumps(history)
+
+
+@pytest.fixture(scope="session")
+def _compared(_analysed):
+    adata = _analysed.copy()
+    with_groups(adata, "branch")
+    compute_differential_abundance(
+        adata,
+        "condition",
+        "control",
+        "treated",
+        groups="branch",
+        log_fold_change_threshold=0.05,
+        ptp_threshold=0.4,
+        random_state=0,
+        progress=False,
+    )
+    return adata
+
+
+@pytest.fixture
+def compared(_compared):
+    """The same data with results of groups (`branch`) and a run of differential abundance."""
+    return _compared.copy()

@@ -9,6 +9,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+import kompot
 from kompot.plot import KOMPOT_COLORS, VolcanoStyle, volcano, volcano_de
 
 KEY = "kompot_de_control_to_treated"
@@ -103,9 +104,9 @@ def test_table_without_called_genes(table, ax):
     assert named(ax) == set()
 
 
-def test_empty_table_is_an_empty_plot(table, ax):
+def test_empty_table_says_why_there_is_nothing(table, ax):
     volcano(table.iloc[:0], ax=ax)
-    assert named(ax) == set()
+    assert named(ax) == {"no gene has both a fold change and a score"}
 
 
 @pytest.mark.parametrize(
@@ -224,7 +225,9 @@ def test_data_are_not_changed_and_no_figure_is_opened(analysed, ax):
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        ({"y_axis_type": "pvalue"}, ValueError, "must be one of"),
+        ({"y_axis_type": "height"}, ValueError, "must be one of"),
+        ({"y_axis_type": "donor_fdr"}, ValueError, "sample_col"),
+        ({"group": "branch_1"}, ValueError, "no 'mean_lfc' of groups.*with `groups`"),
         ({"score_key": "nothing"}, ValueError, "nothing"),
         ({"highlight_genes": ["TP53"]}, ValueError, "TP53"),
         ({"run_id": 4}, ValueError, r"no run 4.*0 \(control to treated\)"),
@@ -237,7 +240,76 @@ def test_what_cannot_be_drawn_is_refused(analysed, ax, arguments, error, text):
         volcano_de(analysed, ax=ax, **arguments)
 
 
+def test_the_short_name_is_the_same_package():
+    assert kompot.pl is kompot.plot
+    assert "pl" in dir(kompot)
+    assert set(kompot.plot.__all__) <= set(dir(kompot.plot))
+
+
 def test_import_does_not_load_pyplot():
     code = "import sys, kompot.plot; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_results_of_a_group(compared, ax):
+    volcano_de(compared, group="root", ax=ax)
+    called = compared.varm[f"{KEY}_is_de_groups"]["root"]
+    groups = points(ax)
+    assert len(groups["not called"].get_offsets()) == (~called).sum()
+    offsets = np.concatenate([one.get_offsets() for one in groups.values()])
+    expected = compared.varm[f"{KEY}_mean_lfc_groups"]["root"]
+    np.testing.assert_allclose(np.sort(offsets[:, 0]), np.sort(expected))
+    assert ax.get_title() == "root"
+    other = Figure().subplots()
+    volcano_de(compared, group="root", y_axis_type="local_fdr", ax=other)
+    assert other.get_ylabel() == "-log10 local FDR"
+    with pytest.raises(ValueError, match=r"no group 'leaf'.*branch_1"):
+        volcano_de(compared, group="leaf", ax=ax)
+
+
+def test_background_in_the_colours_of_a_column(analysed, ax):
+    analysed.var["level"] = np.arange(analysed.n_vars, dtype=float)
+    volcano_de(analysed, color="level", vmin=0, vmax=10, background_cmap="cividis", ax=ax)
+    others = points(ax)["not called"]
+    assert others.get_cmap().name == "cividis"
+    assert others.get_clim() == (0, 10)
+    assert len(ax.figure.axes) == 2
+
+
+def test_any_column_can_be_drawn_upwards(analysed, ax):
+    analysed.var["height"] = np.linspace(0, 1, analysed.n_vars)
+    flags = np.arange(analysed.n_vars) < 5
+    analysed.var["mine"] = flags
+    volcano_de(analysed, y_axis_type="height", direction_column="mine", grid=True, ax=ax)
+    assert ax.get_ylabel() == "height"
+    assert len(points(ax)["not called"].get_offsets()) == (~flags).sum()
+
+
+def test_saving_and_returning_the_figure(analysed, tmp_path):
+    figure = volcano_de(analysed, save=tmp_path / "volcano.png", return_fig=True)
+    assert isinstance(figure, Figure)
+    assert (tmp_path / "volcano.png").stat().st_size > 10_000
+
+
+def test_twenty_thousand_genes_are_three_images(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"mean_lfc": rng.normal(size=20_000), "mahalanobis": rng.gamma(2, 1, 20_000)},
+        index=[f"gene_{number}" for number in range(20_000)],
+    )
+    table["is_de"] = table["mahalanobis"] > 8
+    figure = Figure(layout="constrained")
+    volcano(table, ax=figure.subplots())
+    path = tmp_path / "volcano.svg"
+    figure.savefig(path)
+    assert path.stat().st_size < 500_000
+
+
+def test_long_names_and_formulas_are_texts(table, ax):
+    table = table.rename(index={"gene_0": "x" * 200, "gene_1": "$a^{$"})
+    volcano(table, labels=2, condition="a condition with a very long name indeed", ax=ax)
+    ax.figure.canvas.draw()
+    texts = {text.get_text() for text in ax.texts}
+    assert r"\$a^{\$" in texts
+    assert max(map(len, texts)) <= 36

@@ -13,10 +13,13 @@ KEY = "kompot_de_control_to_treated"
 def test_fields_are_those_of_the_run(analysed):
     run = read_expression_run(analysed)
     assert (run.condition1, run.condition2, run.layer) == ("control", "treated", None)
-    for name in (run.mean_lfc, run.is_de, *run.scores.values()):
+    stored = [run.scores[name] for name in SCORES if not name.startswith("donor")]
+    for name in (run.mean_lfc, run.is_de, *stored):
         assert name in analysed.var
+    assert (run.scores["donor_fdr"], run.groups, run.is_donor_level) == (None, {}, False)
     assert set(run.scores) == set(SCORES)
-    for name in (run.imputed1, run.imputed2, run.fold_change):
+    assert {run.std1, run.std2} <= set(analysed.obs)
+    for name in (run.imputed1, run.imputed2, run.fold_change, run.zscores):
         assert name in analysed.layers
 
 

@@ -9,6 +9,7 @@ from kompot.records.fields import AbundanceFields, clean_name
     [
         ("Pre-treat A", "Pre_treat_A"),
         ("B/2.x", "B_2_x"),
+        ("c\\d", "c_d"),
         ("α β", "α_β"),
         (3, "3"),
         (True, "True"),
@@ -84,7 +85,24 @@ def test_abundance_names_are_the_documented_ones():
         ("obs", "R_B_log_density", "density"),
         ("uns", "R_A_to_B_lfc_direction_colors", "colors"),
         ("uns", "R_lfc_direction_colors", "colors"),
+        ("obs", "R_A_to_B_donor_lfc", "donor_log_fold_change"),
+        ("obs", "R_A_to_B_donor_lfc_se", "donor_standard_error"),
+        ("obs", "R_A_to_B_donor_pvalue", "donor_pvalue"),
+        ("obs", "R_A_to_B_donor_fdr", "donor_fdr"),
+        ("obs", "R_A_to_B_donor_direction", "donor_direction"),
+        ("obs", "R_A_to_B_donor_region", "donor_region"),
+        ("uns", "R_A_to_B_donor_direction_colors", "colors"),
     ]
+
+
+def test_what_samples_change_has_a_name_of_its_own():
+    plain, varied = (AbundanceFields("R", "A", "B", with_samples=yes) for yes in (False, True))
+    changed = {a.name: b.name for a, b in zip(plain, varied, strict=True) if a.name != b.name}
+    assert changed == {
+        f"R_A_to_B_{part}": f"R_A_to_B_{part}_sample_var"
+        for part in ("lfc_zscore", "neg_log10_lfc_ptp", "lfc_direction", "lfc_lfsr", "lfc_svalue")
+    } | {"R_A_to_B_lfc_direction_colors": "R_A_to_B_lfc_direction_sample_var_colors"}
+    assert [a.role for a in plain] == [b.role for b in varied]
 
 
 @pytest.mark.parametrize("kind", [ExpressionFields, AbundanceFields])

@@ -112,6 +112,10 @@ def test_fields_that_were_removed_are_left_out(adata):
     run(adata, groups="branch")
     del adata.var["kompot_de_control_to_treated_is_de"]
     assert "is_de" not in get_table(adata)
+    only_rates = adata.copy()
+    del only_rates.var["kompot_de_control_to_treated_mahalanobis"]
+    del only_rates.var["kompot_de_control_to_treated_mean_lfc"]
+    assert list(get_table(only_rates).columns) == ["local_fdr"]
     for name in list(adata.varm):
         del adata.varm[name]
     with pytest.raises(ValueError, match=r"fields of run 0 are no longer in adata\.varm"):

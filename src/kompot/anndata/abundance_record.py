@@ -1,51 +1,50 @@
 """The record that a differential-abundance run leaves in ``uns``."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from kompot.anndata.recorded_parameters import recorded_parameters
+from kompot.anndata.abundance_results import AbundanceResult
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.records.fields import AbundanceFields, Field
-from kompot.records.history import environment, field_mapping
+from kompot.records.recording import new_record
 from kompot.settings import AbundanceSettings
 
 __all__ = ["abundance_record"]
 
 
 def abundance_record(
-    model: DifferentialAbundance,
+    result: AbundanceResult,
     fields: AbundanceFields,
     wanted: list[Field],
     settings: AbundanceSettings,
     *,
     landmarks_source: str,
-    seconds: float,
+    usage: Mapping[str, float],
 ) -> dict[str, Any]:
     """What was run, with which parameters and numerics, and which fields it wrote."""
-    made = environment()
-    return {
-        "timestamp": made["timestamp"],
-        "function": "compute_differential_abundance",
-        "result_key": fields.key,
-        "analysis_type": "da",
-        "inference_level": "cell",
+    record = new_record("da", settings, wanted, _numerics(result.model, landmarks_source), usage)
+    return record | {
+        "inference_level": "cell" if result.donor is None else "donor",
         "lfc_key": fields.lfc.name,
         "zscore_key": fields.zscore.name,
         "ptp_key": fields.ptp.name,
         "direction_key": fields.direction.name,
         "density_keys": {"condition1": fields.density1.name, "condition2": fields.density2.name},
-        "field_names": {field.role: field.name for field in wanted},
-        "field_mapping": field_mapping(wanted),
-        "uses_sample_variance": False,
+        "donor_keys": _donor_keys(fields, wanted),
+        "donor_test": result.donor_record,
+        "uses_sample_variance": fields.with_samples,
         "has_groups": settings.filter.groups is not None,
-        "params": recorded_parameters(settings),
-        "numerics": _numerics(model, landmarks_source, seconds),
-        "environment": made,
-        "kompot_version": made["package_versions"]["kompot"],
     }
 
 
-def _numerics(model: DifferentialAbundance, source: str, seconds: float) -> dict[str, Any]:
+def _donor_keys(fields: AbundanceFields, wanted: list[Field]) -> dict[str, str] | None:
+    """Names of the fields of the donor-level test, and where its table of regions is."""
+    names = {field.role: field.name for field in fields.donor_level if field in wanted}
+    return names | {"regions_key": f"uns[{fields.key!r}]['donor_regions']"} if names else None
+
+
+def _numerics(model: DifferentialAbundance, source: str) -> dict[str, Any]:
     """What the numerics reached."""
     densities = (model.density1_, model.density2_)
     return {
@@ -53,6 +52,7 @@ def _numerics(model: DifferentialAbundance, source: str, seconds: float) -> dict
         "d": model.d_,
         "mu": [density.mu_ for density in densities],
         "rank": model.features_.rank,
+        "tol": model.density1_.tol,
         "residual_mean": model.features_.residual_mean,
         "residual_max": model.features_.residual_max,
         "offset": model.offset_,
@@ -62,5 +62,4 @@ def _numerics(model: DifferentialAbundance, source: str, seconds: float) -> dict
         "evidence": None if model.evidence_ is None else asdict(model.evidence_),
         "landmarks_source": source,
         "random_state": model.random_state,
-        "seconds": seconds,
     }

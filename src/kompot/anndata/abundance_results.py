@@ -1,5 +1,6 @@
 """What fitted densities say about each cell and group, ready to be written."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,22 +9,63 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from kompot.anndata.donor_results import DONOR_COLUMNS
 from kompot.anndata.inputs import Cells, read_states
 from kompot.models.differential_abundance import DifferentialAbundance
+from kompot.models.donor_abundance_result import DonorAbundance
 from kompot.records.fields import AbundanceFields, Field
 from kompot.settings import AbundanceSettings, StorageSettings
 from kompot.stats.abundance import DIRECTIONS, adaptive_shrinkage, neg_log10_tail
 
-__all__ = ["DIRECTION_COLORS", "cell_table", "group_table", "obs_values", "stored_fields"]
+__all__ = [
+    "DIRECTION_COLORS",
+    "AbundanceResult",
+    "cell_table",
+    "group_table",
+    "obs_values",
+    "stored_fields",
+]
 
 DIRECTION_COLORS = {"up": "#d73027", "neutral": "#d3d3d3", "down": "#4575b4"}
 """Colours of the directions."""
 
 
-def stored_fields(fields: AbundanceFields, storage: StorageSettings) -> list[Field]:
+@dataclass(frozen=True)
+class AbundanceResult:
+    """What a run found.
+
+    Attributes
+    ----------
+    model
+        The fitted densities.
+    table
+        One row per cell.
+    groups
+        One row per group, if there are any.
+    regions
+        One row per region of the donor-level test, if it was made.
+    donor
+        Its result.
+    donor_record
+        Its numbers for the record of the run.
+    """
+
+    model: DifferentialAbundance
+    table: pd.DataFrame
+    groups: pd.DataFrame | None = None
+    regions: pd.DataFrame | None = None
+    donor: DonorAbundance | None = None
+    donor_record: dict[str, Any] | None = None
+
+
+def stored_fields(
+    fields: AbundanceFields, storage: StorageSettings, *, donor_level: bool
+) -> list[Field]:
     """The fields that a run with these options writes."""
-    extra = [fields.lfsr, fields.svalue]
-    return [field for field in fields if field not in extra or storage.store_additional_stats]
+    left_out: list[Field] = [] if storage.store_additional_stats else [fields.lfsr, fields.svalue]
+    if not donor_level:
+        left_out += fields.donor_level
+    return [field for field in fields if field not in left_out]
 
 
 def cell_table(
@@ -96,12 +138,11 @@ def group_table(
 def obs_values(
     fields: AbundanceFields,
     wanted: list[Field],
-    model: DifferentialAbundance,
     table: pd.DataFrame,
 ) -> dict[Field, Any]:
     """Columns of ``obs`` and colours."""
     colors = [DIRECTION_COLORS[direction] for direction in DIRECTIONS]
-    values = {
+    values: dict[Field, Any] = {
         fields.lfc: table["lfc"].to_numpy(),
         fields.zscore: table["lfc_zscore"].to_numpy(),
         fields.ptp: table["neg_log10_ptp"].to_numpy(),
@@ -113,4 +154,15 @@ def obs_values(
         fields.colors: colors,
         fields.documented_colors: colors,
     }
+    if fields.donor_direction in wanted:
+        statistics = (fields.donor_lfc, fields.donor_lfc_se, fields.donor_pvalue, fields.donor_fdr)
+        values |= {
+            field: table[name].to_numpy()
+            for field, name in zip(statistics, DONOR_COLUMNS, strict=False)
+        }
+        values[fields.donor_direction] = pd.Categorical(
+            table["donor_direction"], DIRECTIONS, ordered=True
+        )
+        values[fields.donor_region] = pd.Categorical(table["donor_region"])
+        values[fields.donor_colors] = colors
     return {field: values[field] for field in wanted}

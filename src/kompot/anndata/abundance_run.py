@@ -2,21 +2,25 @@
 
 import inspect
 import logging
-import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 
+from kompot import memory
 from kompot.anndata.abundance_record import abundance_record
 from kompot.anndata.abundance_results import (
+    AbundanceResult,
     cell_table,
     group_table,
     obs_values,
     stored_fields,
 )
+from kompot.anndata.abundance_samples import AbundanceSamples, read_abundance_samples
+from kompot.anndata.donor_results import donor_cells, donor_groups, donor_record, donor_regions
 from kompot.anndata.groups import parse_cell_filter, parse_groups
 from kompot.anndata.inputs import Cells, read_cells
 from kompot.anndata.landmarks import find_landmarks
@@ -25,8 +29,11 @@ from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.differential_abundance import DifferentialAbundance
+from kompot.models.donor_abundance import DonorAbundanceSettings, donor_abundance
+from kompot.models.donor_abundance_result import DonorAbundance
 from kompot.records.fields import AbundanceFields
 from kompot.settings import AbundanceSettings
+from kompot.stats.design import Design
 
 __all__ = ["density_parameters", "run_abundance"]
 
@@ -66,61 +73,94 @@ def run_abundance(
     adata: AnnData, settings: AbundanceSettings
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     """Validate, read, fit, predict, write, record."""
-    started = time.perf_counter()
+    usage = memory.Usage()
     comparison, storage, output = settings.comparison, settings.storage, settings.output
-    refuse_given(
-        sample_col=comparison.sample_col is not None,
-        allow_single_condition_variance=output.allow_single_condition_variance,
-        jit_compile=settings.gp.jit_compile,
-    )
+    refuse_given(jit_compile=settings.gp.jit_compile)
     groups, excluded = _read_choice(adata, settings)
     cells = read_cells(adata, comparison, excluded)
+    samples = read_abundance_samples(adata, cells, settings, list(groups or {}))
+    donor_level = samples is not None and samples.design is not None
     keys = [storage.result_key, "kompot_da", *(k for k in adata.uns if k.startswith("kompot_"))]
     landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
-    fields = AbundanceFields(storage.result_key, comparison.condition1, comparison.condition2)
-    wanted = stored_fields(fields, storage)
+    fields = AbundanceFields(
+        storage.result_key, comparison.condition1, comparison.condition2, samples is not None
+    )
+    wanted = stored_fields(fields, storage, donor_level=donor_level)
     if output.copy or output.inplace:
         what = f"Results with result_key={storage.result_key!r}"
         in_obs = [field for field in wanted if field.location == "obs"]
-        refuse_overwrite(adata, in_obs, what, storage.overwrite)
+        refuse_overwrite(adata, in_obs, what, settings)
 
-    model = _fit(cells, landmarks, settings)
-    table = cell_table(adata, model, settings, excluded)
-    groups_table = None if groups is None else group_table(model, groups, cells, settings)
-    _log_result(model, table, cells, settings)
+    result = _compute(adata, _Input(cells, samples, groups, excluded, landmarks), settings)
     full = {
-        "table": table,
-        "groups": groups_table,
-        "model": model,
-        "landmarks": model.features_.landmarks,
+        "table": result.table,
+        "groups": result.groups,
+        "regions": result.regions,
+        "donor_test": result.donor,
+        "model": result.model,
+        "landmarks": result.model.features_.landmarks,
         "field_names": {field.role: field.name for field in wanted},
     }
     if not (output.copy or output.inplace):
         return full
 
     record = abundance_record(
-        model,
+        result,
         fields,
         wanted,
         settings,
         landmarks_source=source,
-        seconds=time.perf_counter() - started,
+        usage=usage.taken(),
     )
+    if groups is not None:
+        record["subset_names"] = list(groups)
     uns = uns_entries(
         adata,
         "kompot_da",
-        model.features_.landmarks,
+        result.model.features_.landmarks,
         wanted,
         record,
         store_landmarks=storage.store_landmarks,
     )
-    if groups_table is not None:
-        uns[storage.result_key]["groups"] = groups_table
+    tables = {"groups": result.groups, "donor_regions": result.regions}
+    uns[storage.result_key] |= {name: t for name, t in tables.items() if t is not None}
     target = adata.copy() if output.copy else adata
-    write_fields(target, obs_values(fields, wanted, model, table), uns)
+    write_fields(target, obs_values(fields, wanted, result.table), uns)
     if output.copy:
         return (full, target) if output.return_full_results else target
     return full if output.return_full_results else None
+
+
+@dataclass(frozen=True)
+class _Input:
+    """What was read and checked."""
+
+    cells: Cells
+    samples: AbundanceSamples | None
+    groups: dict[str, np.ndarray] | None
+    excluded: np.ndarray | None
+    landmarks: np.ndarray | None
+
+
+def _compute(adata: AnnData, given: _Input, settings: AbundanceSettings) -> AbundanceResult:
+    """Fit, predict, and compare samples if there are enough."""
+    model = _fit(given, settings)
+    table = cell_table(adata, model, settings, given.excluded)
+    groups = None
+    if given.groups is not None:
+        groups = group_table(model, given.groups, given.cells, settings)
+    _log_result(model, table, given, settings)
+    samples = given.samples
+    if samples is None or samples.design is None:
+        return AbundanceResult(model, table, groups)
+    found = _compare_samples(model, given, samples.samples.codes, samples.design, settings)
+    donor = donor_cells(found, given.cells.rows).reindex(range(adata.n_obs))
+    table = pd.concat([table, donor.set_axis(table.index)], axis=1)
+    if groups is not None:
+        groups = groups.join(donor_groups(found))
+    regions = donor_regions(found, samples.samples)
+    record = donor_record(found, samples.samples)
+    return AbundanceResult(model, table, groups, regions, found, record)
 
 
 def _read_choice(
@@ -136,10 +176,8 @@ def _read_choice(
     return groups, excluded
 
 
-def _fit(
-    cells: Cells, landmarks: np.ndarray | None, settings: AbundanceSettings
-) -> DifferentialAbundance:
-    """Fit the densities of both conditions."""
+def _fit(given: _Input, settings: AbundanceSettings) -> DifferentialAbundance:
+    """Fit the densities of both conditions, and of samples if there are any."""
     gp = settings.gp
     model = DifferentialAbundance(
         settings.threshold.lfc_threshold,
@@ -149,19 +187,55 @@ def _fit(
         batch_size=gp.batch_size,
     )
     return model.fit_cells(
-        cells.states,
-        cells.condition,
-        landmarks=landmarks,
+        given.cells.states,
+        given.cells.condition,
+        sample=None if given.samples is None else given.samples.numbers,
+        landmarks=given.landmarks,
         ls_factor=gp.ls_factor,
         sync_parameters=gp.sync_parameters,
         **gp.estimator,
     )
 
 
+def _compare_samples(
+    model: DifferentialAbundance,
+    given: _Input,
+    codes: np.ndarray,
+    design: Design,
+    settings: AbundanceSettings,
+) -> DonorAbundance:
+    """The donor-level test in the features of the densities."""
+    options, cells = settings.donor, given.cells
+    found = donor_abundance(
+        model.features_,
+        cells.states,
+        codes,
+        design,
+        groups={name: mask[cells.rows] for name, mask in (given.groups or {}).items()},
+        settings=DonorAbundanceSettings(
+            reference=options.reference,
+            fdr_threshold=options.fdr_threshold,
+            lfc_threshold=options.donor_lfc_threshold,
+        ),
+    )
+    log.info(
+        "Donor level: global p %.3g (rotation), %d cells up and %d down at FDR %g, "
+        "%d degrees of freedom%s",
+        found.rotation.p_gate,
+        (found.cells.direction > 0).sum(),
+        (found.cells.direction < 0).sum(),
+        options.fdr_threshold,
+        found.design.degrees_of_freedom,
+        ", exploratory" if found.design.exploratory else "",
+    )
+    return found
+
+
 def _log_result(
-    model: DifferentialAbundance, table: pd.DataFrame, cells: Cells, settings: AbundanceSettings
+    model: DifferentialAbundance, table: pd.DataFrame, given: _Input, settings: AbundanceSettings
 ) -> None:
     """One line of numbers for each step."""
+    cells = given.cells
     log.info(
         "%d cells of %r and %d of %r; dimension %.3g, length scale %.4g, rank %d, residual %.2g",
         cells.sizes[0],
@@ -175,7 +249,10 @@ def _log_result(
     )
     counts = table["direction"].value_counts()
     log.info(
-        "%d cells up, %d down (cell-level: about these cells, not about other donors)",
+        "%d cells up, %d down (%s)",
         counts.get("up", 0),
         counts.get("down", 0),
+        "cell-level: about these cells, not about other donors"
+        if given.samples is None
+        else "with the variance between samples: descriptive, no controlled error rate",
     )

@@ -1,5 +1,6 @@
 """Differential abundance of two conditions, from AnnData to AnnData."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from anndata import AnnData
@@ -11,8 +12,10 @@ from kompot.settings import (
     Comparison,
     DAThresholdSettings,
     DensitySettings,
+    DonorAbundanceOptions,
     FilterSettings,
     OutputSettings,
+    SampleSettings,
     StorageSettings,
 )
 
@@ -42,6 +45,13 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     return_full_results: bool = OutputSettings.return_full_results,
     allow_single_condition_variance: bool = OutputSettings.allow_single_condition_variance,
     *,
+    donor_col: str | None = SampleSettings.donor_col,
+    paired: bool | None = SampleSettings.paired,
+    covariates: Sequence[str] | None = SampleSettings.covariates,
+    significance: str = SampleSettings.significance,
+    fdr_threshold: float = DonorAbundanceOptions.fdr_threshold,
+    donor_lfc_threshold: float = DonorAbundanceOptions.donor_lfc_threshold,
+    reference: str | Sequence[str] | None = DonorAbundanceOptions.reference,
     groups: Any = FilterSettings.groups,
     cell_filter: Any = FilterSettings.cell_filter,
     sync_parameters: bool = DensitySettings.sync_parameters,
@@ -55,6 +65,15 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     among its own cells. Their difference at a cell is the log fold change of its state's
     abundance, as a share of all cells of the condition, with its posterior uncertainty.
     It describes *these cells*, not other donors.
+
+    With ``sample_col`` samples are the replicates. The variance between the samples' own densities
+    is added to the uncertainty (``_sample_var``; a description, no controlled test), and the
+    donor-level test says which states have another share of cells in *new donors*: log fractions
+    of every sample's cells in regions and neighbourhoods, in a linear model with moderated
+    variances (:func:`kompot.models.donor_abundance.donor_abundance`). No cell is called unless
+    the global rotation test rejects, and of the cells called at most ``fdr_threshold`` are
+    expected to be false. Shares add up to one: where one type expands, the others' fall. Four or
+    more samples per condition are advisable, two are exploratory.
 
     Parameters
     ----------
@@ -72,8 +91,10 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     landmarks
         Cell states to use as landmarks, ``(n_landmarks, n_dims)``; else those stored by an earlier
         run of this ``result_key`` or of another ``kompot_...``; else they are drawn.
+        ``"draw"`` ignores stored ones.
     sample_col
-        Column of ``adata.obs`` with the biological samples. Not available yet.
+        Column of ``adata.obs`` with the biological samples, at least 2 in each condition. A label
+        in both conditions means a sample in each.
     log_fold_change_threshold
         Smallest absolute log fold change (natural log) of a direction other than neutral.
     ptp_threshold
@@ -99,10 +120,29 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     return_full_results
         Return the dictionary described below.
     allow_single_condition_variance
-        Not available yet.
+        Accept a condition with one sample: the variance between samples is then that of the
+        other, and nothing is tested at donor level.
+    donor_col
+        Column with the donor of each sample, if samples are not donors: samples of one donor in
+        one condition are put together.
+    paired
+        Compare donors that are in both conditions with themselves; None does if most are.
+    covariates
+        Columns that are constant within samples and may explain differences between them: numbers
+        as they are, anything else as levels. Two degrees of freedom must be left.
+    significance
+        ``"donor"`` for the donor-level test, ``"cell"`` to leave it out.
+    fdr_threshold
+        False discovery rate of the cells, regions and groups called at donor level, and size of
+        the global test.
+    donor_lfc_threshold
+        Smallest absolute change called at donor level, natural log; a filter beside the FDR.
+    reference
+        What is taken to be unchanged at donor level, instead of the share of all cells: names of
+        ``groups``, or ``"median"`` for the median cell's region.
     groups
         Groups of cells for which the mean change is wanted: a column of ``adata.obs`` or any form
-        of :func:`kompot.anndata.groups.parse_groups`.
+        of :func:`kompot.anndata.groups.parse_groups`. At donor level they are tested as regions.
     cell_filter
         Cells to leave out (:func:`kompot.anndata.groups.parse_cell_filter`); their results are
         missing.
@@ -125,10 +165,17 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     ``copy`` both, in a tuple) of
 
     * ``table``: one row for each cell with ``lfc`` (natural log), ``lfc_zscore``,
-      ``neg_log10_ptp``, ``direction`` (up, neutral, down), ``lfsr``, ``svalue``;
+      ``neg_log10_ptp``, ``direction`` (up, neutral, down), ``lfsr``, ``svalue``, and at donor
+      level ``donor_lfc``, ``donor_lfc_se``, ``donor_pvalue``, ``donor_fdr``, ``donor_direction``
+      and ``donor_region``;
     * ``groups``: with ``groups``, one row for each with its numbers of cells, ``mean_lfc``,
       ``std``, ``zscore``, ``neg_log10_ptp`` and ``probability_changed``, the posterior
-      probability that the mean change exceeds ``log_fold_change_threshold``;
+      probability that the mean change exceeds ``log_fold_change_threshold``; at donor level also
+      with the columns above, their FDR among the groups;
+    * ``regions``: at donor level one row for each region and group
+      (:func:`kompot.anndata.donor_results.donor_regions`), else None;
+    * ``donor_test``: at donor level a
+      :class:`kompot.models.donor_abundance_result.DonorAbundance`, else None;
     * ``model``: the fitted :class:`kompot.DifferentialAbundance`;
     * ``landmarks``: ``(rank, n_dims)``;
     * ``field_names``: names of the stored fields by role.
@@ -136,7 +183,8 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     Raises
     ------
     ValueError, TypeError
-        If an argument cannot be used, before anything is computed.
+        If an argument cannot be used, before anything is computed: among others if a condition
+        has one sample or samples leave fewer than 2 degrees of freedom.
     NotImplementedError
         If a parameter is given whose feature is not available yet.
 
@@ -147,8 +195,13 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     R_A_to_B_lfc_direction, R_A_log_density, R_B_log_density; ``uns``
     R_A_to_B_lfc_direction_colors, R_lfc_direction_colors and the record of the run in
     ``uns["kompot_da"]``; with ``groups`` the table in ``uns[R]["groups"]``; with
-    ``store_additional_stats`` ``obs`` R_A_to_B_lfc_lfsr and R_A_to_B_lfc_svalue. Nothing is
-    written before all is computed.
+    ``store_additional_stats`` ``obs`` R_A_to_B_lfc_lfsr and R_A_to_B_lfc_svalue. With
+    ``sample_col`` the z-score, tail probability, direction, lfsr and s-value have the suffix
+    ``_sample_var``; and of the donor-level test there are ``obs`` R_A_to_B_donor_lfc,
+    R_A_to_B_donor_lfc_se, R_A_to_B_donor_pvalue, R_A_to_B_donor_fdr, R_A_to_B_donor_direction and
+    R_A_to_B_donor_region, missing for cells of other conditions, the table of regions in
+    ``uns[R]["donor_regions"]`` and the global test (``p_gate``), degrees of freedom and
+    overdispersion in the record. Nothing is written before all is computed.
     """
     settings = AbundanceSettings(
         Comparison(groupby, condition1, condition2, obsm_key, sample_col=sample_col),
@@ -177,5 +230,7 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
             allow_single_condition_variance=allow_single_condition_variance,
             progress=progress,
         ),
+        SampleSettings(donor_col, paired, covariates, significance),
+        DonorAbundanceOptions(fdr_threshold, donor_lfc_threshold, reference),
     )
     return run_abundance(adata, settings)

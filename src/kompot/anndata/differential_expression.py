@@ -115,6 +115,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     landmarks
         Cell states to use as landmarks, ``(n_landmarks, n_dims)``; else those stored by an earlier
         run of this ``result_key``, of ``kompot_de`` or ``kompot_da``; else they are drawn.
+        ``"draw"`` ignores stored ones.
     sample_col
         Column of ``adata.obs`` with the biological samples (donors, mice), the replicates.
     sigma
@@ -229,8 +230,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
       ``tail_fdr``, ``is_de``, ``mahalanobis``, ``ptp``, and what was asked for of
       ``weighted_mean_lfc``, ``composition_change`` and ``expression_change`` (natural log);
     * with ``groups``: ``group_names``, ``group_mean_log_fold_change`` and
-      ``group_mahalanobis_distances``, ``(n_genes, n_groups)``, and ``groups``, the tables of all
-      groups one after the other with the column ``group``;
+      ``group_mahalanobis_distances``, ``(n_genes, n_groups)``; ``groups``, the tables of all
+      groups one after the other as :func:`get_table` gives them; ``underrepresentation``, the
+      conditions with few cells by group;
     * with ``sample_col``: ``donor_region`` and ``donor_lfc`` in the tables, and ``donor_test``, the
       :class:`kompot.models.donor_expression.DonorExpression`;
     * ``model``: the fitted :class:`kompot.DifferentialExpression`;

@@ -1,14 +1,18 @@
 """Columns of ``obs`` that look as if they named donors, for those who did not say."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from numpy.typing import NDArray
 
-__all__ = ["looks_like_donors"]
+from kompot.settings import Comparison
+
+__all__ = ["CellLevelWarning", "looks_like_donors", "warn_of_donors"]
 
 _LEVELS = (2, 200)
 _CELLS_PER_LEVEL = 5
@@ -28,6 +32,45 @@ _NO_DONOR = re.compile(
     r"|\bsex\b|gender|age\b|tissue|organ|region|technology|chemistry|treatment|condition",
     re.IGNORECASE,
 )
+
+
+class CellLevelWarning(UserWarning):
+    """Results are about these cells although the data seem to name their donors."""
+
+
+def warn_of_donors(
+    adata: AnnData,
+    comparison: Comparison,
+    states: NDArray[np.float64] | None = None,
+    *,
+    stacklevel: int,
+) -> None:
+    """Warn of an analysis without samples if a column of ``obs`` looks like donors.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    comparison
+        What is compared, without samples.
+    states
+        Cell states, ``(n_obs, n_dims)``.
+    stacklevel
+        Of the line that the warning names, counted from the caller of this function as 1.
+    """
+    conditions = (comparison.condition1, comparison.condition2)
+    obs: Any = adata.obs
+    found = looks_like_donors(obs, comparison.groupby, conditions, states=states)
+    if not found:
+        return
+    others = f" (so do {list(found[1:4])})" if len(found) > 1 else ""
+    warnings.warn(
+        f"Column {found[0]!r} of adata.obs looks like donors or samples{others}, but `sample_col` "
+        "was not given: results are about these cells, not other donors. Give "
+        f"sample_col={found[0]!r} to compare samples.",
+        CellLevelWarning,
+        stacklevel=stacklevel + 1,
+    )
 
 
 def looks_like_donors(

@@ -1,5 +1,6 @@
 """The model of a differential-expression run, fitted."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from kompot.stats.null_genes import choose_null_genes, shuffle_columns
 if TYPE_CHECKING:
     from kompot.models.donor_expression import DonorExpression
 
-__all__ = ["compare_samples", "fit_model"]
+__all__ = ["compare_samples", "fit_model", "with_seeds"]
 
 _NULL_BLOCK = 512
 """Shuffled genes in a matrix."""
@@ -30,7 +31,7 @@ def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> Differe
     model = DifferentialExpression(
         gp.n_landmarks,
         eps=gp.eps,
-        random_state=_seed(gp.random_state),
+        random_state=gp.random_state,
         batch_size=gp.batch_size,
         kernel=gp.kernel,
         tol=gp.tol,
@@ -81,8 +82,12 @@ def _shuffled(
     )
 
 
-def _seed(random_state: int | None) -> int:
-    """The seed given, or a new one, which the record of the run then keeps."""
-    if random_state is not None:
-        return int(random_state)
-    return int(np.random.SeedSequence().generate_state(1)[0])
+def with_seeds(settings: ExpressionSettings) -> ExpressionSettings:
+    """The same with seeds that were left open drawn, so that the record of the run keeps them."""
+    drawn = [int(seed) for seed in np.random.SeedSequence().generate_state(2)]
+    gp, fdr = settings.gp, settings.fdr
+    return replace(
+        settings,
+        gp=gp if gp.random_state is not None else replace(gp, random_state=drawn[0]),
+        fdr=fdr if fdr.null_seed is not None else replace(fdr, null_seed=drawn[1]),
+    )

@@ -1,14 +1,14 @@
 """The record that a differential-expression run leaves in ``uns``."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from kompot.anndata.expression_groups import groups_summary
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_results import ExpressionResult
-from kompot.anndata.recorded_parameters import recorded_parameters
 from kompot.records.expression_fields import ExpressionFields
 from kompot.records.fields import Field
-from kompot.records.history import environment, field_mapping
+from kompot.records.recording import new_record
 from kompot.settings import ExpressionSettings, FDRSettings
 
 __all__ = ["expression_record"]
@@ -21,18 +21,14 @@ def expression_record(
     inputs: ExpressionInputs,
     settings: ExpressionSettings,
     *,
-    seconds: float,
+    usage: Mapping[str, float],
 ) -> dict[str, Any]:
     """What was run, with which parameters and numerics, and which fields it wrote."""
     names, choice = {field.role: field.name for field in wanted}, inputs.choice
-    made = environment()
     fdr_roles = ("pvalue", "local_fdr", "tail_fdr")
     fdr_keys = {f"{role}_key": names.get(f"mahalanobis_{role}_key") for role in fdr_roles}
-    return {
-        "timestamp": made["timestamp"],
-        "function": "compute_differential_expression",
-        "result_key": fields.key,
-        "analysis_type": "de",
+    numerics = _numerics(result, inputs.landmarks_source)
+    return new_record("de", settings, wanted, numerics, usage) | {
         "inference_level": "cell" if result.donors is None else "donor",
         "lfc_key": fields.mean_lfc.name,
         "mahalanobis_key": names.get("mahalanobis_key"),
@@ -44,18 +40,12 @@ def expression_record(
             "condition2": names.get("imputed_key_2"),
             "fold_change": names.get("fold_change_key"),
         },
-        "field_names": names,
-        "field_mapping": field_mapping(wanted),
         "uses_sample_variance": inputs.samples is not None,
         **_samples(result, inputs),
         "underrepresentation": choice.underrepresented,
         "auto_filtered": choice.auto_filtered,
         "n_excluded": 0 if choice.excluded is None else int(choice.excluded.sum()),
         **_groups(wanted, inputs, settings),
-        "params": recorded_parameters(settings),
-        "numerics": _numerics(result, inputs.landmarks_source, seconds),
-        "environment": made,
-        "kompot_version": made["package_versions"]["kompot"],
     }
 
 
@@ -129,7 +119,7 @@ def _samples(result: ExpressionResult, inputs: ExpressionInputs) -> dict[str, An
     }
 
 
-def _numerics(result: ExpressionResult, source: str, seconds: float) -> dict[str, Any]:
+def _numerics(result: ExpressionResult, source: str) -> dict[str, Any]:
     """What the numerics reached."""
     model = result.model
     return {
@@ -141,5 +131,4 @@ def _numerics(result: ExpressionResult, source: str, seconds: float) -> dict[str
         "truncation_error": model.truncation_error() if "mahalanobis" in result.table else None,
         "landmarks_source": source,
         "random_state": model.random_state,
-        "seconds": seconds,
     }

@@ -1,7 +1,6 @@
 """The steps of a differential-expression run: validate, read, fit, score, write, record."""
 
 import logging
-import time
 from typing import Any
 
 from anndata import AnnData
@@ -10,7 +9,7 @@ from kompot import memory
 from kompot.anndata.expression_groups import full_group_results, group_tables, group_values
 from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
 from kompot.anndata.expression_layers import cell_values
-from kompot.anndata.expression_model import compare_samples, fit_model
+from kompot.anndata.expression_model import compare_samples, fit_model, with_seeds
 from kompot.anndata.expression_record import expression_record
 from kompot.anndata.expression_results import (
     ExpressionResult,
@@ -35,8 +34,9 @@ def run_expression(
     adata: AnnData, settings: ExpressionSettings
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     """Validate, read, check resources, fit, score, write, record."""
-    started = time.perf_counter()
+    usage = memory.Usage()
     refuse_later_features(settings)
+    settings = with_seeds(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
     inputs = read_inputs(adata, settings)
     fields = ExpressionFields(
@@ -50,14 +50,14 @@ def run_expression(
     wanted = stored_fields(fields, settings, has_fdr=has_fdr)
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
-        refuse_overwrite(adata, wanted, what, storage.overwrite)
+        refuse_overwrite(adata, wanted, what, settings)
         _require_memory(adata, wanted, inputs.expression.shape[1], storage)
     refuse_missing_values(adata, inputs.expression)
 
     result = _compute(inputs, settings)
     model = result.model
     _log_result(result, inputs, settings)
-    full = _full_results(result, wanted) if output.return_full_results else {}
+    full = _full_results(result, inputs, wanted) if output.return_full_results else {}
     if not (output.copy or output.inplace):
         return full
 
@@ -65,9 +65,7 @@ def run_expression(
     values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
     values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
     values |= cell_values(adata, fields, wanted, model, inputs, settings)
-    record = expression_record(
-        result, fields, wanted, inputs, settings, seconds=time.perf_counter() - started
-    )
+    record = expression_record(result, fields, wanted, inputs, settings, usage=usage.taken())
     uns = uns_entries(
         adata,
         "kompot_de",
@@ -93,7 +91,9 @@ def _compute(inputs: ExpressionInputs, settings: ExpressionSettings) -> Expressi
     return ExpressionResult(model, table, group_tables(model, inputs, settings, donors), donors)
 
 
-def _full_results(result: ExpressionResult, wanted: list[Field]) -> dict[str, Any]:
+def _full_results(
+    result: ExpressionResult, inputs: ExpressionInputs, wanted: list[Field]
+) -> dict[str, Any]:
     """The dictionary that is returned if asked for."""
     full: dict[str, Any] = {
         "table": result.table,
@@ -103,7 +103,10 @@ def _full_results(result: ExpressionResult, wanted: list[Field]) -> dict[str, An
     }
     if result.donors is not None:
         full["donor_test"] = result.donors
-    return full if result.groups is None else full | full_group_results(result.groups)
+    if result.groups is None:
+        return full
+    full["underrepresentation"] = inputs.choice.underrepresented
+    return full | full_group_results(result.groups)
 
 
 def _require_memory(

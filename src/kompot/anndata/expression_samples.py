@@ -9,8 +9,9 @@ import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
 
+from kompot.anndata.donor_columns import warn_of_donors
 from kompot.anndata.groups import parse_groups
-from kompot.anndata.inputs import Cells
+from kompot.anndata.inputs import Cells, read_states
 from kompot.anndata.samples import SampleColumns, Samples, read_design, read_samples
 from kompot.gp.features import FeatureMap
 from kompot.settings import ExpressionSettings
@@ -66,6 +67,8 @@ def read_expression_samples(
     comparison, options = settings.comparison, settings.samples
     if comparison.sample_col is None:
         _refuse_without_samples(settings)
+        states = read_states(adata, comparison.obsm_key)
+        warn_of_donors(adata, comparison, states, stacklevel=5)
         return None
     obs: Any = adata.obs
     columns = SampleColumns(

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def find_landmarks(
-    adata: AnnData, landmarks: ArrayLike | None, keys: Iterable[str], n_dims: int
+    adata: AnnData, landmarks: ArrayLike | str | None, keys: Iterable[str], n_dims: int
 ) -> tuple[Array | None, str]:
     """Landmarks to use instead of drawing them, and where they come from.
 
@@ -25,7 +25,7 @@ def find_landmarks(
     adata
         The data, in whose ``uns`` earlier runs may have stored landmarks.
     landmarks
-        Those given by the user.
+        Those given by the user; ``"draw"`` for none, not even stored ones.
     keys
         Entries of ``uns`` in which to look, first come first served; those of another number of
         dimensions are passed over.
@@ -37,6 +37,11 @@ def find_landmarks(
     ValueError
         If the given ones have another number of dimensions or are not finite.
     """
+    if isinstance(landmarks, str):
+        if landmarks != "draw":
+            msg = f"`landmarks` must be a matrix, None or 'draw', got {landmarks!r}."
+            raise ValueError(msg)
+        return None, "computed"
     if landmarks is not None:
         return _read(landmarks, n_dims), "argument"
     for key in keys:

@@ -8,6 +8,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.landmarks import landmarks_info
+from kompot.records.encoding import encoded
 from kompot.records.fields import Field
 from kompot.records.history import appended_history
 
@@ -36,11 +37,14 @@ def uns_entries(
     wanted
         Fields that the run writes.
     record
-        Record of the run.
+        Record of the run; landmarks that an earlier run had stored are added to it.
     store_landmarks
         Whether to keep the landmarks themselves.
     """
     source = record["numerics"]["landmarks_source"]
+    if source not in ("argument", "computed"):
+        used = {"gp.landmarks": encoded(adata.uns[source]["landmarks"])}
+        record = record | {"arrays": record.get("arrays", {}) | used}
     info = landmarks_info(landmarks, source, record["timestamp"])
     entries = {history_key: appended_history(_entry(adata, history_key), record, wanted)}
     entries[history_key]["landmarks_info"] = info

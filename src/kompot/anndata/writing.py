@@ -1,5 +1,6 @@
 """Writing results: all of them or none."""
 
+import logging
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,8 +11,16 @@ from anndata import AnnData, ImplicitModificationWarning
 from numpy.typing import NDArray
 
 from kompot.records.fields import Field
+from kompot.records.history import recorded_runs
+from kompot.records.parameters import flattened, stored_parameters
+from kompot.records.recorded import field_owners
+from kompot.settings import AbundanceSettings, ExpressionSettings
+
+log = logging.getLogger(__name__)
 
 _FRAMES = ("obs", "var")
+_SAME_RUN = ("groupby", "condition1", "condition2", "obsm_key", "layer", "gp.ls_factor")
+"""Parameters by which a run is the same but for its samples."""
 
 __all__ = [
     "existing_fields",
@@ -29,9 +38,15 @@ def existing_fields(adata: AnnData, fields: Iterable[Field]) -> list[Field]:
 
 
 def refuse_overwrite(
-    adata: AnnData, fields: Iterable[Field], what: str, overwrite: bool | None
+    adata: AnnData,
+    fields: Iterable[Field],
+    what: str,
+    settings: ExpressionSettings | AbundanceSettings,
 ) -> None:
     """Apply the rule for results that exist: refuse (False), warn (None) or say nothing (True).
+
+    With None, a run that only adds samples to an earlier one is logged and not warned of: what
+    both write is the same.
 
     Parameters
     ----------
@@ -41,23 +56,66 @@ def refuse_overwrite(
         What a run would write.
     what
         The results in words, plural.
-    overwrite
-        The user's choice.
+    settings
+        Options of the run, with the user's choice.
 
     Raises
     ------
     ValueError
         If fields exist and ``overwrite`` is False.
     """
-    names = [field.name for field in existing_fields(adata, fields)]
-    if not names or overwrite:
+    overwrite = settings.storage.overwrite
+    existing = existing_fields(adata, fields)
+    if not existing or overwrite:
         return
+    names = [field.name for field in existing]
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more fields" if len(names) > 5 else "")
-    found = f"{what} already exist in the dataset. Fields that will be overwritten: {listed}."
+    earlier = _earlier_run(adata, existing, settings)
+    said = "" if earlier is None else f" {_in_words(*earlier)}"
+    found = f"{what} already exist in the dataset. Fields that will be overwritten: {listed}.{said}"
     if overwrite is False:
         msg = f"{found} Set overwrite=True to overwrite or use a different result_key."
         raise ValueError(msg)
-    warnings.warn(found, UserWarning, stacklevel=4)
+    if earlier is not None and _only_adds_samples(earlier[1], settings):
+        log.info("%s Samples are added; what does not depend on them stays the same.", found)
+    else:
+        warnings.warn(found, UserWarning, stacklevel=4)
+
+
+def _earlier_run(
+    adata: AnnData, existing: list[Field], settings: ExpressionSettings | AbundanceSettings
+) -> tuple[int, dict[str, Any]] | None:
+    """Number and record of the newest run that wrote any of some fields, if it can be read."""
+    analysis_type = _analysis_type(settings)
+    try:
+        runs = recorded_runs(adata, analysis_type)
+    except ValueError:  # said when the run is recorded
+        return None
+    owners = field_owners(runs)
+    numbers = [owners.get((field.location, field.name), -1) for field in existing]
+    return (max(numbers), runs[max(numbers)]) if max(numbers) >= 0 else None
+
+
+def _in_words(number: int, run: Mapping[str, Any]) -> str:
+    """A run, to be recognised."""
+    labels = run.get("params") or {}
+    compared = f"{labels.get('condition1')} to {labels.get('condition2')}"
+    return f"Previous run: run_id={number}, {run.get('timestamp')}, comparing {compared}."
+
+
+def _only_adds_samples(
+    run: Mapping[str, Any], settings: ExpressionSettings | AbundanceSettings
+) -> bool:
+    """Whether a run repeats an earlier one with samples."""
+    analysis_type = _analysis_type(settings)
+    earlier = flattened(run.get("params") or {}, analysis_type)
+    now = flattened(stored_parameters(settings)[0], analysis_type)
+    same = all(earlier.get(name) == now.get(name) for name in _SAME_RUN)
+    return same and earlier.get("sample_col") is None and now["sample_col"] is not None
+
+
+def _analysis_type(settings: ExpressionSettings | AbundanceSettings) -> str:
+    return "de" if isinstance(settings, ExpressionSettings) else "da"
 
 
 def spread_genes(

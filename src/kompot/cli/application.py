@@ -18,6 +18,7 @@ __all__ = ["application", "main"]
 _COMMANDS = {
     "de": ("kompot.cli.differential_expression", "Test genes between two conditions."),
     "da": ("kompot.cli.differential_abundance", "Find where cells became more or less abundant."),
+    "report": ("kompot.cli.report", "Write a page about results, to read and to send."),
     "demo": ("kompot.cli.demo", "Simulate a data set with known truth and analyse it."),
 }
 

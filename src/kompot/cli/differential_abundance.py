@@ -24,8 +24,10 @@ from kompot.settings import (
     Comparison,
     DAThresholdSettings,
     DensitySettings,
+    DonorAbundanceOptions,
     FilterSettings,
     OutputSettings,
+    SampleSettings,
     StorageSettings,
 )
 
@@ -37,6 +39,8 @@ _SECTIONS = sections(
     Comparison=Comparison,
     Densities=DensitySettings,
     Thresholds=DAThresholdSettings,
+    Samples=SampleSettings,
+    Donor_level_test=DonorAbundanceOptions,
     Cells_and_groups=FilterSettings,
     Stored_results=StorageSettings,
     Run=OutputSettings,

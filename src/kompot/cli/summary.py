@@ -15,6 +15,9 @@ HEADINGS = {
     "n_cells2": "cells 2",
     "zscore": "z",
     "probability_changed": "P(changed)",
+    "donor_lfc": "donor lfc",
+    "donor_fdr": "donor FDR",
+    "donor_direction": "for donors",
 }
 _FORMATS = {
     "mean_lfc": "{:+.3f}",
@@ -23,6 +26,8 @@ _FORMATS = {
     "true_lfc": "{:+.2f}",
     "zscore": "{:+.1f}",
     "probability_changed": "{:.3f}",
+    "donor_lfc": "{:+.3f}",
+    "donor_fdr": "{:.2g}",
 }
 
 
@@ -83,7 +88,7 @@ def abundance_summary(
     Parameters
     ----------
     table
-        Cells with their ``direction``.
+        Cells with their ``direction`` and, at donor level, ``donor_direction``.
     groups
         Groups with their mean changes, if any.
     condition1, condition2
@@ -95,6 +100,12 @@ def abundance_summary(
         f"more abundant in {condition2} than in {condition1}, {counts.get('down', 0)} in states "
         "less abundant; about these cells, not other donors."
     ]
+    if "donor_direction" in table:
+        donor = table["donor_direction"].value_counts()
+        lines.append(
+            f"For new donors, {donor.get('up', 0)} are called in states with a larger share of "
+            f"the cells in {condition2}, {donor.get('down', 0)} with a smaller one."
+        )
     if groups is not None:
         columns = [name for name in HEADINGS if name in groups]
         lines += ["", listed(groups[columns].rename(columns=HEADINGS), rows="group")]

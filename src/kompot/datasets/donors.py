@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from kompot.datasets.design import Design
 from kompot.datasets.limits import check_number
+from kompot.datasets.states import CellStates
+from kompot.datasets.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -15,11 +17,13 @@ class DonorVariation:
 
     The log rate of gene :math:`g` at state :math:`x` in a sample differs from the mean by
 
-    .. math:: \sigma_g \{ \sqrt{1 - \phi}\, e_g + \sqrt{\phi}\, b(x)^\top h_g \},
+    .. math:: \sigma_g e^{\tau (t - 1/2)}
+        \{ \sqrt{1 - \phi}\, e_g + \sqrt{\phi}\, b(x)^\top h_g \},
 
-    with :math:`e_g` and the elements of :math:`h_g` standard normal and :math:`b(x)` the smooth
-    basis on the tree, which has length one: the variance is :math:`\sigma_g^2` at every state.
-    The samples of one donor have correlation :math:`\rho` in :math:`e_g` and :math:`h_g`.
+    with :math:`e_g` and the elements of :math:`h_g` standard normal, :math:`b(x)` the smooth
+    basis on the tree and :math:`t` the pseudotime. The basis has length one: without trend
+    :math:`\tau` the variance is :math:`\sigma_g^2` at every state. The samples of one donor have
+    correlation :math:`\rho` in :math:`e_g` and :math:`h_g`.
 
     Parameters
     ----------
@@ -30,6 +34,11 @@ class DonorVariation:
         chi-square with :math:`4 + 2/cv^2` degrees of freedom. 0: equal.
     donor_state_fraction
         :math:`\phi`, share of the variance that depends on the state.
+    donor_frequency
+        Factor of the frequencies in :math:`b(x)`: above 1 donor effects change faster along the
+        tree than the mean functions of the genes, below 1 more slowly.
+    donor_trend
+        :math:`\tau`, increase of the log standard deviation from pseudotime 0 to 1.
     donor_correlation
         :math:`\rho`, of the two samples of a donor in a paired design.
     """
@@ -37,6 +46,8 @@ class DonorVariation:
     donor_sd: float
     donor_sd_dispersion: float
     donor_state_fraction: float
+    donor_frequency: float
+    donor_trend: float
     donor_correlation: float
 
     def __post_init__(self) -> None:
@@ -44,6 +55,8 @@ class DonorVariation:
         check_number("donor_sd", self.donor_sd, 0, 5)
         check_number("donor_sd_dispersion", self.donor_sd_dispersion, 0, 100)
         check_number("donor_state_fraction", self.donor_state_fraction, 0, 1)
+        check_number("donor_frequency", self.donor_frequency, 0, 20, above_minimum=True)
+        check_number("donor_trend", self.donor_trend, -5, 5)
         check_number("donor_correlation", self.donor_correlation, 0, 1)
 
     def draw_sd(self, n_genes: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -74,7 +87,18 @@ class DonorVariation:
         weights *= sd
         return weights
 
-    def features(self, basis: NDArray[np.float64]) -> NDArray[np.float64]:
-        r"""Multipliers :math:`(\sqrt{1-\phi}, \sqrt\phi\, b(x))`, ``(n_cells, 1 + n_basis)``."""
+    def relative_sd(self, pseudotime: NDArray[np.float64]) -> NDArray[np.float64]:
+        r"""Multiplier :math:`e^{\tau (t - 1/2)}` of the standard deviation at pseudotimes."""
+        relative: NDArray[np.float64] = np.exp(self.donor_trend * (pseudotime - 0.5))
+        return relative
+
+    def features(self, tree: Trajectory, cells: CellStates) -> NDArray[np.float64]:
+        r"""Multipliers of the weights at cells, ``(n_cells, 1 + n_basis)``.
+
+        :math:`e^{\tau (t - 1/2)} (\sqrt{1-\phi}, \sqrt\phi\, b(x))`.
+        """
+        basis = tree.smooth_basis(cells.segment, cells.pseudotime, self.donor_frequency)
         intercept = np.full((len(basis), 1), np.sqrt(1 - self.donor_state_fraction))
-        return np.hstack([intercept, np.sqrt(self.donor_state_fraction) * basis])
+        features = np.hstack([intercept, np.sqrt(self.donor_state_fraction) * basis])
+        features *= self.relative_sd(cells.pseudotime)[:, np.newaxis]
+        return features

@@ -137,7 +137,8 @@ class Experiment:
             treated=self.design.sample_condition[sample] == 1,
             log_depth=draw_depth(self.counts, len(sample), streams.depth),
             genes=genes,
-            half_variance=(self.counts.state_sd**2 + donor_sd**2) / 2,
+            state_sd=self.counts.state_sd,
+            donor_sd=donor_sd,
             donors=self.donors,
             donor_weights=self.donors.draw_weights(
                 self.design, donor_sd, self.tree.n_basis, streams.donors

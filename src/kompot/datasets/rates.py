@@ -17,9 +17,10 @@ from kompot.datasets.trajectory import Trajectory
 class LogRates:
     r"""Log expected counts, computed for a slice of cells at a time.
 
-    :math:`\log\mu_{ig} = d_i + m_g - (\tau^2 + \sigma_g^2)/2 + b(x_i)^\top w_g`
+    :math:`\log\mu_{ig} = d_i + m_g - (\tau^2 + \sigma_{ig}^2)/2 + b(x_i)^\top w_g`
     plus the donor effect of the sample, plus the planted log fold change in condition 2. The
-    subtracted half variances make :math:`e^{m_g}` the mean over states and donors.
+    subtracted half variances, of the mean function over states and of the donor effect, make
+    :math:`e^{m_g}` the mean over states and donors.
 
     Parameters
     ----------
@@ -35,8 +36,10 @@ class LogRates:
         :math:`d_i`, ``(n_cells,)``.
     genes
         :math:`m_g` and :math:`w_g`.
-    half_variance
-        :math:`(\tau^2 + \sigma_g^2)/2`, ``(n_genes,)``.
+    state_sd
+        :math:`\tau`.
+    donor_sd
+        :math:`\sigma_g` without trend, ``(n_genes,)``.
     donors
         Variation between donors.
     donor_weights
@@ -51,7 +54,8 @@ class LogRates:
     treated: NDArray[np.bool_]
     log_depth: NDArray[np.float64]
     genes: Genes
-    half_variance: NDArray[np.float64]
+    state_sd: float
+    donor_sd: NDArray[np.float64]
     donors: DonorVariation
     donor_weights: NDArray[np.float64]
     effects: pd.DataFrame
@@ -61,15 +65,19 @@ class LogRates:
         segment, pseudotime = self.cells.segment[rows], self.cells.pseudotime[rows]
         basis = self.tree.smooth_basis(segment, pseudotime)
         rates: NDArray[np.float64] = basis @ self.genes.weights
-        rates += self.genes.log_mean - self.half_variance
+        rates += self.genes.log_mean - (self.state_sd**2 + self.donor_sd**2) / 2
         rates += self.log_depth[rows, np.newaxis]
 
         if self.donors.donor_sd > 0:
-            features = self.donors.features(basis)
+            cells = CellStates(segment, pseudotime)
+            features = self.donors.features(self.tree, cells)
             sample = self.sample[rows]
             for index in np.unique(sample):
                 members = sample == index
                 rates[members] += features[members] @ self.donor_weights[index]
+            if self.donors.donor_trend != 0:
+                excess = self.donors.relative_sd(pseudotime) ** 2 - 1
+                rates -= np.outer(excess, self.donor_sd**2 / 2)
 
         changed = np.flatnonzero(self.effects["is_de"])
         treated = np.flatnonzero(self.treated[rows])

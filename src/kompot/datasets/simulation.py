@@ -45,6 +45,8 @@ def simulate(
     donor_sd: float = 0.15,
     donor_sd_dispersion: float = 1.0,
     donor_state_fraction: float = 0.5,
+    donor_frequency: float = 1.0,
+    donor_trend: float = 0.0,
     donor_correlation: float = 0.7,
     donor_composition: float | None = 8.0,
     donor_tilt: float = 0.5,
@@ -117,6 +119,10 @@ def simulate(
         :math:`4 + 2/cv^2` degrees of freedom, 6 by default. 0: all equal.
     donor_state_fraction
         Share of :math:`\sigma_g^2` that varies smoothly over states; the rest is constant.
+    donor_frequency
+        How much faster that part changes along the tree than :math:`f_g`, above 0 up to 20.
+    donor_trend
+        Increase of :math:`\log\sigma_g` from pseudotime 0 to 1; `donor_sd` is at 0.5.
     donor_correlation
         Correlation between the two samples of a donor, in expression and composition, if `paired`.
     donor_composition
@@ -217,6 +223,8 @@ def simulate(
             donor_sd=donor_sd,
             donor_sd_dispersion=donor_sd_dispersion,
             donor_state_fraction=donor_state_fraction,
+            donor_frequency=donor_frequency,
+            donor_trend=donor_trend,
             donor_correlation=donor_correlation,
         ),
         counts=Counts(

@@ -68,7 +68,10 @@ class Trajectory:
         return np.clip(position, 0, 1)
 
     def smooth_basis(
-        self, segment: NDArray[np.intp], pseudotime: NDArray[np.float64]
+        self,
+        segment: NDArray[np.intp],
+        pseudotime: NDArray[np.float64],
+        frequency: float = 1.0,
     ) -> NDArray[np.float64]:
         r"""Smooth functions on the tree, scaled to length one at every cell.
 
@@ -76,16 +79,17 @@ class Trajectory:
         proportional to :math:`\cos(\pi j t)/j` and, for each branch and zero outside of it,
         :math:`(1-\cos \pi j u)/2j`, for :math:`j = 1, \dots, 4`. The second kind leaves the
         branch point with value and slope zero. As every row has length one, a combination with
-        independent standard normal weights has variance one at every state.
+        independent standard normal weights has variance one at every state. `frequency`
+        multiplies all :math:`j` inside of the cosines.
 
         Returns
         -------
         Array of shape ``(n_cells, 4 (1 + n_branches))``.
         """
         harmonics = np.arange(1, N_HARMONICS + 1)
-        along = np.cos(np.pi * np.outer(pseudotime, harmonics)) / harmonics
+        along = np.cos(np.pi * frequency * np.outer(pseudotime, harmonics)) / harmonics
         position = self.position(segment, pseudotime)
-        away = (1 - np.cos(np.pi * np.outer(position, harmonics))) / (2 * harmonics)
+        away = (1 - np.cos(np.pi * frequency * np.outer(position, harmonics))) / (2 * harmonics)
         basis = np.zeros((len(segment), self.n_basis))
         basis[:, :N_HARMONICS] = along
         for branch in range(1, self.n_branches + 1):

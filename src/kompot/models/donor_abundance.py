@@ -21,8 +21,9 @@ from kompot.stats.multiplicity import weighted_benjamini_hochberg
 from kompot.stats.neighborhoods import Neighborhoods, find_neighborhoods
 from kompot.stats.regions import Level, group_levels, kmeans_levels
 from kompot.stats.rotation import RotationTest, rotation_directions, rotation_test
+from kompot.threads import single_threaded_products
 
-__all__ = ["DonorAbundanceSettings", "donor_abundance"]
+__all__ = ["DonorAbundanceSettings", "check_reference", "donor_abundance", "testable_contrast"]
 
 Array = NDArray[np.float64]
 
@@ -100,12 +101,53 @@ def donor_abundance(
         group does not exist.
     """
     settings = DonorAbundanceSettings() if settings is None else settings
-    _testable_contrast(design)
+    testable_contrast(design)
     order = np.lexsort((sample, *states.T[::-1]))
     coordinates = principal_coordinates(features, states[order])
     members = {name: np.asarray(mask, dtype=bool)[order] for name, mask in (groups or {}).items()}
-    result = _test_cells(coordinates, sample[order], design, members, settings)
+    with single_threaded_products():  # threads of k-means add up in any order
+        result = _test_cells(coordinates, sample[order], design, members, settings)
     return replace(result, cells=result.cells.take(np.argsort(order)))
+
+
+def testable_contrast(design: Design) -> Contrast:
+    """The contrast of a design, if enough degrees of freedom are left for its error.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2.
+    """
+    contrast, df = design.contrast_of(), design.degrees_of_freedom
+    if contrast is None or df < _FEWEST_DF:
+        msg = (
+            f"The {design.n_samples} samples with columns {list(design.columns)} leave {df} "
+            f"degree(s) of freedom for the error, but the donor-level test of abundance needs "
+            f"{_FEWEST_DF}. Add samples, leave covariates out, or compare few pairs as groups "
+            "(paired=False); significance='cell' describes these cells only."
+        )
+        raise ValueError(msg)
+    return contrast
+
+
+def check_reference(reference: str | Sequence[str] | None, groups: Sequence[str]) -> list[str]:
+    """Names of the reference groups; none for ``"median"`` or no reference.
+
+    Raises
+    ------
+    ValueError
+        If a name is none of the groups.
+    """
+    if reference is None or (isinstance(reference, str) and reference == "median"):
+        return []
+    wanted = [reference] if isinstance(reference, str) else list(reference)
+    if not wanted or any(name not in groups for name in wanted):
+        msg = (
+            f"`reference` must be None, 'median' or names of `groups`, got {reference!r}. "
+            f"Available groups: {list(groups)[:50]}"
+        )
+        raise ValueError(msg)
+    return wanted
 
 
 def _test_cells(
@@ -116,7 +158,7 @@ def _test_cells(
     settings: DonorAbundanceSettings,
 ) -> DonorAbundance:
     """The test of cells in a space where distance is unlikeness, ``(n_cells, n_dims)``."""
-    contrast = _testable_contrast(design)
+    contrast = testable_contrast(design)
     seed, n_samples = settings.random_state, design.n_samples
     totals = np.bincount(sample, minlength=n_samples).astype(np.float64)
     clusters = kmeans_levels(coordinates, settings.n_regions, random_state=seed)
@@ -194,19 +236,6 @@ class _Call:
         return np.where(called, np.sign(estimate), 0.0).astype(np.intp)
 
 
-def _testable_contrast(design: Design) -> Contrast:
-    """The contrast, if enough degrees of freedom are left for its error."""
-    contrast, df = design.contrast_of(), design.degrees_of_freedom
-    if contrast is None or df < _FEWEST_DF:
-        msg = (
-            f"The {design.n_samples} samples with columns {list(design.columns)} leave {df} "
-            f"degree(s) of freedom for the error; the donor-level test of abundance needs "
-            f"{_FEWEST_DF}. Add samples or leave covariates out."
-        )
-        raise ValueError(msg)
-    return contrast
-
-
 def _count(
     clusters: Sequence[Level], groups: Sequence[Level], sample: NDArray[np.intp], totals: Array
 ) -> _Counted:
@@ -225,22 +254,12 @@ def _count(
 
 def _shift(counted: _Counted, contrast: Contrast, reference: str | Sequence[str] | None) -> float:
     """Change of the reference, natural log."""
+    names = np.array(counted.names)
+    wanted = check_reference(reference, names[counted.is_group].tolist())
     if reference is None:
         return 0.0
-    if isinstance(reference, str) and reference == "median":
-        chosen = counted.level == counted.n_clusters - 1
-    else:
-        wanted = [reference] if isinstance(reference, str) else list(reference)
-        names = np.array(counted.names)
-        groups = names[counted.is_group].tolist()
-        missing = [name for name in wanted if name not in groups]
-        if missing or not wanted:
-            msg = (
-                f"`reference` must be None, 'median' or names of `groups`, got {reference!r}. "
-                f"Available groups: {groups[:50]}"
-            )
-            raise ValueError(msg)
-        chosen = counted.is_group & np.isin(names, wanted)
+    finest = counted.level == counted.n_clusters - 1
+    chosen = counted.is_group & np.isin(names, wanted) if wanted else finest
     estimate = contrast.effect(counted.fractions.values[:, chosen])
     return reference_shift(estimate, counted.fractions.mean[chosen])
 
@@ -263,7 +282,7 @@ def _of_regions(
         fdr_within=fdr_within,
         fdr=fdr,
         p_max=rotation.p_max,
-        direction=call.direction(found.estimate, fdr),
+        direction=call.direction(found.estimate, np.where(counted.is_group, fdr_within, fdr)),
         is_group=counted.is_group,
     )
 

@@ -36,8 +36,8 @@ class RegionAbundance:
     p_max
         P-values adjusted for all regions together by rotation, ``(n_regions,)``.
     direction
-        1 or -1 where a change is called (gate and ``fdr`` below the threshold), else 0,
-        ``(n_regions,)``.
+        1 or -1 where a change is called (gate and ``fdr``, for groups ``fdr_within``, below the
+        threshold), else 0, ``(n_regions,)``.
     is_group
         Whether it is a group of the user's, ``(n_regions,)``.
     """

@@ -97,8 +97,16 @@ def score_groups(
     Yields
     ------
     The scores of each group, in order.
+
+    Raises
+    ------
+    ValueError
+        If the model is not fitted or an array does not have one value for each cell.
     """
     require_fitted(model, "delta_")
+    _check_lengths(len(states), condition=condition, abundance_change=abundance_change)
+    for number, mask in enumerate(groups):
+        _check_lengths(len(states), **{f"groups[{number}]": mask})
     space = _Whitened.of(model) if distances else None
 
     def sums_of(piece: tuple[int, NDArray[np.intp], Array | None]) -> tuple[int, _CellSums]:
@@ -111,9 +119,17 @@ def score_groups(
     yield from threads.map_batches(lambda cells: _scores(model, cells, space, share), sums)
 
 
+def _check_lengths(n_cells: int, **arrays: NDArray[Any] | None) -> None:
+    """Refuse arrays that do not have one value for each cell."""
+    for name, array in arrays.items():
+        if array is not None and np.shape(array) != (n_cells,):
+            msg = f"`{name}` has shape {np.shape(array)} but there are {n_cells} cells."
+            raise ValueError(msg)
+
+
 @dataclass
 class _CellSums:
-    """Sums over the cells of a group."""
+    """Sums over the cells of a group: numbers and features by condition, squares, weighted."""
 
     n_cells: NDArray[np.intp]
     totals: Array

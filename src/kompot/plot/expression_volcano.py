@@ -1,153 +1,40 @@
-"""Volcano plots of differential expression: each gene by fold change and score."""
+"""Volcano plots of a run of differential expression, of all cells or of a group."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from os import PathLike
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from anndata import AnnData
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from kompot.plot.colors import KOMPOT_COLORS
-from kompot.plot.labels import label_points
-from kompot.plot.stored_runs import ExpressionRun, column, read_expression_run
+from kompot.plot.canvas import finished, new_axes
+from kompot.plot.cell_colors import Scale
+from kompot.plot.stored_runs import (
+    SCORES,
+    ExpressionRun,
+    column,
+    group_table,
+    read_expression_run,
+)
+from kompot.plot.volcanoes import VolcanoStyle, strongest, volcano
+from kompot.plot.words import between, shortened
 
-__all__ = ["VolcanoStyle", "volcano", "volcano_de"]
+__all__ = ["volcano_de"]
 
 _SCORE_NAMES = {
     "mahalanobis": "Mahalanobis distance",
     "local_fdr": "local FDR",
     "tail_fdr": "tail FDR",
     "ptp": "tail probability",
+    "pvalue": "p-value",
+    "donor_pvalue": "p-value between donors",
+    "donor_fdr": "FDR between donors",
 }
-
-_ABOVE = {
-    "loc": "lower left",
-    "bbox_to_anchor": (0, 1),
-    "ncols": 3,
-    "frameon": False,
-    "borderaxespad": 0.2,
-    "handletextpad": 0.1,
-    "columnspacing": 1.2,
-    "fontsize": "small",
-}
-
-
-@dataclass(frozen=True)
-class VolcanoStyle:
-    """How a volcano plot looks.
-
-    Parameters
-    ----------
-    color_up, color_down
-        Called genes with a positive and a negative fold change.
-    color_background
-        The other genes.
-    alpha_background
-        Opacity of the other genes, 0 to 1.
-    point_size
-        Diameter of a point in 1/72 inch.
-    font_size
-        Size of the names in 1/72 inch.
-    """
-
-    color_up: str = KOMPOT_COLORS["direction"]["up"]
-    color_down: str = KOMPOT_COLORS["direction"]["down"]
-    color_background: str = "#c0c0c0"
-    alpha_background: float = 1.0
-    point_size: float = 5
-    font_size: float = 9
-
-
-def volcano(
-    table: pd.DataFrame,
-    *,
-    lfc: str = "mean_lfc",
-    score: str = "mahalanobis",
-    significant: str | None = "is_de",
-    labels: int | Sequence[str] = 10,
-    highlight: Sequence[str] = (),
-    threshold: float | None = None,
-    condition: str | None = None,
-    show_legend: bool = True,
-    style: VolcanoStyle | None = None,
-    ax: Axes | None = None,
-) -> Axes:
-    """Draw genes by fold change and score, called ones in colour, and name some.
-
-    Parameters
-    ----------
-    table
-        One row for each gene, with the gene's name as index. Rows without a score are left out.
-    lfc
-        Column with the fold change, drawn to the right.
-    score
-        Column drawn upwards; larger is stronger.
-    significant
-        Column of truth values: the genes in colour. None for no such genes.
-    labels
-        How many of the genes in colour to name, highest score first; or names of genes.
-    highlight
-        Genes to ring and name in any case.
-    threshold
-        Score at which to draw a line.
-    condition
-        Name of the condition that a positive fold change means more of, for the legend.
-    show_legend
-        Explain colours and numbers of genes above the plot.
-    style
-        How it looks.
-    ax
-        Where to draw; the current Axes if None.
-
-    Returns
-    -------
-    The Axes.
-
-    Raises
-    ------
-    ValueError
-        If a column or a gene is not in the table.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from matplotlib.figure import Figure
-    >>> from kompot.plot import volcano
-    >>> table = pd.DataFrame(
-    ...     {"mean_lfc": [1.0, 0.1], "mahalanobis": [9.0, 1.0], "is_de": [True, False]},
-    ...     index=["ISG15", "ACTB"],
-    ... )
-    >>> ax = volcano(table, ax=Figure().subplots())
-    >>> [text.get_text() for text in ax.texts]
-    ['ISG15']
-    """
-    style = style or VolcanoStyle()
-    columns = [lfc, score, *([significant] if significant else [])]
-    _require(columns, table.columns, "columns of the table")
-    named = [] if isinstance(labels, int) else list(labels)
-    _require([*highlight, *named], table.index, "genes of the table")
-    table = table.loc[table[[lfc, score]].notna().all(axis=1), columns]
-    hit = table[significant].to_numpy(bool) if significant else np.zeros(len(table), dtype=bool)
-    ax = ax or _current_axes()
-
-    points = table[[lfc, score]].to_numpy(np.float64)
-    _draw_points(ax, points, hit, condition, style)
-    if threshold is not None:
-        ax.axhline(threshold, color="0.4", linewidth=0.8, linestyle="--", zorder=0.5)
-    ringed = table[table.index.isin(highlight)]
-    size = (style.point_size + 4) ** 2
-    ax.scatter(ringed[lfc], ringed[score], s=size, facecolors="none", edgecolors="black")
-    _set_limits(ax, table[score])
-    if show_legend:
-        ax.legend(**_ABOVE)
-    if isinstance(labels, int):
-        named = list(_strongest(table[hit], lfc, score).index[: max(labels, 0)])
-    chosen = [gene for gene in dict.fromkeys([*highlight, *named]) if gene in table.index]
-    xy = table.loc[chosen, [lfc, score]]
-    label_points(ax, list(xy.index), xy.to_numpy(np.float64), points, style.font_size)
-    return ax
 
 
 def volcano_de(  # noqa: PLR0917 the documented order of arguments
@@ -159,24 +46,37 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     n_top_genes: int | None = None,
     highlight_genes: Sequence[str] | None = None,
     *,
+    color: str | None = None,
+    background_cmap: str | None = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    vcenter: float | None = None,
     gene_labels: int | Sequence[str] = 10,
     figsize: tuple[float, float] = (10, 8),
     title: str | None = None,
     xlabel: str | None = None,
     ylabel: str | None = None,
+    n_x_ticks: int | None = None,
+    n_y_ticks: int | None = None,
     color_up: str = VolcanoStyle.color_up,
     color_down: str = VolcanoStyle.color_down,
     color_background: str = VolcanoStyle.color_background,
     alpha_background: float = VolcanoStyle.alpha_background,
     point_size: float = VolcanoStyle.point_size,
     font_size: float = VolcanoStyle.font_size,
+    grid: bool = False,
     ax: Axes | None = None,
+    legend_loc: str | None = None,
     show_legend: bool = True,
+    return_fig: bool = False,
+    save: str | PathLike[str] | None = None,
     run_id: int = -1,
+    group: str | None = None,
     y_axis_type: str = "mahalanobis",
     significance_threshold: float | None = None,
+    direction_column: str | None = None,
     show_thresholds: bool = True,
-) -> Axes:
+) -> Axes | Figure:
     """Draw the genes of a recorded run by mean fold change and distance (or another score).
 
     Parameters
@@ -191,52 +91,76 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
         Show this many genes of the strongest scores in colour instead of the called ones.
     highlight_genes
         Genes to ring and name in any case.
+    color
+        Column of numbers in ``adata.var`` for the colours of the other genes; None for one colour.
+    background_cmap, vmin, vmax, vcenter
+        How those numbers become colours.
     gene_labels
         How many of the genes in colour to name, strongest first; or names of genes.
     figsize
         Width and height in inches of a new figure, if ``ax`` is None.
     title, xlabel, ylabel
         Texts; None for no title, the compared conditions, the name of the score.
+    n_x_ticks, n_y_ticks
+        Largest numbers of ticks; None for as many as are easy to read.
     color_up, color_down, color_background, alpha_background, point_size, font_size
         As in :class:`VolcanoStyle`.
+    grid
+        Draw thin lines at the ticks.
     ax
         Where to draw; a new figure if None.
+    legend_loc
+        Where to explain the colours, as matplotlib names it; None for above the plot.
     show_legend
-        Explain colours and numbers of genes above the plot.
+        Explain colours and numbers of genes.
+    return_fig
+        Return the figure instead of the Axes.
+    save
+        Where to save the figure; None does not.
     run_id
         Number of the run from 0, or from the end if negative.
+    group
+        A group of the run, for its results instead of those of all cells.
     y_axis_type
-        ``"mahalanobis"``, or, as -log10, ``"local_fdr"``, ``"tail_fdr"`` or ``"ptp"``.
+        ``"mahalanobis"``, or, as -log10, ``"local_fdr"``, ``"tail_fdr"``, ``"ptp"``, ``"pvalue"``,
+        ``"donor_pvalue"`` or ``"donor_fdr"``; or a column of ``adata.var``, drawn as it is.
     significance_threshold
         Show genes in colour beyond it, instead of those that the run called: above this distance,
         or below this rate or probability.
+    direction_column
+        Column of truth values in ``adata.var`` that says which genes are in colour; None for the
+        run's.
     show_thresholds
         Draw a line where the genes in colour begin, if there is such a score.
 
     Returns
     -------
-    The Axes. Nothing is shown or saved: ``ax.figure.savefig(...)`` does.
+    The Axes; the figure if ``return_fig``. Nothing is shown: a notebook does, by itself.
 
     Raises
     ------
     ValueError
-        If the run, a column or a gene does not exist.
+        If the run, a column, a group or a gene does not exist.
     """
-    is_needed = lfc_key is None or score_key is None
+    is_needed = group is not None or lfc_key is None or score_key is None
     run = read_expression_run(adata, run_id, condition1, condition2, is_needed=is_needed)
-    score_key = score_key or run.score_column(y_axis_type)
-    table = pd.DataFrame(
-        {"lfc": column(adata, lfc_key or run.mean_lfc), "score": column(adata, score_key)},
-        index=adata.var_names,
-    )
-    is_rate = y_axis_type != "mahalanobis" and "neg_log10" not in score_key
+    if y_axis_type not in SCORES and y_axis_type in adata.var:
+        score_key = score_key or y_axis_type
+    table = _read(adata, run, lfc_key, score_key, y_axis_type, group)
+    score_name = score_key or (run.scores.get(y_axis_type) or "")
+    is_rate = y_axis_type in SCORES and y_axis_type != "mahalanobis"
+    is_rate &= "neg_log10" not in score_name
     table["height"] = _minus_log10(table["score"]) if is_rate else table["score"]
     limit = significance_threshold
     if is_rate and limit is not None:
         limit = -np.log10(limit)
-    table["called"] = _called(adata, run, table, n_top_genes, limit)
+    if direction_column is not None:
+        table["stored"] = column(adata, direction_column)
+    table["called"] = _called(table, n_top_genes, limit)
     if show_thresholds and limit is None:
         limit = _boundary(table)
+    if color is not None:
+        table[color] = column(adata, color)
     ax = volcano(
         table,
         lfc="lfc",
@@ -246,85 +170,53 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
         highlight=tuple(highlight_genes or ()),
         threshold=limit if show_thresholds else None,
         condition=run.condition2,
+        color=color,
+        scale=Scale(background_cmap, vmin, vmax, vcenter),
         show_legend=show_legend,
+        legend_loc=legend_loc,
         style=VolcanoStyle(
             color_up, color_down, color_background, alpha_background, point_size, font_size
         ),
-        ax=_new_axes(figsize) if ax is None else ax,
+        ax=new_axes(figsize) if ax is None else ax,
     )
-    name = _SCORE_NAMES.get(y_axis_type, score_key)
+    name = _SCORE_NAMES.get(y_axis_type) or shortened(score_key or y_axis_type)
     ax.set(
-        xlabel=xlabel or f"mean log fold change, {run.condition1} to {run.condition2}",
+        xlabel=xlabel or f"mean log fold change, {between(run.condition1, run.condition2)}",
         ylabel=ylabel or (f"-log10 {name}" if is_rate else name),
     )
+    title = title or (shortened(group) if group else None)
     if title:
-        ax.set_title(title, pad=24 if show_legend else None)
-    return ax
+        ax.set_title(title, pad=24 if show_legend and legend_loc is None else None)
+    _set_ticks(ax, n_x_ticks, n_y_ticks, is_gridded=grid)
+    return finished(ax, ax.figure, save, return_fig)
 
 
-def _require(names: Sequence[str], known: pd.Index, what: str) -> None:
-    """Refuse names that are not known."""
-    missing = [name for name in names if name not in known]
-    if missing:
-        msg = f"{missing} are no {what}; there are {list(known[:8])} and so on."
-        raise ValueError(msg)
-
-
-def _current_axes() -> Axes:
-    """The Axes that a notebook draws in."""
-    import matplotlib.pyplot as plt
-
-    return plt.gca()
-
-
-def _new_axes(figsize: tuple[float, float]) -> Axes:
-    """Axes in a figure of their own, which a notebook shows."""
-    import matplotlib.pyplot as plt
-
-    return plt.figure(figsize=figsize, layout="constrained").subplots()
-
-
-def _draw_points(
-    ax: Axes,
-    points: NDArray[np.float64],
-    hit: NDArray[np.bool_],
-    condition: str | None,
-    style: VolcanoStyle,
-) -> None:
-    """Draw the genes, those that are not called below the others."""
-    where = f" in {condition}" if condition else ""
-    up = points[:, 0] > 0
-    for members, color, alpha, name in (
-        (~hit, style.color_background, style.alpha_background, "not called"),
-        (hit & ~up, style.color_down, 1, f"lower{where}"),
-        (hit & up, style.color_up, 1, f"higher{where}"),
-    ):
-        ax.scatter(
-            points[members, 0],
-            points[members, 1],
-            s=style.point_size**2,
-            c=color,
-            alpha=alpha,
-            linewidths=0,
-            rasterized=True,
-            label=f"{name} ({members.sum()})",
-        )
-
-
-def _set_limits(ax: Axes, score: "pd.Series[float]") -> None:
-    """Leave room for names, begin at zero where scores do, and mark no fold change."""
-    ax.axvline(0, color="0.8", linewidth=0.8, zorder=0.5)
-    ax.margins(x=0.12, y=0.06)
-    ax.autoscale_view()
-    if len(score) and score.min() >= 0:
-        ax.set_ylim(bottom=0)
-    ax.spines[["top", "right"]].set_visible(False)
-
-
-def _strongest(table: pd.DataFrame, lfc: str, score: str) -> pd.DataFrame:
-    """Genes by decreasing score, equal ones by size of the fold change."""
-    order = np.lexsort([-table[lfc].abs(), -table[score]])
-    return table.iloc[order]
+def _read(  # noqa: PLR0917
+    adata: AnnData,
+    run: ExpressionRun,
+    lfc_key: str | None,
+    score_key: str | None,
+    score: str,
+    group: str | None,
+) -> pd.DataFrame:
+    """Fold change and score of each gene, and whether the run called it."""
+    if group is None:
+        score_key = score_key or run.score_column(score)
+        columns: dict[str, Any] = {
+            "lfc": column(adata, lfc_key or run.mean_lfc),
+            "score": column(adata, score_key),
+            "stored": False if run.is_de is None else column(adata, run.is_de),
+        }
+        return pd.DataFrame(columns, index=adata.var_names)
+    found = {"lfc": group_table(adata, run, "mean_lfc"), "score": group_table(adata, run, score)}
+    if "is_de" in run.groups:
+        found["stored"] = group_table(adata, run, "is_de")
+    for table in found.values():
+        if group not in table:
+            msg = f"The run has no group {group!r}; it has {list(table.columns)}."
+            raise ValueError(msg)
+    columns = {name: table[group].to_numpy() for name, table in found.items()}
+    return pd.DataFrame({"stored": False} | columns, index=adata.var_names)
 
 
 def _minus_log10(score: "pd.Series[float]") -> "pd.Series[float]":
@@ -333,22 +225,13 @@ def _minus_log10(score: "pd.Series[float]") -> "pd.Series[float]":
     return pd.Series(heights, index=score.index)
 
 
-def _called(
-    adata: AnnData,
-    run: ExpressionRun,
-    table: pd.DataFrame,
-    n_top_genes: int | None,
-    limit: float | None,
-) -> NDArray[np.bool_]:
+def _called(table: pd.DataFrame, n_top_genes: int | None, limit: float | None) -> NDArray[np.bool_]:
     """Which genes are shown in colour."""
     if n_top_genes is not None:
-        return table.index.isin(_strongest(table, "lfc", "height").index[:n_top_genes])
+        return table.index.isin(strongest(table, "lfc", "height").index[:n_top_genes])
     if limit is not None:
         return (table["height"] > limit).to_numpy()
-    if run.is_de is None:
-        return np.zeros(len(table), dtype=bool)
-    column(adata, run.is_de)
-    return adata.var[run.is_de].isin([True]).to_numpy(bool)
+    return table["stored"].isin([True]).to_numpy(bool)
 
 
 def _boundary(table: pd.DataFrame) -> float | None:
@@ -358,3 +241,13 @@ def _boundary(table: pd.DataFrame) -> float | None:
     if called.empty or others.max() > called.min():
         return None
     return float(called.min())
+
+
+def _set_ticks(ax: Axes, n_x_ticks: int | None, n_y_ticks: int | None, *, is_gridded: bool) -> None:
+    """Ticks and thin lines, if wanted."""
+    for axis, number in ((ax.xaxis, n_x_ticks), (ax.yaxis, n_y_ticks)):
+        if number is not None:
+            axis.set_major_locator(MaxNLocator(max(number, 1)))
+    if is_gridded:
+        ax.grid(color="0.92", linewidth=0.6)
+        ax.set_axisbelow(True)

@@ -1,6 +1,7 @@
 """A gene on an embedding: as measured, smoothed in each condition, and its fold change."""
 
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
+from kompot.plot.canvas import finished, new_figure
+from kompot.plot.cells import embedding_positions, point_area
 from kompot.plot.stored_runs import ExpressionRun, column, gene_layer, read_expression_run
+from kompot.plot.words import shortened
 
 __all__ = ["GenePanels", "plot_gene_expression"]
 
 Array = NDArray[np.float64]
+
+_FOUR: Any = [["expression", "condition1"], ["condition2", "fold_change"]]
+_FIVE: Any = [
+    ["expression", "expression", "condition1", "condition1", "condition2", "condition2"],
+    [".", "fold_change", "fold_change", "zscores", "zscores", "."],
+]
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,8 @@ class GenePanels:
     expression, condition1, condition2, fold_change
         Axes of expression as measured, of the smoothed expression in each condition, and of its
         fold change.
+    zscores
+        Axes of the fold change in units of its standard deviation; None if the run stored none.
     """
 
     figure: Figure | SubFigure
@@ -34,6 +46,7 @@ class GenePanels:
     condition1: Axes
     condition2: Axes
     fold_change: Axes
+    zscores: Axes | None = None
 
 
 @dataclass(frozen=True)
@@ -53,20 +66,23 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
     condition1: str | None = None,
     condition2: str | None = None,
     basis: str = "X_umap",
-    figsize: tuple[float, float] = (12, 12),
+    figsize: tuple[float, float] | None = None,
     cmap_expression: str = "viridis",
     cmap_fold_change: str = "RdBu_r",
     title: str | None = None,
     run_id: int = -1,
     layer: str | None = None,
+    save: str | PathLike[str] | None = None,
+    return_fig: bool = False,
     *,
     figure: Figure | SubFigure | None = None,
-) -> GenePanels:
+) -> GenePanels | Figure:
     """Draw what a recorded run says of a gene, on an embedding.
 
-    Four panels: expression as measured, the two smoothed functions in common colours, and their
-    difference, the fold change, with white at zero. Every cell has a value of both functions,
-    whatever its condition.
+    Expression as measured, the two smoothed functions in common colours, their difference, the
+    fold change, with white at zero, and, if the run stored it (``store_additional_stats``), the
+    fold change in units of its posterior standard deviation. Every cell has a value of both
+    functions, whatever its condition.
 
     Parameters
     ----------
@@ -81,7 +97,7 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
     basis
         Key of ``adata.obsm``, of which the first two columns are drawn; ``X_`` may be left out.
     figsize
-        Width and height in inches of a new figure, if ``figure`` is None.
+        Width and height in inches of a new figure; None to suit the number of panels.
     cmap_expression, cmap_fold_change
         Colour maps.
     title
@@ -90,12 +106,16 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
         Number of the run from 0, or from the end if negative.
     layer
         Layer of the first panel; None for the one that was analysed.
+    save
+        Where to save the figure; None does not.
+    return_fig
+        Return the figure itself.
     figure
         Where to draw; a new figure if None.
 
     Returns
     -------
-    The figure and its Axes. Nothing is shown or saved.
+    The figure and its Axes; the figure alone if ``return_fig``. Nothing is shown.
 
     Raises
     ------
@@ -106,27 +126,35 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
     measured = gene_layer(adata, gene, layer or run.layer)
     smoothed = [_stored_layer(adata, gene, name) for name in (run.imputed1, run.imputed2)]
     fold_change = _stored_layer(adata, gene, run.fold_change)
-    xy, name = _embedding(adata, basis)
+    xy, name = embedding_positions(adata, basis)
 
-    if figure is None:
-        figure = _new_figure(figsize)
-    axes = figure.subplots(2, 2).ravel()
-    size = _point_size(axes[0], len(xy))
     common = _colors(np.concatenate(smoothed), cmap_expression)
-    reach = float(np.nanquantile(np.abs(fold_change), 0.995)) or 1.0
-    difference = _Colors(-reach, reach, cmap_fold_change)
-    between = f"{run.condition1} to {run.condition2}"
-    for ax, values, colors, text in (
-        (axes[0], measured, _colors(measured, cmap_expression), "expression, all cells"),
-        (axes[1], smoothed[0], common, f"smoothed, {run.condition1}"),
-        (axes[2], smoothed[1], common, f"smoothed, {run.condition2}"),
-        (axes[3], fold_change, difference, f"log fold change, {between}"),
-    ):
-        _draw_cells(ax, xy, values, colors, size)
-        ax.set_title(text)
-    axes[2].set(xlabel=f"{name} 1", ylabel=f"{name} 2")
+    first, second = (shortened(one, 24) for one in (run.condition1, run.condition2))
+    name = shortened(name)
+    drawn = {
+        "expression": (measured, _colors(measured, cmap_expression), "expression, all cells"),
+        "condition1": (smoothed[0], common, f"smoothed, {first}"),
+        "condition2": (smoothed[1], common, f"smoothed, {second}"),
+        "fold_change": (
+            *(fold_change, _around_zero(fold_change, cmap_fold_change)),
+            f"log fold change, {first} to {second}",
+        ),
+    }
+    if run.zscores is not None and run.zscores in adata.layers:
+        zscores = gene_layer(adata, gene, run.zscores)
+        drawn["zscores"] = (zscores, _around_zero(zscores, cmap_fold_change), "z of the change")
+    wide = "zscores" in drawn
+    if figure is None:
+        figure = new_figure(figsize or ((14, 8.5) if wide else (10.5, 9)))
+    axes = figure.subplot_mosaic(_FIVE if wide else _FOUR)
+    size = point_area(axes["expression"], len(xy))
+    for place, (values, colors, text) in drawn.items():
+        _draw_cells(axes[place], xy, values, colors, size)
+        axes[place].set_title(text)
+    corner = axes["fold_change" if wide else "condition2"]
+    corner.set(xlabel=f"{name} 1", ylabel=f"{name} 2")
     figure.suptitle(title or _title(adata, gene, run, lfc_key, score_key))
-    return GenePanels(figure, *axes)
+    return finished(GenePanels(figure, **axes), figure, save, return_fig)
 
 
 def _draw_cells(ax: Axes, xy: Array, values: Array, colors: _Colors, size: float) -> None:
@@ -160,50 +188,35 @@ def _stored_layer(adata: AnnData, gene: str, name: str | None) -> Array:
     return gene_layer(adata, gene, name)
 
 
-def _embedding(adata: AnnData, basis: str) -> tuple[Array, str]:
-    """Positions of the cells, ``(n_cells, 2)``, and the name of the embedding."""
-    for name in (basis, f"X_{basis}"):
-        if name in adata.obsm:
-            values = np.asarray(adata.obsm[name], dtype=np.float64)
-            if values.ndim == 2 and values.shape[1] >= 2:
-                return values[:, :2], name.removeprefix("X_")
-    found = sorted(name for name, value in adata.obsm.items() if value.shape[1] >= 2)
-    msg = (
-        f"There is no embedding {basis!r} of two dimensions in adata.obsm; `basis` can be {found}."
-    )
-    raise ValueError(msg)
-
-
 def _colors(values: Array, cmap: str) -> _Colors:
     """Colours of all but the highest value in 200, which would stretch the range."""
+    if not np.isfinite(values).any():
+        return _Colors(0.0, 1.0, cmap)
     low, high = np.nanmin(values), np.nanquantile(values, 0.995)
     return _Colors(float(low), float(high if high > low else np.nanmax(values)), cmap)
 
 
-def _point_size(ax: Axes, n_cells: int) -> float:
-    """Area of a point, in (1/72 inch)^2, with which cells fill about a third of the Axes."""
-    box, inch = ax.get_window_extent(), ax.figure.dpi
-    area = box.width * box.height * (72 / inch) ** 2
-    return float(np.clip(0.3 * area / n_cells, 0.5, 40))
+def _around_zero(values: Array, cmap: str) -> _Colors:
+    """Colours of changes, the same for both directions."""
+    reach = float(np.nanquantile(np.abs(values), 0.995)) if np.isfinite(values).any() else 0.0
+    return _Colors(-(reach or 1.0), reach or 1.0, cmap)
 
 
 def _title(
     adata: AnnData, gene: str, run: ExpressionRun, lfc_key: str | None, score_key: str | None
 ) -> str:
     """The gene and its scores."""
-    parts = [gene]
+    parts = [shortened(gene)]
     for name, text in (
         (lfc_key or run.mean_lfc, "mean log fold change {:+.2f}"),
         (score_key or run.scores["mahalanobis"], "distance {:.1f}"),
-        (run.scores["local_fdr"], "local FDR {:.2g}"),
+        (run.scores["donor_fdr"] or run.scores["local_fdr"], _fdr_text(run)),
     ):
         if name is not None and name in adata.var:
             parts.append(text.format(column(adata, name)[adata.var_names.get_loc(gene)]))
     return ", ".join(parts)
 
 
-def _new_figure(figsize: tuple[float, float]) -> Any:
-    """A figure that a notebook shows."""
-    import matplotlib.pyplot as plt
-
-    return plt.figure(figsize=figsize, layout="constrained")
+def _fdr_text(run: ExpressionRun) -> str:
+    """How the rate is called that the run decides by."""
+    return "donor FDR {:.2g}" if run.scores["donor_fdr"] else "local FDR {:.2g}"

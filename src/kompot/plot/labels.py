@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
+
+from kompot.plot.words import shortened
 
 __all__ = ["label_points"]
 
@@ -22,7 +25,7 @@ _RADIUS = 2.0
 
 def label_points(
     ax: Axes, names: Sequence[str], points: Array, obstacles: Array, font_size: float
-) -> None:
+) -> list[Annotation]:
     """Write a name beside each point, with a thin line if it stands further away.
 
     Names are placed one after the other, each where it covers the fewest names and points and
@@ -40,13 +43,17 @@ def label_points(
         Points better not covered, ``(n_points, 2)``.
     font_size
         In 1/72 inch.
+
+    Returns
+    -------
+    The names as drawn, in order.
     """
     _lay_out(ax)
     scale = 72 / ax.figure.dpi
     inside = ax.get_window_extent().get_points().ravel() * scale
     places, covered = (ax.transData.transform(xy) * scale for xy in (points, obstacles))
-    taken = np.empty((0, 4))
-    for name, point, place in zip(names, points, places, strict=True):
+    taken, notes = np.empty((0, 4)), []
+    for name, point, place in zip(map(shortened, names), points, places, strict=True):
         size = _text_size(name, font_size)
         offsets, gaps = _offsets(size)
         boxes = np.hstack([place + offsets - size / 2, place + offsets + size / 2])
@@ -63,6 +70,8 @@ def label_points(
             arrowprops=_LINE if gaps[best] >= _LINE_FROM else None,
         )
         note.set_in_layout(False)
+        notes.append(note)
+    return notes
 
 
 def _lay_out(ax: Axes) -> None:

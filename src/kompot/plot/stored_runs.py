@@ -1,25 +1,49 @@
-"""What plots read: the record of an expression run, and the fields that it names."""
+"""What plots read of an expression run: the fields that its record names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot.records.history import read_history
+from kompot.plot.run_records import Record, find_record
 
-__all__ = ["SCORES", "ExpressionRun", "column", "gene_layer", "read_expression_run"]
-
-_HISTORY_KEY = "kompot_de"
+__all__ = [
+    "GROUP_SCORES",
+    "SCORES",
+    "ExpressionRun",
+    "column",
+    "gene_layer",
+    "group_table",
+    "read_expression_run",
+    "single_gene",
+]
 
 # Scores of a gene and what a run needs in order to store them.
 SCORES = {
     "mahalanobis": "compute_mahalanobis=True",
-    "local_fdr": "null genes (`null_genes`)",
+    "local_fdr": "null genes (`null_genes`) or samples (`sample_col`)",
     "tail_fdr": "null genes and store_additional_stats=True",
     "ptp": "store_additional_stats=True",
+    "pvalue": "null genes and store_additional_stats=True",
+    "donor_pvalue": "samples (`sample_col`)",
+    "donor_fdr": "samples (`sample_col`)",
+}
+
+# Results of each group, and the beginnings of the names of their tables in ``varm``.
+GROUP_SCORES = {
+    "mean_lfc": ("mean_lfc", "mean_log_fold_change"),
+    "mahalanobis": ("mahalanobis", "mahalanobis"),
+    "local_fdr": ("mahalanobis_local_fdr", "local_fdr"),
+    "is_de": ("is_de", "is_de"),
+    "tail_fdr": ("mahalanobis_tail_fdr", "tail_fdr"),
+    "ptp": ("ptp", "ptp"),
+    "pvalue": ("mahalanobis_pvalue", "pvalue"),
+    "donor_pvalue": ("donor_pvalue", "donor_pvalue"),
+    "donor_fdr": ("donor_fdr", "donor_fdr"),
 }
 
 
@@ -37,8 +61,16 @@ class ExpressionRun:
         Columns of ``var``; None if not stored.
     scores
         Column of ``var`` of each of `SCORES`; None if not stored.
-    imputed1, imputed2, fold_change
+    imputed1, imputed2, fold_change, zscores
         Layers; None if not stored.
+    std1, std2
+        Posterior standard deviations, columns of ``obs`` or layers; None if not stored.
+    donor_region
+        Column of ``var`` with the region of the strongest donor-level evidence; None if not stored.
+    groups
+        Keys of ``varm`` by the names in `GROUP_SCORES`.
+    record
+        The whole record.
     """
 
     condition1: str
@@ -50,6 +82,18 @@ class ExpressionRun:
     imputed1: str | None
     imputed2: str | None
     fold_change: str | None
+    zscores: str | None = None
+    std1: str | None = None
+    std2: str | None = None
+    donor_region: str | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
+    record: Record = field(default_factory=lambda: Record(None, {}))
+
+    @property
+    def is_donor_level(self) -> bool:
+        """Whether genes are called by differences between donors."""
+        level = self.record.entries.get("inference_level")
+        return level == "donor" or (level is None and self.scores["donor_fdr"] is not None)
 
     def score_column(self, score: str) -> str:
         """Column of one of `SCORES`.
@@ -80,7 +124,7 @@ def read_expression_run(
     *,
     is_needed: bool = True,
 ) -> ExpressionRun:
-    """The record of a run.
+    """The record of a run, also of newer versions of the original, with ``smoothed`` layers.
 
     Parameters
     ----------
@@ -98,18 +142,36 @@ def read_expression_run(
     ValueError
         If there is no such run.
     """
-    stored = adata.uns.get(_HISTORY_KEY)
-    runs = dict(enumerate(read_history(stored) if isinstance(stored, Mapping) else []))
-    given = {"condition1": condition1, "condition2": condition2}
-    wanted = {name: label for name, label in given.items() if label is not None}
-    fitting = [number for number, run in runs.items() if wanted.items() <= _labels(run).items()]
-    numbers = fitting if run_id < 0 else [number for number in fitting if number == run_id]
-    position = run_id if run_id < 0 else 0
-    if not -len(numbers) <= position < len(numbers):
-        if not runs and not is_needed:
-            return _interpreted(wanted)
-        raise ValueError(_no_run(runs, run_id, wanted))
-    return _interpreted(runs[numbers[position]])
+    record = find_record(adata, "de", run_id, condition1, condition2, is_needed=is_needed)
+    run = record.entries
+    layers = run.get("imputed_layer_keys") or run.get("smoothed_layer_keys") or {}
+    fdr = run.get("fdr_keys") or {}
+    names = run.get("field_names") or {}
+    return ExpressionRun(
+        condition1=record.label(1),
+        condition2=record.label(2),
+        layer=record.parameter("layer"),
+        mean_lfc=run.get("lfc_key"),
+        is_de=fdr.get("is_de_key") or record.field("var", "_is_de", "is_de"),
+        scores={
+            "mahalanobis": run.get("mahalanobis_key"),
+            "local_fdr": fdr.get("local_fdr_key"),
+            "tail_fdr": fdr.get("tail_fdr_key"),
+            "ptp": run.get("ptp_key"),
+            "pvalue": fdr.get("pvalue_key"),
+            "donor_pvalue": record.field("var", "_donor_pvalue", "donor_pvalue"),
+            "donor_fdr": record.field("var", "_donor_fdr", "donor_fdr"),
+        },
+        imputed1=layers.get("condition1"),
+        imputed2=layers.get("condition2"),
+        fold_change=layers.get("fold_change"),
+        zscores=record.field("layers", "_fold_change_zscores", "fold_change_zscores"),
+        std1=names.get("std_key_1"),
+        std2=names.get("std_key_2"),
+        donor_region=record.field("var", "_donor_region", "donor_region"),
+        groups=_group_keys(adata, record),
+        record=record,
+    )
 
 
 def column(adata: AnnData, name: str | None) -> NDArray[Any]:
@@ -129,6 +191,53 @@ def column(adata: AnnData, name: str | None) -> NDArray[Any]:
     return np.asarray(adata.var[name].to_numpy())
 
 
+def group_table(adata: AnnData, run: ExpressionRun, score: str) -> pd.DataFrame:
+    """A result of each gene in each group, genes x groups.
+
+    Parameters
+    ----------
+    adata
+        Data with results.
+    run
+        The run.
+    score
+        One of `GROUP_SCORES`.
+
+    Raises
+    ------
+    ValueError
+        If the run stored no such result.
+    """
+    key = run.groups.get(score)
+    if key is None:
+        stored = f"it stored {sorted(run.groups)} of groups" if run.groups else "it had no groups"
+        msg = (
+            f"The run stored no {score!r} of groups; {stored}. Repeat "
+            "compute_differential_expression with `groups`."
+        )
+        raise ValueError(msg)
+    table: Any = adata.varm[key]
+    named: pd.DataFrame = table.set_axis(table.columns.astype(str), axis=1)
+    return named
+
+
+def single_gene(adata: AnnData, gene: str) -> int:
+    """The column number of a gene.
+
+    Raises
+    ------
+    ValueError
+        If there is no such gene, or several genes have that name.
+    """
+    number = int((adata.var_names == gene).sum())
+    if number != 1:
+        found = f"{number} genes are" if number else "No gene is"
+        msg = f"{found} called {gene!r}; give one name of adata.var_names."
+        raise ValueError(msg)
+    place: Any = adata.var_names.get_loc(gene)
+    return int(place)
+
+
 def gene_layer(adata: AnnData, gene: str, layer: str | None) -> NDArray[np.float64]:
     """Expression of a gene in a layer, or in ``X`` for None, ``(n_cells,)``.
 
@@ -137,11 +246,7 @@ def gene_layer(adata: AnnData, gene: str, layer: str | None) -> NDArray[np.float
     ValueError
         If there is no such gene or layer, or several genes have that name.
     """
-    number = int((adata.var_names == gene).sum())
-    if number != 1:
-        found = f"{number} genes are" if number else "no gene is"
-        msg = f"{found} called {gene!r}; give one name of adata.var_names."
-        raise ValueError(msg[0].upper() + msg[1:])
+    number = single_gene(adata, gene)
     if layer is not None and layer not in adata.layers:
         msg = f"There is no layer {layer!r}; there are {sorted(filter(None, adata.layers))}."
         raise ValueError(msg)
@@ -149,51 +254,24 @@ def gene_layer(adata: AnnData, gene: str, layer: str | None) -> NDArray[np.float
     if matrix is None:
         msg = "adata.X is empty; name a layer with the expression."
         raise ValueError(msg)
-    values = matrix[:, adata.var_names.get_loc(gene)]
+    values = matrix[:, number]
     values = values.toarray() if hasattr(values, "toarray") else values
     return np.asarray(values, dtype=np.float64).ravel()
 
 
-def _labels(run: Mapping[str, Any]) -> dict[str, str]:
-    """Labels of the conditions of a run."""
-    parameters = run.get("params", run)
-    return {name: str(parameters.get(name)) for name in ("condition1", "condition2")}
-
-
-def _interpreted(run: Mapping[str, Any]) -> ExpressionRun:
-    """A run record, also of newer versions of the original, which write ``smoothed`` layers."""
-    parameters = run.get("params", run)
-    layers = run.get("imputed_layer_keys") or run.get("smoothed_layer_keys") or {}
-    fdr = run.get("fdr_keys") or {}
-    return ExpressionRun(
-        condition1=str(parameters.get("condition1", "condition 1")),
-        condition2=str(parameters.get("condition2", "condition 2")),
-        layer=parameters.get("layer"),
-        mean_lfc=run.get("lfc_key"),
-        is_de=fdr.get("is_de_key"),
-        scores={
-            "mahalanobis": run.get("mahalanobis_key"),
-            "local_fdr": fdr.get("local_fdr_key"),
-            "tail_fdr": fdr.get("tail_fdr_key"),
-            "ptp": run.get("ptp_key"),
-        },
-        imputed1=layers.get("condition1"),
-        imputed2=layers.get("condition2"),
-        fold_change=layers.get("fold_change"),
-    )
-
-
-def _no_run(runs: Mapping[int, Mapping[str, Any]], run_id: int, wanted: Mapping[str, str]) -> str:
-    """Why there is no such run, and what to do."""
-    if not runs:
-        return (
-            "No run of differential expression is recorded in adata.uns['kompot_de']. Run "
-            "compute_differential_expression first, or name columns of adata.var as `lfc_key` and "
-            "`score_key`."
-        )
-    known = ", ".join(
-        "{} ({condition1} to {condition2})".format(number, **_labels(run))
-        for number, run in runs.items()
-    )
-    condition = f" with {', '.join(f'{k}={v!r}' for k, v in wanted.items())}" if wanted else ""
-    return f"There is no run {run_id}{condition}. Recorded runs: {known}."
+def _group_keys(adata: AnnData, record: Record) -> dict[str, str]:
+    """Tables of the run in ``varm``, with or without the mark of sample variance."""
+    lfc = record.entries.get("lfc_key")
+    if not isinstance(lfc, str):
+        return {}
+    stem, found = lfc.removesuffix("mean_lfc"), dict[str, str]()
+    recorded = record.entries.get("field_mapping") or {}
+    for score, (beginning, kind) in GROUP_SCORES.items():
+        names = [f"{stem}{beginning}{mark}_groups" for mark in ("_sample_var", "")]
+        names.sort(key=lambda name: name not in recorded)  # what this run wrote comes first
+        typed = record.field("varm", f"_{beginning}_groups", kind)
+        for name in (*names, *([typed] if typed else [])):
+            if isinstance(adata.varm.get(name), pd.DataFrame):
+                found[score] = name
+                break
+    return found

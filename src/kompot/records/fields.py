@@ -7,12 +7,14 @@ __all__ = ["AbundanceFields", "Field", "Names", "clean_name"]
 
 
 def clean_name(label: object) -> str:
-    """A label as part of a field name: space, ``-``, ``.`` and ``/`` become ``_``.
+    r"""A label as part of a field name: space, ``-``, ``.`` and ``/`` become ``_``.
+
+    So does the backslash, which zarr takes for ``/``.
 
     >>> clean_name("Pre-treat A/2.x")
     'Pre_treat_A_2_x'
     """
-    return str(label).translate(str.maketrans(" -./", "____"))
+    return str(label).translate(str.maketrans(" -./\\", "_____"))
 
 
 @dataclass(frozen=True)

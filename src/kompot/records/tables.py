@@ -1,6 +1,5 @@
 """Gene tables of recorded runs, read from the fields that the runs stored."""
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,11 +9,11 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot.records.history import read_history
+from kompot.records.history import recorded_runs, refuse_newer
+from kompot.records.recorded import field_owners, recorded_fields
 
 __all__ = ["get_table", "long_table", "ranked"]
 
-_HISTORY_KEY = "kompot_de"
 _COLUMNS = {
     "mean_log_fold_change": "mean_lfc",
     "weighted_mean_log_fold_change": "weighted_mean_lfc",
@@ -63,15 +62,15 @@ def get_table(
     >>> kompot.get_table(adata).head()  # doctest: +SKIP
     >>> kompot.get_table(adata, group=True).to_csv("groups.csv")  # doctest: +SKIP
     """
-    stored = adata.uns.get(_HISTORY_KEY)
-    runs = read_history(stored) if isinstance(stored, Mapping) else []
+    runs = recorded_runs(adata, "de")
     number = _run_number(run_id, len(runs))
     run = runs[number]
+    refuse_newer(run, f"Run {number}")
     location = "var" if group is None else "varm"
     names = _stored_names(run, location, getattr(adata, location))
     if not names:
         raise ValueError(_nothing_stored(run, number, location))
-    _warn_if_overwritten(stored or {}, number, location, names.values())
+    _warn_if_overwritten(runs, number, location, names.values())
     tested = _tested_genes(adata, run)
     if group is None:
         table = pd.DataFrame({column: adata.var[name] for column, name in names.items()})
@@ -92,10 +91,12 @@ def ranked(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table
-        One row for each gene, with ``mahalanobis`` or ``mean_lfc``.
+        One row for each gene; without ``mahalanobis`` and ``mean_lfc`` it stays as it is.
     """
     if "mahalanobis" in table:
         return table.sort_values("mahalanobis", ascending=False, kind="stable")
+    if "mean_lfc" not in table:
+        return table
     return table.iloc[np.argsort(-table["mean_lfc"].abs().to_numpy(), kind="stable")]
 
 
@@ -117,7 +118,7 @@ def _run_number(run_id: int, n_runs: int) -> int:
     """Number of a run from 0."""
     if not n_runs:
         msg = (
-            f"No run of differential expression is recorded in adata.uns[{_HISTORY_KEY!r}]; run "
+            "No run of differential expression is recorded in adata.uns['kompot_de']; run "
             "compute_differential_expression first."
         )
         raise ValueError(msg)
@@ -130,11 +131,11 @@ def _run_number(run_id: int, n_runs: int) -> int:
 def _stored_names(run: Mapping[str, Any], location: str, holder: Any) -> dict[str, str]:
     """Column of the table to name of the field, for fields that exist, in the usual order."""
     names = {}
-    for name, field in run.get("field_mapping", {}).items():
-        if field["location"] == location and name in holder:
-            kind = field["type"].removeprefix("mahalanobis_")
-            column = "neg_log10_ptp" if "neg_log10_ptp" in name else _COLUMNS.get(kind, kind)
-            names[column] = name
+    for field in recorded_fields(run):
+        if field.location == location and field.name in holder:
+            kind = field.type.removeprefix("mahalanobis_")
+            column = "neg_log10_ptp" if "neg_log10_ptp" in field.name else _COLUMNS.get(kind, kind)
+            names[column] = field.name
     known = [column for column in _ORDER if column in names]
     others = [column for column in names if column not in known]
     return {column: names[column] for column in [*known, *others]}
@@ -151,11 +152,11 @@ def _nothing_stored(run: Mapping[str, Any], number: int, location: str) -> str:
 
 
 def _warn_if_overwritten(
-    stored: Mapping[str, Any], number: int, location: str, names: Iterable[str]
+    runs: Sequence[Mapping[str, Any]], number: int, location: str, names: Iterable[str]
 ) -> None:
     """Say so if the values are those of another run."""
-    owners = json.loads(stored.get("anndata_fields", "{}")).get(location, {})
-    others = sorted({owners.get(name, number) for name in names} - {number})
+    owners = field_owners(runs)
+    others = sorted({owners[location, name] for name in names} - {number})
     if others:
         warnings.warn(
             f"Fields of run {number} were overwritten by run {', '.join(map(str, others))}, and "

@@ -39,11 +39,14 @@ class RotationTest:
     p_max
         Share of rotations in which any region has as small a :math:`p / w`, ``(n_regions,)``:
         p-values adjusted for the family of regions. NaN where a region was not tested.
+    n_rotations
+        How many there were.
     """
 
     p_global: float
     p_gate: float
     p_max: Array
+    n_rotations: int
 
 
 def global_p_value(p: Array, weights: Array) -> Array:
@@ -120,4 +123,5 @@ def rotation_test(
     n_smaller = np.searchsorted(smallest, found.p_value[tested] / weights, side="right")
     p_max = np.full(len(tested), np.nan)
     p_max[tested] = (1 + n_smaller) / (len(directions) + 1)
-    return RotationTest(p_global, float((1 + as_small.sum()) / (len(directions) + 1)), p_max)
+    p_gate = float((1 + as_small.sum()) / (len(directions) + 1))
+    return RotationTest(p_global, p_gate, p_max, len(directions))

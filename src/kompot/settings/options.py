@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+from kompot.settings.checks import choice, flags, number
 
 __all__ = [
-    "AbundanceSettings",
-    "Comparison",
     "DAThresholdSettings",
     "DensitySettings",
     "DonorAbundanceOptions",
-    "ExpressionSettings",
     "FDRSettings",
     "FilterSettings",
     "GPSettings",
@@ -68,23 +65,23 @@ class GPSettings:
     param_scheme: str = "condition1"
 
     def __post_init__(self) -> None:
-        _number("sigma", self.sigma, above=0)
-        _number("ls", self.ls, above=0, optional=True)
-        _number("ls_factor", self.ls_factor, above=0)
-        _number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
-        _number("batch_size", self.batch_size, least=0, whole=True, optional=True)
-        _number("eps", self.eps, least=0)
-        _number("random_state", self.random_state, least=0, whole=True, optional=True)
-        _number("tol", self.tol, least=0, below=1)
-        _choice(
+        number("sigma", self.sigma, above=0)
+        number("ls", self.ls, above=0, optional=True)
+        number("ls_factor", self.ls_factor, above=0)
+        number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
+        number("batch_size", self.batch_size, least=0, whole=True, optional=True)
+        number("eps", self.eps, least=0)
+        number("random_state", self.random_state, least=0, whole=True, optional=True)
+        number("tol", self.tol, least=0, below=1)
+        choice(
             "kernel",
             self.kernel,
             ("matern52", "matern32", "exponential", "squared_exponential", "rational_quadratic"),
         )
-        _choice(
+        choice(
             "param_scheme", self.param_scheme, ("condition1", "condition2", "symmetric", "pooled")
         )
-        _flags(jit_compile=self.jit_compile)
+        flags(jit_compile=self.jit_compile)
 
 
 @dataclass(frozen=True)
@@ -106,8 +103,8 @@ class FDRSettings:
     threshold: float = 0.05
 
     def __post_init__(self) -> None:
-        _number("null_seed", self.null_seed, least=0, whole=True, optional=True)
-        _number("fdr_threshold", self.threshold, above=0, most=1)
+        number("null_seed", self.null_seed, least=0, whole=True, optional=True)
+        number("fdr_threshold", self.threshold, above=0, most=1)
 
 
 @dataclass(frozen=True)
@@ -138,11 +135,11 @@ class FilterSettings:
     group_variance: float = 0.8
 
     def __post_init__(self) -> None:
-        _number("min_cells", self.min_cells, least=0)
-        _number("min_percentage", self.min_percentage, least=0, most=100, optional=True)
-        _number("group_variance", self.group_variance, above=0, most=1)
+        number("min_cells", self.min_cells, least=0)
+        number("min_percentage", self.min_percentage, least=0, most=100, optional=True)
+        number("group_variance", self.group_variance, above=0, most=1)
         if self.check_representation is not None:
-            _flags(check_representation=self.check_representation)
+            flags(check_representation=self.check_representation)
         if self.check_representation and self.groups is None:
             msg = "'check_representation' is True but there are no `groups` to check; give some."
             raise ValueError(msg)
@@ -188,9 +185,9 @@ class StorageSettings:
         if self.overwrite not in (None, True, False):
             msg = f"'overwrite' must be None, True or False, got {self.overwrite!r}."
             raise ValueError(msg)
-        _number("max_memory_ratio", self.max_memory_ratio, above=0, most=1)
-        _choice("layers", self.layers, ("dense", "none"))
-        _flags(
+        number("max_memory_ratio", self.max_memory_ratio, above=0, most=1)
+        choice("layers", self.layers, ("dense", "none"))
+        flags(
             store_landmarks=self.store_landmarks,
             store_posterior_covariance=self.store_posterior_covariance,
             store_additional_stats=self.store_additional_stats,
@@ -210,7 +207,7 @@ class OutputSettings:
     attribution: bool = False
 
     def __post_init__(self) -> None:
-        _flags(
+        flags(
             copy=self.copy,
             inplace=self.inplace,
             return_full_results=self.return_full_results,
@@ -260,11 +257,11 @@ class DensitySettings:
     estimator: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
-        _number("ls_factor", self.ls_factor, above=0)
-        _number("random_state", self.random_state, least=0, whole=True, optional=True)
-        _number("batch_size", self.batch_size, least=0, whole=True, optional=True)
-        _flags(jit_compile=self.jit_compile, sync_parameters=self.sync_parameters)
+        number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
+        number("ls_factor", self.ls_factor, above=0)
+        number("random_state", self.random_state, least=0, whole=True, optional=True)
+        number("batch_size", self.batch_size, least=0, whole=True, optional=True)
+        flags(jit_compile=self.jit_compile, sync_parameters=self.sync_parameters)
 
 
 @dataclass(frozen=True)
@@ -283,8 +280,8 @@ class DAThresholdSettings:
     ptp_threshold: float = 0.05
 
     def __post_init__(self) -> None:
-        _number("log_fold_change_threshold", self.lfc_threshold, least=0)
-        _number("ptp_threshold", self.ptp_threshold, above=0, most=1)
+        number("log_fold_change_threshold", self.lfc_threshold, least=0)
+        number("ptp_threshold", self.ptp_threshold, above=0, most=1)
 
 
 @dataclass(frozen=True)
@@ -312,7 +309,7 @@ class SampleSettings:
     regions: Any = None
 
     def __post_init__(self) -> None:
-        _choice("significance", self.significance, ("donor", "cell"))
+        choice("significance", self.significance, ("donor", "cell"))
         if isinstance(self.covariates, str):
             msg = (
                 f"`covariates` must be a list of columns, got the text {self.covariates!r}; write "
@@ -320,7 +317,7 @@ class SampleSettings:
             )
             raise TypeError(msg)
         if self.paired is not None:
-            _flags(paired=self.paired)
+            flags(paired=self.paired)
 
 
 @dataclass(frozen=True)
@@ -343,101 +340,5 @@ class DonorAbundanceOptions:
     reference: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        _number("fdr_threshold", self.fdr_threshold, above=0, below=1)
-        _number("donor_lfc_threshold", self.donor_lfc_threshold, least=0)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What is compared: cells of two conditions, their states and their expression.
-
-    ``differential_abundance_key`` is the ``result_key`` of a differential-abundance run, whose
-    densities weight the cells of a mean.
-    """
-
-    groupby: str
-    condition1: str
-    condition2: str
-    obsm_key: str = "DM_EigenVectors"
-    layer: str | None = None
-    genes: Sequence[str] | None = None
-    sample_col: str | None = None
-    differential_abundance_key: str | None = None
-
-
-@dataclass(frozen=True)
-class ExpressionSettings:
-    """All options of a differential-expression run."""
-
-    comparison: Comparison
-    gp: GPSettings
-    fdr: FDRSettings
-    filter: FilterSettings
-    storage: StorageSettings
-    output: OutputSettings
-    samples: SampleSettings = field(default_factory=SampleSettings)
-
-
-@dataclass(frozen=True)
-class AbundanceSettings:
-    """All options of a differential-abundance run."""
-
-    comparison: Comparison
-    gp: DensitySettings
-    threshold: DAThresholdSettings
-    filter: FilterSettings
-    storage: StorageSettings
-    output: OutputSettings
-    samples: SampleSettings = field(default_factory=SampleSettings)
-    donor: DonorAbundanceOptions = field(default_factory=DonorAbundanceOptions)
-
-
-def _number(
-    name: str,
-    value: Any,
-    *,
-    above: float = -np.inf,
-    least: float = -np.inf,
-    below: float = np.inf,
-    most: float = np.inf,
-    whole: bool = False,
-    optional: bool = False,
-) -> None:
-    """Refuse what is no number or outside its range, naming the argument."""
-    if value is None and optional:
-        return
-    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    if isinstance(value, bool | np.bool_) or not isinstance(value, kinds):
-        kind = "a whole number" if whole else "a number"
-        msg = f"'{name}' must be {kind}{' or None' if optional else ''}, got {value!r}."
-        raise TypeError(msg)
-    if not (value > above and least <= value < below and value <= most and np.isfinite(value)):
-        limits = [
-            f"{word} {limit:g}"
-            for word, limit in (
-                ("greater than", above),
-                ("at least", least),
-                ("less than", below),
-                ("at most", most),
-            )
-            if np.isfinite(limit)
-        ]
-        msg = (
-            f"'{name}' must be finite{' and ' * bool(limits)}{' and '.join(limits)}, got {value!r}."
-        )
-        raise ValueError(msg)
-
-
-def _choice(name: str, value: Any, allowed: Sequence[str]) -> None:
-    """Refuse a name that is not among the allowed ones."""
-    if value not in allowed:
-        msg = f"'{name}' must be one of {list(allowed)}, got {value!r}."
-        raise ValueError(msg)
-
-
-def _flags(**values: Any) -> None:
-    """Refuse what is neither True nor False."""
-    for name, value in values.items():
-        if not isinstance(value, bool | np.bool_):
-            msg = f"'{name}' must be True or False, got {value!r}."
-            raise TypeError(msg)
+        number("fdr_threshold", self.fdr_threshold, above=0, below=1)
+        number("donor_lfc_threshold", self.donor_lfc_threshold, least=0)

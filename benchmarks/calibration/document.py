@@ -1,0 +1,141 @@
+"""The page around the tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from calibration.kang import kang
+from calibration.promises import promises
+from calibration.report import NAMES, regions, section
+from calibration.scenarios import COMPLETE_NULLS, EFFECTS, PAIRED, SENSITIVITY, SHIFTED
+
+Record = dict[str, Any]
+
+INTRODUCTION = """# Calibration of the donor-level test of expression
+
+Is a gene called at a false discovery rate of 5 % false 5 % of the time, for *new donors*? Simulated
+data sets with known truth and donors that differ, the donor-level test and other methods on the
+same data, and one real data set.
+
+```bash
+python benchmarks/calibration_expression.py --kang kang_ifnb.h5ad --peers deseq original \\
+    --write benchmarks/CALIBRATION.md
+```
+
+makes this page; nothing in the tables is typed. Runs are kept, a line each, in
+`benchmarks/work/calibration_expression/runs.jsonl`, so that the command can be stopped and called
+again; `--report-only` runs nothing. Seeds are fixed and used by no test.
+"""
+
+DATA = """## Data
+
+`kompot.datasets.simulate`: 1,000 genes, 350 cells per sample on average; negative binomial counts
+on a tree of three segments; donors differ in composition (Dirichlet), in numbers of cells and in
+the expression of every gene. Unless a row says otherwise, the standard deviation of log expression
+between donors is 0.1 (root mean square), its square differs from gene to gene (inverse chi-square,
+6 degrees of freedom), and half of it depends on the cell state; 5 % of the genes differ between the
+conditions everywhere (median absolute log fold change 0.5) and 5 % in a part of one branch (1.5 at
+the peak).
+
+* *Unlike states*: genes vary over states with a standard deviation of 1 on the log scale instead of
+  0.5. Over the five cell types of the blood data below, log mean expression has a standard
+  deviation of 0.9 (root mean square over genes with 200 counts; median 0.5); simulated with 1 it is
+  0.9 (median 0.8), with 0.5 it is 0.45 (median 0.4).
+* *Effects x 1.5* multiplies both kinds.
+* *Pairs*: the two samples of a donor share 70 % of the donor's variance.
+* *Shift*: condition 2 is moved in the embedding, in units of the standard deviation of the first
+  component.
+* *One branch more abundant*: its odds are e = 2.7 times as large in condition 2.
+"""
+
+METHODS = """## Methods
+
+* **kompot, donor level**: `kompot.models.donor_expression`, regions 1, 4 and 12, tail false
+  discovery rate below 0.05.
+* **limma-voom** and **PyDESeq2**: sums of counts per sample in clusters, one test per cluster,
+  Simes over clusters, Benjamini-Hochberg over genes. The *12 clusters* are the finest regions of
+  the donor-level test; *whole samples* is one sum per sample. Samples with fewer than 10 cells in a
+  cluster are left out there, and genes with fewer than 15 counts or no count in most samples. The
+  filter usual for whole samples (`filterByExpr` of edgeR) is stricter: *edgeR's filter*. limma-voom
+  is written from its papers (`calibration/voom.py`): trimmed means of M-values, precision weights,
+  moderated t; PyDESeq2 0.5.4 at its defaults.
+* **kompot, cell level** and **original 0.8.0**: no samples, shuffled null genes, local false
+  discovery rate below 0.05, at the defaults of each. **Original, sample variance**: `sample_col`,
+  with `null_genes=2000` because it switches its false discovery rate off otherwise, and
+  `n_landmarks=300` because it needs 33 GB for 2,100 cells and 1,000 genes without.
+
+Designs are the same for all: paired where donors are.
+
+*p < .05*, *p < .01*: share of the true nulls that were tested. *FDP*: mean over data sets of the
+share of the called genes that are true nulls, 0 where nothing is called; *SD* over data sets.
+*Power*: share of all genes with such an effect that are called. In brackets: Monte-Carlo standard
+errors over data sets.
+"""
+
+SECTIONS = (
+    (
+        "Complete nulls",
+        "No gene differs, so that every hit is false. Rows: numbers of donors; donor effects of "
+        "no, usual and large size, and without dependence on the state; what a change of abundance "
+        "and unequal numbers of cells can feign.",
+        COMPLETE_NULLS,
+    ),
+    ("With effects", "Kinds and shares of effects, sizes of donor effects.", EFFECTS),
+    ("The same donors in both conditions", "", PAIRED),
+    (
+        "Embeddings shifted by condition",
+        "As after integration that failed. Where the conditions hardly overlap, regions are left "
+        "out or not adjusted, and local power is lost. Clusters that hold one condition only "
+        "cannot be tested by pseudobulk.",
+        SHIFTED,
+    ),
+    (
+        "Other donor effects",
+        "4v4, donor sd 0.2 and effects as above unless stated. Donor effects of other size, "
+        "smoothness and trend over cell states than the method was developed on.",
+        SENSITIVITY,
+    ),
+)
+
+LIMITS = """## Not shown
+
+Donors are simulated as normal on the log scale and independent. A confounder aligned with the
+conditions (batch, sex) is called by every method. Real donors without an effect are the better
+judge: `kompot.null_check` repeats the analysis on splits of the donors within a condition.
+"""
+
+
+def document(records: Sequence[Record], kang_file: Path | None = None) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    records
+        Finished runs.
+    kang_file
+        Path of ``kang_ifnb.h5ad``, if it is to be included.
+    """
+    parts = [INTRODUCTION, _sources(records), "## What is promised, and what was found\n"]
+    parts += [promises(records), DATA, METHODS, "## Results\n"]
+    for title, text, scenarios in SECTIONS:
+        found = section(records, scenarios)
+        if found:
+            parts += [f"### {title}\n", f"{text}\n" if text else "", found]
+    found = regions(records)
+    if found:
+        parts += ["### Numbers of regions\n\nOn the same data sets.\n", found]
+    if kang_file is not None:
+        parts += ["### Interferon-beta on blood cells\n", kang(kang_file)]
+    return "\n".join([part for part in [*parts, LIMITS] if part])
+
+
+def _sources(records: Sequence[Record]) -> str:
+    """Versions of this project that the runs come from."""
+    if not records:
+        return "No runs yet.\n"
+    donor = [r["source"] for r in records if r["method"] == "donor"]
+    names, counts = np.unique(donor, return_counts=True)
+    listed = ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True))
+    used = ", ".join(name for name in NAMES if any(r["method"] == name for r in records))
+    return f"{len(records)} runs ({used}). Source of those at donor level: {listed}.\n"

@@ -1,0 +1,122 @@
+"""One data set, in the arrays that all methods share."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from calibration.scenarios import Scenario
+from numpy.typing import NDArray
+
+from kompot.datasets import simulate
+from kompot.gp.features import FeatureMap, fit_features
+from kompot.gp.kernels import Matern52
+from kompot.gp.length_scale import estimate_length_scale
+from kompot.models.donor_expression import DonorSettings, find_regions
+from kompot.stats.design import Design, paired_design, two_group_design
+
+CONDITIONS = ("control", "treated")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A data set and the question asked of it.
+
+    Attributes
+    ----------
+    adata
+        The data set.
+    n_regions
+        Numbers of regions.
+    sample
+        Sample of each cell, ``(n_cells,)``.
+    condition
+        Condition of each sample, 0 or 1, ``(n_samples,)``.
+    donor
+        Donor of each sample, ``(n_samples,)``.
+    design
+        Linear model over samples: paired if the donors are.
+    """
+
+    adata: AnnData
+    n_regions: tuple[int, ...]
+    sample: NDArray[np.intp]
+    condition: NDArray[np.intp]
+    donor: NDArray[np.str_]
+    design: Design
+
+    @cached_property
+    def effect(self) -> NDArray[np.str_]:
+        """Kind of the difference planted in each gene, "none" for a true null."""
+        return self.adata.var["effect"].to_numpy(dtype=str)
+
+    @property
+    def counts(self) -> Any:
+        """Counts, ``(n_cells, n_genes)``."""
+        return self.adata.layers["counts"]
+
+    @cached_property
+    def states(self) -> NDArray[np.float64]:
+        """Cell states, ``(n_cells, n_dims)``."""
+        return np.asarray(self.adata.obsm["DM_EigenVectors"], dtype=np.float64)
+
+    @cached_property
+    def features(self) -> FeatureMap:
+        """Features as in an analysis at defaults."""
+        kernel = Matern52(estimate_length_scale(self.states))
+        return fit_features(self.states, kernel, max_rank=5000, rng=np.random.default_rng(0))
+
+    @property
+    def settings(self) -> DonorSettings:
+        """Settings of the donor-level test; the local false discovery rate is not needed."""
+        return DonorSettings(n_regions=self.n_regions, n_null=0)
+
+    @cached_property
+    def clusters(self) -> NDArray[np.intp]:
+        """The finest regions, ``(n_cells,)``."""
+        return find_regions(self.features, self.states, None, self.settings).levels[-1].labels
+
+    @cached_property
+    def branches(self) -> NDArray[np.intp]:
+        """True branch of each simulated cell, ``(n_cells,)``."""
+        return self.adata.obs["branch"].cat.codes.to_numpy().astype(np.intp)
+
+
+def ask(
+    adata: AnnData,
+    n_regions: tuple[int, ...] = (1, 4, 12),
+    conditions: tuple[str, str] = CONDITIONS,
+    *,
+    paired: bool | None = None,
+) -> Problem:
+    """Compare two conditions of a data set with columns condition, sample and donor.
+
+    Parameters
+    ----------
+    adata
+        The data set.
+    n_regions
+        Numbers of regions.
+    conditions
+        Names of condition 1 and 2.
+    paired
+        Whether to compare within donors. None: if any donor is in both conditions.
+    """
+    obs = adata.obs
+    names, sample = np.unique(obs["sample"].to_numpy(dtype=str), return_inverse=True)
+    first = np.unique(sample, return_index=True)[1]
+    condition = (obs["condition"].to_numpy(dtype=str)[first] == conditions[1]).astype(np.intp)
+    donor = obs["donor"].to_numpy(dtype=str)[first]
+    if paired is None:
+        paired = len(np.unique(donor)) < len(donor)
+    if paired:
+        design = paired_design(condition, donor, samples=list(names))
+    else:
+        design = two_group_design(condition, samples=list(names))
+    return Problem(adata, n_regions, sample, condition, donor, design)
+
+
+def draw(scenario: Scenario, replicate: int) -> Problem:
+    """Simulate one data set of a row."""
+    return ask(simulate(**scenario.arguments(replicate)), scenario.regions)

@@ -1,0 +1,148 @@
+"""What the documentation promises of the donor-level test, against what the runs show."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from calibration.scenarios import (
+    COMPLETE_NULLS,
+    EFFECTS,
+    PAIRED,
+    SENSITIVITY,
+    TABLE,
+    UNLIKE_STATES,
+    Scenario,
+)
+from calibration.summary import Mean, Summary, pick, summarise
+from report import table
+
+Record = dict[str, Any]
+Line = tuple[str, str, str, str]
+
+TYPE_1 = (0.03, 0.07)
+FALSE_SHARE = 0.06
+FALSE_SHARE_2V2 = 0.08
+ANY_HIT = 0.10
+POWER_RATIOS = {"global": 1.3, "local": 1.0}
+PSEUDOBULK = {
+    "voom clusters": "limma-voom, 12 clusters",
+    "voom strict": "limma-voom, 12 clusters, edgeR's filter",
+    "voom branches": "limma-voom, true branches",
+    "voom samples": "limma-voom, whole samples",
+    "deseq clusters": "PyDESeq2, 12 clusters",
+    "deseq branches": "PyDESeq2, true branches",
+}
+
+
+def promises(records: Sequence[Record]) -> str:
+    """Table of promises: what was found and whether it is kept."""
+    found = {
+        scenario: summarise(runs)
+        for scenario in TABLE + SENSITIVITY
+        if (runs := pick(records, scenario.number, "donor", scenario.regions))
+    }
+    lines = [_type_1(found), *_false_shares(found), *_any_hit(found), *_power(records)]
+    header = ("promised of the donor-level test", "found", "kept", "rows that break it")
+    return table(header, [line for line in lines if line is not None])
+
+
+def _type_1(found: dict[Scenario, Summary]) -> Line:
+    low, high = TYPE_1
+    values = {_label(scenario): summary.below_05 for scenario, summary in found.items()}
+    broken = {k: v for k, v in values.items() if not low <= v.value <= high}
+    shares = [v.value for v in values.values()]
+    seen = f"{min(shares):.3f} to {max(shares):.3f}" if shares else ""
+    return (
+        f"p < .05 of true nulls in {low:g} to {high:g}, every row",
+        seen,
+        *_verdict(broken, TYPE_1),
+    )
+
+
+def _false_shares(found: dict[Scenario, Summary]) -> Iterator[Line]:
+    effects = {k: v.false_share for k, v in found.items() if not k.is_null}
+    two = {
+        _label(k): v
+        for k, v in effects.items()
+        if k.donors == (2, 2) and not k.options.get("paired")
+    }
+    more = {_label(k): v for k, v in effects.items() if _label(k) not in two}
+    for title, limit, group in (
+        ("mean FDP at most", FALSE_SHARE, more),
+        ("mean FDP at most", FALSE_SHARE_2V2, two),
+    ):
+        if not group:
+            continue
+        largest = max(v.value for v in group.values())
+        broken = {k: v for k, v in group.items() if v.value > limit}
+        which = "2v2" if group is two else "all other rows"
+        yield f"{title} {limit:g}, {which}", f"at most {largest:.3f}", *_verdict(broken, (0, limit))
+
+
+def _any_hit(found: dict[Scenario, Summary]) -> Iterator[Line]:
+    rows = {_label(k): v for k, v in found.items() if k in COMPLETE_NULLS and k.donors != (2, 2)}
+    if not rows:
+        return
+    runs = sum(v.n_sets for v in rows.values())
+    hits = sum(round(v.any_hit.value * v.n_sets) for v in rows.values())
+    broken = {k: v.any_hit for k, v in rows.items() if v.any_hit.value > ANY_HIT}
+    kept = "yes" if hits <= ANY_HIT * runs else "**no**"
+    title = f"any hit in at most {ANY_HIT:.0%} of complete nulls, 3v3 to 8v8"
+    yield title, f"{hits} of {runs}", kept, _verdict(broken, (0, ANY_HIT))[1]
+
+
+def _power(records: Sequence[Record]) -> Iterator[Line]:
+    """Ratio of mean power over rows with effects, on the data sets that both methods saw."""
+    unlike = [s for s in EFFECTS if UNLIKE_STATES.items() <= s.options.items()]
+    groups = {
+        "": [s for s in EFFECTS + PAIRED if s not in unlike],
+        ", unlike states": unlike,
+    }
+    for kind, promised in POWER_RATIOS.items():
+        for where, scenarios in groups.items():
+            for rival, name in PSEUDOBULK.items():
+                ratio = _power_ratio(records, scenarios, rival, kind)
+                if not np.isnan(ratio):
+                    title = f"power, {kind} effects{where}, at least {promised:g} times {name}"
+                    yield title, f"{ratio:.2f} times", "yes" if ratio >= promised else "**no**", ""
+
+
+def _power_ratio(
+    records: Sequence[Record], scenarios: Sequence[Scenario], rival: str, kind: str
+) -> float:
+    """Mean power of the donor-level test over that of another method; NaN if none ran."""
+    shares = []
+    for scenario in scenarios:
+        ours, theirs = (
+            {r["replicate"]: r[kind] for r in pick(records, scenario.number, m, scenario.regions)}
+            for m in ("donor", rival)
+        )
+        shares += [[_share(ours[k]), _share(theirs[k])] for k in ours.keys() & theirs.keys()]
+    if not np.isfinite(shares).any():
+        return np.nan
+    mean = np.nanmean(shares, axis=0)
+    return float(mean[0] / mean[1]) if mean[1] else np.nan
+
+
+def _label(scenario: Scenario) -> str:
+    """Name of a row that no other has."""
+    if scenario in SENSITIVITY:
+        return f"other donors, {scenario.name}"
+    return f"null, {scenario.name}" if scenario.is_null else scenario.name
+
+
+def _share(counts: Sequence[int]) -> float:
+    return counts[0] / counts[1] if counts[1] else np.nan
+
+
+def _verdict(broken: dict[str, Mean], limits: tuple[float, float]) -> tuple[str, str]:
+    """Whether a promise is kept, and where it is not, of rows outside of the limits."""
+    if not broken:
+        return "yes", ""
+    low, high = limits
+    clear = any(
+        mean.value - 2 * mean.error > high or mean.value + 2 * mean.error < low
+        for mean in broken.values()
+    )
+    rows = "; ".join(f"{name}: {mean:.3f}" for name, mean in broken.items())
+    return "**no**" if clear else "within two errors", rows

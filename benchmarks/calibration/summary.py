@@ -1,0 +1,112 @@
+"""From counts of single runs to means over data sets with their Monte-Carlo standard errors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over data sets.
+
+    Attributes
+    ----------
+    value
+        The mean; NaN without data sets.
+    sd
+        Standard deviation over data sets.
+    n
+        Number of data sets.
+    """
+
+    value: float
+    sd: float
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Mean":
+        """Mean of some numbers, those that are NaN left out."""
+        found = np.asarray(values, dtype=float)
+        found = found[~np.isnan(found)]
+        if len(found) == 0:
+            return cls(np.nan, np.nan, 0)
+        return cls(float(found.mean()), float(found.std(ddof=min(1, len(found) - 1))), len(found))
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean."""
+        return self.sd / float(np.sqrt(max(self.n, 1)))
+
+    def __format__(self, spec: str) -> str:
+        """Value and standard error, such as ``0.051 (0.004)``."""
+        if self.n == 0:
+            return ""
+        return f"{self.value:{spec}} ({self.error:{spec}})"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a method does in a row.
+
+    Attributes
+    ----------
+    n_sets
+        Number of data sets.
+    below_05, below_01, below_001
+        Share of tested true nulls with smaller p-values.
+    false_share
+        False discovery proportion, 0 where nothing is called.
+    any_hit
+        Share of data sets with any gene called.
+    n_called
+        Number of genes called.
+    power_global, power_local
+        Share of the genes with such an effect that are called.
+    """
+
+    n_sets: int
+    below_05: Mean
+    below_01: Mean
+    below_001: Mean
+    false_share: Mean
+    any_hit: Mean
+    n_called: Mean
+    power_global: Mean
+    power_local: Mean
+
+
+def summarise(records: Sequence[Record]) -> Summary:
+    """Summary of runs of one method on the data sets of one row."""
+
+    def below(number: int) -> Mean:
+        return Mean.of(
+            [r["below"][number] / r["nulls"] if r.get("nulls") else np.nan for r in records]
+        )
+
+    def power(kind: str) -> Mean:
+        return Mean.of([r[kind][0] / r[kind][1] if r[kind][1] else np.nan for r in records])
+
+    return Summary(
+        len(records),
+        below(0),
+        below(1),
+        below(2),
+        Mean.of([r["false"] / max(r["called"], 1) for r in records]),
+        Mean.of([float(r["called"] > 0) for r in records]),
+        Mean.of([r["called"] for r in records]),
+        power("global"),
+        power("local"),
+    )
+
+
+def pick(records: Sequence[Record], row: int, method: str, regions: Sequence[int]) -> list[Record]:
+    """Runs of one method on one row."""
+    return [
+        r
+        for r in records
+        if r["row"] == row and r["method"] == method and r["regions"] == list(regions)
+    ]

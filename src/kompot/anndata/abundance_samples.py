@@ -1,0 +1,115 @@
+"""Samples of an abundance run: read, checked, and what they allow to be said."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from kompot.anndata.donor_columns import warn_of_donors
+from kompot.anndata.inputs import Cells, read_states
+from kompot.anndata.samples import SampleColumns, Samples, read_design, read_samples
+from kompot.models.donor_abundance import check_reference, testable_contrast
+from kompot.models.sample_densities import number_samples
+from kompot.settings import AbundanceSettings
+from kompot.stats.design import Design
+
+__all__ = ["AbundanceSamples", "read_abundance_samples"]
+
+
+@dataclass(frozen=True)
+class AbundanceSamples:
+    """Samples of the cells compared.
+
+    Attributes
+    ----------
+    samples
+        Samples with their conditions.
+    numbers
+        Number of each cell's sample within its condition, -1 for cells of samples that are too
+        small for a density, ``(n_cells,)``.
+    design
+        Linear model in which samples are compared; None if only cells are described.
+    """
+
+    samples: Samples
+    numbers: NDArray[np.intp] | None
+    design: Design | None
+
+
+def read_abundance_samples(
+    adata: AnnData, cells: Cells, settings: AbundanceSettings, groups: list[str]
+) -> AbundanceSamples | None:
+    """Read and check samples before anything is computed; None without a sample column.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    cells
+        The cells compared.
+    settings
+        Options of the run.
+    groups
+        Names of the groups of cells.
+
+    Raises
+    ------
+    ValueError
+        If a column cannot be used, a condition has one sample, the samples leave fewer than 2
+        degrees of freedom, or options of samples are given without samples.
+    """
+    obs: Any = adata.obs
+    comparison, options = settings.comparison, settings.samples
+    check_reference(settings.donor.reference, groups)
+    if comparison.sample_col is None:
+        _refuse_given(settings, "give `sample_col`, too", samples=False)
+        states = read_states(adata, comparison.obsm_key)
+        warn_of_donors(adata, comparison, states, stacklevel=4)
+        return None
+    covariates = options.covariates or ()
+    columns = SampleColumns(
+        comparison.sample_col,
+        options.donor_col,
+        covariates if isinstance(covariates, str) else tuple(covariates),  # type: ignore[arg-type]
+        options.paired,
+    )
+    samples = read_samples(obs, cells, comparison, columns)
+    single = settings.output.allow_single_condition_variance
+    labels = [samples.codes[cells.condition == c] for c in (0, 1)]
+    numbers = number_samples(cells.condition, labels, allow_single=single)
+    if options.significance == "cell":
+        _refuse_given(settings, 'leave them out or choose significance="donor"', samples=True)
+        return AbundanceSamples(samples, numbers, None)
+    if min(samples.sizes) < 2:  # allowed for the variance between samples
+        warnings.warn(
+            f"A condition has one sample ({samples.sizes[0]} and {samples.sizes[1]}), from which "
+            "the variation between donors cannot be known: nothing is tested at donor level. "
+            'Choose significance="cell" to say so.',
+            UserWarning,
+            stacklevel=4,
+        )
+        return AbundanceSamples(samples, numbers, None)
+    design = read_design(obs, cells, samples, comparison, columns)
+    testable_contrast(design)
+    return AbundanceSamples(samples, numbers, design)
+
+
+def _refuse_given(settings: AbundanceSettings, remedy: str, *, samples: bool) -> None:
+    """Refuse options that say how samples are compared where they are not."""
+    options = settings.samples
+    given = {
+        "paired": options.paired is not None,
+        "covariates": bool(options.covariates),
+        "reference": settings.donor.reference is not None,
+        "donor_col": options.donor_col is not None and not samples,
+        "allow_single_condition_variance": (
+            settings.output.allow_single_condition_variance and not samples
+        ),
+    }
+    names = [f"`{name}`" for name, is_given in given.items() if is_given]
+    if names:
+        msg = f"{', '.join(names)} only mean something where samples are compared: {remedy}."
+        raise ValueError(msg)

@@ -1,0 +1,279 @@
+"""Volcano plots of differential abundance: each cell by fold change and tail probability."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from kompot.plot.canvas import finished, new_axes, say_on
+from kompot.plot.cell_colors import (
+    Categories,
+    Scale,
+    Values,
+    draw_colored,
+    explain_colors,
+    read_colors,
+)
+from kompot.plot.cells import cell_mask
+from kompot.plot.stored_abundance import AbundanceRun, cell_column, read_abundance_run
+from kompot.plot.words import between
+
+__all__ = ["CellChanges", "draw_thresholds", "read_changes", "volcano_da"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CellChanges:
+    """How the abundance of each cell's state changes, and the colours to draw it in.
+
+    Attributes
+    ----------
+    points
+        Log fold change and -log10 tail probability, ``(n_cells, 2)``.
+    colors
+        Colours of the cells.
+    run
+        The run.
+    limits
+        Log fold change and -log10 tail probability beyond which a change counts; None for none.
+    """
+
+    points: Array
+    colors: Categories | Values
+    run: AbundanceRun
+    limits: tuple[float | None, float | None]
+
+
+def volcano_da(  # noqa: PLR0917 the documented order of arguments
+    adata: AnnData,
+    lfc_key: str | None = None,
+    ptp_key: str | None = None,
+    group_key: str | None = None,
+    log_transform_ptp: bool = True,
+    lfc_threshold: float | None = None,
+    ptp_threshold: float | None = None,
+    color: str | None = None,
+    alpha_background: float = 1.0,
+    highlight_subset: Any = None,
+    highlight_color: str = "#d73027",
+    *,
+    figsize: tuple[float, float] = (10, 8),
+    title: str | None = None,
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+    n_x_ticks: int | None = None,
+    n_y_ticks: int | None = None,
+    legend_loc: str | None = "right margin",
+    show_legend: bool = True,
+    grid: bool = False,
+    ax: Axes | None = None,
+    palette: Mapping[str, str] | Sequence[str] | None = None,
+    save: str | PathLike[str] | None = None,
+    return_fig: bool = False,
+    run_id: int = -1,
+    condition1: str | None = None,
+    condition2: str | None = None,
+    direction_column: str | None = None,
+    show_thresholds: bool = True,
+    cmap: str | None = None,
+    vcenter: float | None = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    point_size: float = 6.0,
+) -> Axes | Figure:
+    """Draw the cells of a recorded run by log fold change of abundance and tail probability.
+
+    Parameters
+    ----------
+    adata
+        Data with the results of :func:`kompot.compute_differential_abundance`; not changed.
+    lfc_key, ptp_key
+        Columns of ``adata.obs``; None takes those of the run.
+    group_key
+        Column of ``obs`` with the categories to colour cells by; the same as ``color``.
+    log_transform_ptp
+        Draw -log10 of the tail probability, unless it is stored so.
+    lfc_threshold, ptp_threshold
+        Where to draw lines; None takes those of the run.
+    color
+        Column of ``obs``, or gene, to colour cells by; None for the direction of change.
+    alpha_background
+        Opacity of the cells, or of those that are not highlighted, 0 to 1.
+    highlight_subset
+        Cells to draw in ``highlight_color``, the others in grey: values by column of ``obs``, or a
+        truth value for each cell.
+    highlight_color
+        Their colour.
+    figsize
+        Width and height in inches of a new figure, if ``ax`` is None.
+    title, xlabel, ylabel
+        Texts; None for no title, the compared conditions, and the tail probability.
+    n_x_ticks, n_y_ticks
+        Largest numbers of ticks; None for as many as are easy to read.
+    legend_loc
+        ``"right margin"``, or a place as matplotlib names it.
+    show_legend
+        Explain the colours.
+    grid
+        Draw thin lines at the ticks.
+    ax
+        Where to draw; a new figure if None.
+    palette
+        Colours of categories, by name or in order.
+    save
+        Where to save the figure; None does not.
+    return_fig
+        Return the figure instead of the Axes.
+    run_id
+        Number of the run from 0, or from the end if negative.
+    condition1, condition2
+        Conditions of the run; None for any.
+    direction_column
+        Column of ``obs`` with the direction; None for the run's.
+    show_thresholds
+        Draw lines at the thresholds.
+    cmap, vcenter, vmin, vmax
+        How numbers become colours.
+    point_size
+        Area of a point in (1/72 inch)^2.
+
+    Returns
+    -------
+    The Axes; the figure if ``return_fig``.
+
+    Raises
+    ------
+    ValueError
+        If the run, a column or a value does not exist.
+    """
+    changes = read_changes(
+        adata,
+        (lfc_key, ptp_key, color or group_key or direction_column),
+        read_abundance_run(
+            adata,
+            run_id,
+            condition1,
+            condition2,
+            is_needed=lfc_key is None or ptp_key is None,
+        ),
+        (lfc_threshold, ptp_threshold),
+        is_log=log_transform_ptp,
+        palette=palette,
+        scale=Scale(cmap, vmin, vmax, vcenter),
+    )
+    ax = new_axes(figsize) if ax is None else ax
+    every = np.ones(adata.n_obs, dtype=bool)
+    if highlight_subset is not None:
+        chosen = cell_mask(adata, highlight_subset)
+        changes = _highlighted(changes, chosen, highlight_color, alpha_background)
+    options = {"alpha": alpha_background if highlight_subset is None else None}
+    drawn = draw_colored(ax, changes.points, changes.colors, every, point_size, None, options)
+    if show_legend:
+        explain_colors(ax, changes.colors, drawn, legend_loc=legend_loc)
+    if show_thresholds:
+        draw_thresholds(ax, changes.limits)
+    if not np.isfinite(changes.points).all(axis=1).any():
+        say_on(ax, "no cell has both a fold change and a tail probability")
+    ax.axvline(0, color="0.8", linewidth=0.8, zorder=0.5)
+    pair = between(changes.run.condition1, changes.run.condition2)
+    ax.set(
+        xlabel=xlabel or f"log fold change of abundance, {pair}",
+        ylabel=ylabel or "-log10 tail probability",
+    )
+    _tidy(ax, title, n_x_ticks, n_y_ticks, is_gridded=grid)
+    return finished(ax, ax.figure, save, return_fig)
+
+
+def read_changes(
+    adata: AnnData,
+    keys: tuple[str | None, str | None, str | None],
+    run: AbundanceRun,
+    thresholds: tuple[float | None, float | None],
+    *,
+    is_log: bool = True,
+    palette: Mapping[str, str] | Sequence[str] | None = None,
+    scale: Scale | None = None,
+) -> CellChanges:
+    """Changes of the cells, and their colours.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    keys
+        Columns of the log fold change, of the tail probability and of the colours; None for those
+        of the run.
+    run
+        The run.
+    thresholds
+        Of the log fold change and the tail probability; None for those of the run.
+    is_log
+        Take -log10 of the tail probability, unless it is stored so.
+    palette, scale
+        Colours of categories, and of numbers.
+
+    Raises
+    ------
+    ValueError
+        If a column does not exist.
+    """
+    lfc_key, ptp_key, color = keys
+    lfc = cell_column(adata, lfc_key or run.lfc, "log fold change").astype(float)
+    ptp_key = ptp_key or run.ptp
+    ptp = cell_column(adata, ptp_key, "tail probability").astype(float)
+    if is_log and "neg_log10" not in str(ptp_key):
+        ptp = -np.log10(np.clip(ptp, np.nanmin(ptp[ptp > 0], initial=1.0), None))
+    color = color or run.donor_direction or run.direction
+    if color is None:
+        colors: Any = Categories("", np.zeros(adata.n_obs, dtype=int), ["cells"], ["#4c4c4c"])
+    else:
+        colors = read_colors(adata, color, palette=palette, scale=scale)
+    lfc_limit, ptp_limit = thresholds
+    lfc_limit = run.lfc_threshold if lfc_limit is None else lfc_limit
+    ptp_limit = run.ptp_threshold if ptp_limit is None else ptp_limit
+    height = None if ptp_limit is None else -np.log10(ptp_limit)
+    return CellChanges(np.column_stack([lfc, ptp]), colors, run, (lfc_limit, height))
+
+
+def draw_thresholds(ax: Axes, limits: tuple[float | None, float | None]) -> None:
+    """Dashed lines where changes begin to count."""
+    style: dict[str, Any] = {"color": "0.4", "linewidth": 0.8, "linestyle": "--", "zorder": 0.5}
+    lfc, height = limits
+    if lfc:
+        for place in (-lfc, lfc):
+            ax.axvline(place, **style)
+    if height is not None:
+        ax.axhline(height, **style)
+
+
+def _highlighted(
+    changes: CellChanges, chosen: NDArray[np.bool_], color: str, alpha: float
+) -> CellChanges:
+    """The chosen cells in one colour, the others in grey."""
+    names = ["other cells", "highlighted"]
+    shades = [to_hex(to_rgba("#c0c0c0", alpha), keep_alpha=True), color]
+    return replace(changes, colors=Categories("", chosen.astype(int), names, shades))
+
+
+def _tidy(
+    ax: Axes, title: str | None, n_x_ticks: int | None, n_y_ticks: int | None, *, is_gridded: bool
+) -> None:
+    """Title, ticks and thin lines."""
+    for axis, number in ((ax.xaxis, n_x_ticks), (ax.yaxis, n_y_ticks)):
+        if number is not None:
+            axis.set_major_locator(MaxNLocator(max(number, 1)))
+    if is_gridded:
+        ax.grid(color="0.92", linewidth=0.6)
+        ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    if title:
+        ax.set_title(title)

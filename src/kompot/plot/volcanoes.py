@@ -1,0 +1,223 @@
+"""A volcano plot of a table: each gene by fold change and score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from kompot.plot.canvas import current_axes, say_on
+from kompot.plot.cell_colors import Scale, Values, scaled_values
+from kompot.plot.colors import KOMPOT_COLORS
+from kompot.plot.labels import label_points
+from kompot.plot.words import shortened
+
+__all__ = ["VolcanoStyle", "strongest", "volcano"]
+
+_ABOVE = {
+    "loc": "lower left",
+    "bbox_to_anchor": (0, 1),
+    "ncols": 3,
+    "frameon": False,
+    "borderaxespad": 0.2,
+    "handletextpad": 0.1,
+    "columnspacing": 1.2,
+    "fontsize": "small",
+}
+_INSIDE = {"handletextpad": 0.1, "fontsize": "small"}
+
+
+@dataclass(frozen=True)
+class VolcanoStyle:
+    """How a volcano plot looks.
+
+    Parameters
+    ----------
+    color_up, color_down
+        Called genes with a positive and a negative fold change.
+    color_background
+        The other genes.
+    alpha_background
+        Opacity of the other genes, 0 to 1.
+    point_size
+        Diameter of a point in 1/72 inch.
+    font_size
+        Size of the names in 1/72 inch.
+    """
+
+    color_up: str = KOMPOT_COLORS["direction"]["up"]
+    color_down: str = KOMPOT_COLORS["direction"]["down"]
+    color_background: str = "#c0c0c0"
+    alpha_background: float = 1.0
+    point_size: float = 5
+    font_size: float = 9
+
+
+def volcano(
+    table: pd.DataFrame,
+    *,
+    lfc: str = "mean_lfc",
+    score: str = "mahalanobis",
+    significant: str | None = "is_de",
+    labels: int | Sequence[str] = 10,
+    highlight: Sequence[str] = (),
+    threshold: float | None = None,
+    condition: str | None = None,
+    color: str | None = None,
+    scale: Scale | None = None,
+    show_legend: bool = True,
+    legend_loc: str | None = None,
+    style: VolcanoStyle | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw genes by fold change and score, called ones in colour, and name some.
+
+    Parameters
+    ----------
+    table
+        One row for each gene, with the gene's name as index. Rows without a score are left out.
+    lfc
+        Column with the fold change, drawn to the right.
+    score
+        Column drawn upwards; larger is stronger.
+    significant
+        Column of truth values: the genes in colour. None for no such genes.
+    labels
+        How many of the genes in colour to name, highest score first; or names of genes.
+    highlight
+        Genes to ring and name in any case.
+    threshold
+        Score at which to draw a line.
+    condition
+        Name of the condition that a positive fold change means more of, for the legend.
+    color
+        Column of numbers in whose colours the other genes are drawn; None for one colour.
+    scale
+        How those numbers become colours.
+    show_legend
+        Explain colours and numbers of genes.
+    legend_loc
+        Where, as matplotlib names it; None for above the plot.
+    style
+        How it looks.
+    ax
+        Where to draw; the current Axes if None.
+
+    Returns
+    -------
+    The Axes.
+
+    Raises
+    ------
+    ValueError
+        If a column or a gene is not in the table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> from kompot.plot import volcano
+    >>> table = pd.DataFrame(
+    ...     {"mean_lfc": [1.0, 0.1], "mahalanobis": [9.0, 1.0], "is_de": [True, False]},
+    ...     index=["ISG15", "ACTB"],
+    ... )
+    >>> ax = volcano(table, ax=Figure().subplots())
+    >>> [text.get_text() for text in ax.texts]
+    ['ISG15']
+    """
+    style = style or VolcanoStyle()
+    columns = [lfc, score, *(name for name in (significant, color) if name)]
+    _require(columns, table.columns, "columns of the table")
+    named = [] if isinstance(labels, int) else list(labels)
+    _require([*highlight, *named], table.index, "genes of the table")
+    table = table.loc[table[[lfc, score]].notna().all(axis=1), list(dict.fromkeys(columns))]
+    hit = table[significant].to_numpy(bool) if significant else np.zeros(len(table), dtype=bool)
+    ax = ax or current_axes()
+
+    points = table[[lfc, score]].to_numpy(np.float64)
+    shades = None if color is None else scaled_values(color, _numbers(table[color]), scale)
+    _draw_points(ax, points, hit, condition, style, shades)
+    if threshold is not None:
+        ax.axhline(threshold, color="0.4", linewidth=0.8, linestyle="--", zorder=0.5)
+    ringed = table[table.index.isin(highlight)]
+    size = (style.point_size + 4) ** 2
+    ax.scatter(ringed[lfc], ringed[score], s=size, facecolors="none", edgecolors="black")
+    _set_limits(ax, table[score])
+    if show_legend:
+        ax.legend(**(_ABOVE if legend_loc is None else _INSIDE | {"loc": legend_loc}))
+    if table.empty:
+        say_on(ax, "no gene has both a fold change and a score")
+    if isinstance(labels, int):
+        named = list(strongest(table[hit], lfc, score).index[: max(labels, 0)])
+    chosen = [gene for gene in dict.fromkeys([*highlight, *named]) if gene in table.index]
+    xy = table.loc[chosen, [lfc, score]]
+    label_points(ax, list(xy.index), xy.to_numpy(np.float64), points, style.font_size)
+    return ax
+
+
+def _require(names: Sequence[str], known: pd.Index, what: str) -> None:
+    """Refuse names that are not known."""
+    missing = [name for name in names if name not in known]
+    if missing:
+        msg = f"{missing} are no {what}; there are {list(known[:8])} and so on."
+        raise ValueError(msg)
+
+
+def _numbers(values: "pd.Series[float]") -> NDArray[np.float64]:
+    """A column as numbers."""
+    return np.asarray(values.to_numpy(np.float64, na_value=np.nan))
+
+
+def _draw_points(  # noqa: PLR0917
+    ax: Axes,
+    points: NDArray[np.float64],
+    hit: NDArray[np.bool_],
+    condition: str | None,
+    style: VolcanoStyle,
+    shades: Values | None,
+) -> None:
+    """Draw the genes, those that are not called below the others."""
+    where = f" in {shortened(condition, 24)}" if condition else ""
+    up = points[:, 0] > 0
+    for members, color, alpha, name in (
+        (~hit, style.color_background, style.alpha_background, "not called"),
+        (hit & ~up, style.color_down, 1, f"lower{where}"),
+        (hit & up, style.color_up, 1, f"higher{where}"),
+    ):
+        colored = shades is not None and name == "not called"
+        options: dict[str, Any] = {"c": color}
+        if shades is not None and colored:
+            options = {"c": shades.values[members], "cmap": shades.cmap, "norm": shades.norm}
+        drawn = ax.scatter(
+            points[members, 0],
+            points[members, 1],
+            s=style.point_size**2,
+            alpha=alpha,
+            linewidths=0,
+            rasterized=True,
+            label=f"{name} ({members.sum()})",
+            **options,
+        )
+        if shades is not None and colored:
+            bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.6, aspect=25, pad=0.02)
+            bar.set_label(shortened(shades.title))
+            bar.outline.set_visible(False)
+
+
+def _set_limits(ax: Axes, score: "pd.Series[float]") -> None:
+    """Leave room for names, begin at zero where scores do, and mark no fold change."""
+    ax.axvline(0, color="0.8", linewidth=0.8, zorder=0.5)
+    ax.margins(x=0.12, y=0.06)
+    ax.autoscale_view()
+    if len(score) and score.min() >= 0:
+        ax.set_ylim(bottom=0)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def strongest(table: pd.DataFrame, lfc: str, score: str) -> pd.DataFrame:
+    """Genes by decreasing score, equal ones by size of the fold change."""
+    order = np.lexsort([-table[lfc].abs(), -table[score]])
+    return table.iloc[order]

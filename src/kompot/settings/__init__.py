@@ -1,0 +1,29 @@
+"""Options of the analyses."""
+
+from kompot.settings.options import (
+    DAThresholdSettings,
+    DensitySettings,
+    DonorAbundanceOptions,
+    FDRSettings,
+    FilterSettings,
+    GPSettings,
+    OutputSettings,
+    SampleSettings,
+    StorageSettings,
+)
+from kompot.settings.runs import AbundanceSettings, Comparison, ExpressionSettings
+
+__all__ = [
+    "AbundanceSettings",
+    "Comparison",
+    "DAThresholdSettings",
+    "DensitySettings",
+    "DonorAbundanceOptions",
+    "ExpressionSettings",
+    "FDRSettings",
+    "FilterSettings",
+    "GPSettings",
+    "OutputSettings",
+    "SampleSettings",
+    "StorageSettings",
+]
