@@ -277,6 +277,7 @@ def test_settings_are_those_of_the_run(with_runs):
     made = kompot.RunInfo(with_runs, 1, "da").to_settings()
     assert list(made) == ["comparison", "gp", "threshold", *shared, "donor"]
     assert made["storage"].result_key == "back"
+    assert kompot.settings.AbundanceSettings(**made)
 
 
 def test_further_parameters_of_the_density_are_kept(small, da):
