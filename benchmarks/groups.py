@@ -61,8 +61,8 @@ NUMBERS = (
 HEADER = (
     "package and options", "average precision, distance in the changed branch",
     "in the other branches", "of all cells", "planted genes called in the changed branch",
-    "of those with at least 0.5 counts per cell", "in the other branches", "unchanged genes called in a branch", "planted called in all cells",
-    "computing [s]",
+    "of those with at least 0.5 counts per cell", "in the other branches",
+    "unchanged genes called in a branch", "planted called in all cells", "computing [s]",
 )  # fmt: skip
 
 
