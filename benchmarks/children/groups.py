@@ -26,8 +26,8 @@ def main(task_file: str) -> None:
     distances, called = (stored(adata.varm, kind, "_groups") for kind in KINDS)
     if "effect" in task:
         whole = [stored(adata.var, kind, "") for kind in KINDS]
-        counts = np.asarray(adata.layers["counts"].mean(axis=0)).ravel()
-        found |= compare(adata.var, task["effect"], distances, called, whole, counts >= EXPRESSED)
+        expressed = (adata.var["mean_count"] >= EXPRESSED).to_numpy()
+        found |= compare(adata.var, task["effect"], distances, called, whole, expressed)
     else:
         ranks = distances.rank(ascending=False).astype(int)
         found["ranks"] = {name: ranks.loc[name].to_dict() for name in task["genes"]}
