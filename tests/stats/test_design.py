@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -43,6 +43,7 @@ def test_covariates_give_the_partial_coefficient_of_least_squares(rng):
     assert design.degrees_of_freedom == 3
 
 
+@settings(deadline=None)  # of the wall clock
 @given(seed=st.integers(0, 10_000))
 def test_weights_answer_the_contrast_and_residuals_ignore_the_design(seed):
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kompot.stats import sample_variance
@@ -16,6 +16,7 @@ def copies(weights):
     return [one.copy() for one in weights]
 
 
+@settings(deadline=None)  # of the wall clock
 @given(seed=st.integers(0, 10_000), n_samples=st.integers(2, 6), scale=st.floats(-8, 4))
 def test_distances_equal_those_of_every_genes_explicit_covariance(seed, n_samples, scale):
     rng = np.random.default_rng(seed)
