@@ -14,6 +14,8 @@ if TYPE_CHECKING:
         check_underrepresentation,
         compute_differential_abundance,
         compute_differential_expression,
+        diffusion_maps,
+        update_direction_column,
     )
     from kompot.models import (
         DensityEstimator,
@@ -48,10 +50,12 @@ _HOMES = {
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
+    "diffusion_maps": "kompot.anndata",
     "get_field_status": "kompot.records",
     "get_table": "kompot.records",
     "report": "kompot.reporting",
     "runs": "kompot.records",
+    "update_direction_column": "kompot.anndata",
 }
 _SUBPACKAGES = {
     "anndata": "kompot.anndata",
@@ -79,6 +83,7 @@ __all__ = [
     "compute_differential_expression",
     "compute_weighted_mean_fold_change",
     "datasets",
+    "diffusion_maps",
     "get_field_status",
     "get_table",
     "gp",
@@ -89,6 +94,7 @@ __all__ = [
     "report",
     "runs",
     "stats",
+    "update_direction_column",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES, _SUBPACKAGES)

@@ -278,7 +278,8 @@ def test_exchanging_conditions_changes_signs(adata):
 
 def test_a_length_scale_that_cannot_resolve_the_groups_is_said(adata, caplog):
     caplog.set_level(logging.WARNING, "kompot")
-    results_of(adata, groups="branch", null_genes=0)
+    halves = np.arange(adata.n_obs) % 2 == 0  # which lie in the same place
+    results_of(adata, groups=[halves, ~halves], null_genes=0)
     assert "can hardly differ" not in caplog.text
     results_of(adata, groups="branch", null_genes=0, ls=1e3)
     assert "length scale 1000 is so long that groups can hardly differ" in caplog.text

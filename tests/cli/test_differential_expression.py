@@ -202,7 +202,7 @@ def test_failing_writer_leaves_both_outputs(de, cells_file, tmp_path, monkeypatc
     output.write_text("old")
     table.write_text("old")
 
-    def fail(_table, path, _kind):
+    def fail(_table, path, *_args):
         path.write_text("half")
         raise OSError(28, "No space left on device")
 

@@ -17,7 +17,7 @@ PARAMETERS = {
     if parameter.kind is not parameter.VAR_KEYWORD
 }
 OF_THE_COMMAND = {
-    *("input", "output", "table_output", "group_table", "threads", "quiet", "verbose"),
+    *("input", "output", "table_output", "group_table", "config", "threads", "quiet", "verbose"),
 }
 
 

@@ -278,13 +278,14 @@ def test_drawn_seeds_are_recorded(small, de):
 
 def test_settings_are_those_of_the_run(with_runs):
     made = kompot.RunInfo(with_runs, 1, "de").to_settings()
-    assert list(made)[:6] == ["comparison", "gp", "fdr", "filter", "storage", "output"]
+    shared = ["filter", "storage", "output", "samples"]
+    assert list(made) == ["comparison", "gp", "fdr", *shared]
     assert made["gp"].random_state == 1
     assert made["fdr"].null_genes == 10
     assert made["comparison"].condition2 == "treated"
     assert kompot.settings.ExpressionSettings(**made)
     made = kompot.RunInfo(with_runs, 1, "da").to_settings()
-    assert list(made)[:6] == ["comparison", "gp", "threshold", "filter", "storage", "output"]
+    assert list(made) == ["comparison", "gp", "threshold", *shared, "donor"]
     assert made["storage"].result_key == "back"
     assert kompot.settings.AbundanceSettings(**made)
 
@@ -342,3 +343,22 @@ def test_smoothing_cannot_be_repeated(original):
         original.uns["kompot_smooth"] = {"run_history": '[{"analysis_type": "smooth"}]'}
     with pytest.raises(ValueError, match="no function that smooths"):
         kompot.RunInfo(original, 0, "smooth").call_args()
+
+
+def test_runs_with_samples_are_repeated(adata, de, da):
+    options = {"sample_col": "donor", "random_state": 3, "paired": False}
+    de(adata, **options, regions="branch", layers="none", result_key="a")
+    da(adata, sample_col="donor", paired=False, fdr_threshold=0.1, result_key="b")
+    for kind, compute in (
+        ("de", kompot.compute_differential_expression),
+        ("da", kompot.compute_differential_abundance),
+    ):
+        arguments = kompot.RunInfo(adata, -1, kind).call_args()
+        assert arguments["sample_col"] == "donor"
+        before = adata.copy()
+        compute(adata, **arguments, overwrite=True, progress=False)
+        for name in before.var.columns.union(before.obs.columns):
+            frame, again = (
+                (before.var, adata.var) if name in before.var else (before.obs, adata.obs)
+            )
+            pd.testing.assert_series_equal(frame[name], again[name], check_exact=True)
