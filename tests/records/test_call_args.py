@@ -170,6 +170,16 @@ def test_abundance_runs_are_repeated_bit_for_bit(unanalysed, options, seed):
     assert_repeats(unanalysed, FUNCTIONS["da"], with_cells(unanalysed, options, seed))
 
 
+@pytest.mark.parametrize("kind", ["de", "da"])
+def test_runs_with_samples_are_repeated_bit_for_bit(with_samples, kind):
+    adata = with_samples
+    adata.uns.clear()
+    options = {"sample_col": "sample", "groups": "branch", "random_state": None}
+    if kind == "de":
+        options |= {"genes": list(adata.var_names[:4]), "null_genes": 5}
+    assert_repeats(adata, FUNCTIONS[kind], options | {"result_key": "again"})
+
+
 def test_groups_of_a_repeated_run_are_the_same_table(small, da):
     groups = {"some": np.arange(20), "others": np.arange(30, 90)}
     da(small, groups=groups, cell_filter=small.obs["branch"] == small.obs["branch"].iloc[0])
