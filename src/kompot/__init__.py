@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from kompot import anndata, datasets, gp, models, plot, records, stats
     from kompot import plot as pl
     from kompot.anndata import (
+        NullCheck,
         check_underrepresentation,
         compute_differential_abundance,
         compute_differential_expression,
         diffusion_maps,
+        null_check,
     )
     from kompot.models import (
         DensityEstimator,
@@ -41,6 +43,7 @@ _HOMES = {
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
     "FunctionEstimator": "kompot.models",
+    "NullCheck": "kompot.anndata",
     "RunComparison": "kompot.records",
     "RunInfo": "kompot.records",
     "SampleVarianceEstimator": "kompot.models",
@@ -52,6 +55,7 @@ _HOMES = {
     "diffusion_maps": "kompot.anndata",
     "get_field_status": "kompot.records",
     "get_table": "kompot.records",
+    "null_check": "kompot.anndata",
     "report": "kompot.reporting",
     "runs": "kompot.records",
 }
@@ -71,6 +75,7 @@ __all__ = [
     "DifferentialAbundance",
     "DifferentialExpression",
     "FunctionEstimator",
+    "NullCheck",
     "RunComparison",
     "RunInfo",
     "SampleVarianceEstimator",
@@ -86,6 +91,7 @@ __all__ = [
     "get_table",
     "gp",
     "models",
+    "null_check",
     "pl",
     "plot",
     "records",

@@ -8,20 +8,25 @@ if TYPE_CHECKING:
     from kompot.anndata.differential_abundance import compute_differential_abundance
     from kompot.anndata.differential_expression import compute_differential_expression
     from kompot.anndata.diffusion import diffusion_maps
+    from kompot.anndata.donor_splits import NullCheck, null_check
     from kompot.anndata.representation import check_underrepresentation
 
 _HOMES = {
+    "NullCheck": "kompot.anndata.donor_splits",
     "check_underrepresentation": "kompot.anndata.representation",
     "compute_differential_abundance": "kompot.anndata.differential_abundance",
     "compute_differential_expression": "kompot.anndata.differential_expression",
     "diffusion_maps": "kompot.anndata.diffusion",
+    "null_check": "kompot.anndata.donor_splits",
 }
 
 __all__ = [
+    "NullCheck",
     "check_underrepresentation",
     "compute_differential_abundance",
     "compute_differential_expression",
     "diffusion_maps",
+    "null_check",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)
