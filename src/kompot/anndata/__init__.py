@@ -8,6 +8,11 @@ if TYPE_CHECKING:
     from kompot.anndata.differential_abundance import compute_differential_abundance
     from kompot.anndata.differential_expression import compute_differential_expression
     from kompot.anndata.diffusion import diffusion_maps
+    from kompot.anndata.distance_nulls import (
+        compute_fdr,
+        extract_null_distribution,
+        recompute_fdr,
+    )
     from kompot.anndata.donor_splits import NullCheck, null_check
     from kompot.anndata.representation import check_underrepresentation
 
@@ -16,8 +21,11 @@ _HOMES = {
     "check_underrepresentation": "kompot.anndata.representation",
     "compute_differential_abundance": "kompot.anndata.differential_abundance",
     "compute_differential_expression": "kompot.anndata.differential_expression",
+    "compute_fdr": "kompot.anndata.distance_nulls",
     "diffusion_maps": "kompot.anndata.diffusion",
+    "extract_null_distribution": "kompot.anndata.distance_nulls",
     "null_check": "kompot.anndata.donor_splits",
+    "recompute_fdr": "kompot.anndata.distance_nulls",
 }
 
 __all__ = [
@@ -25,8 +33,11 @@ __all__ = [
     "check_underrepresentation",
     "compute_differential_abundance",
     "compute_differential_expression",
+    "compute_fdr",
     "diffusion_maps",
+    "extract_null_distribution",
     "null_check",
+    "recompute_fdr",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -12,8 +12,7 @@ from kompot.gp.principal_coordinates import principal_coordinates
 from kompot.gp.regression import SufficientStatistics
 from kompot.models.arrays import as_expression, as_states
 from kompot.models.density_estimator import lexicographic_order
-from kompot.models.expression_fit import Rows
-from kompot.models.sample_fit import sums_by_sample
+from kompot.models.sample_fit import sum_samples
 from kompot.stats.design import Design
 from kompot.stats.donor_significance import (
     CombinedEvidence,
@@ -35,7 +34,6 @@ __all__ = [
     "donor_expression",
     "find_regions",
     "score_donors",
-    "sum_samples",
 ]
 
 Array = NDArray[np.float64]
@@ -352,37 +350,6 @@ def donor_expression(
         features, cells, rows, codes, index, n_samples=design.n_samples, progress=progress
     )
     return score_donors([total], regions, index, design, settings)
-
-
-def sum_samples(
-    features: FeatureMap,
-    states: Array,
-    expression: Rows,
-    sample: NDArray[np.intp],
-    index: RegionIndex,
-    *,
-    n_samples: int,
-    progress: bool = False,
-) -> tuple[SufficientStatistics, RegionSums]:
-    """Sums over all cells, and those of each sample in each region, in one pass.
-
-    Parameters
-    ----------
-    features, states, expression, sample, index, progress
-        As for :func:`kompot.models.sample_fit.sums_by_sample`; one matrix of expression.
-    n_samples
-        Number of samples.
-    """
-    n_genes = expression.shape[1]
-    total = SufficientStatistics.zeros(features.rank, n_genes)
-    regions = RegionSums.zeros(n_samples, index.n_regions, features.rank, n_genes)
-    for found in sums_by_sample(
-        features, states, [expression], sample, index=index, progress=progress
-    ):
-        total += found.statistics
-        if found.regions is not None:
-            regions.add(found.number, found.regions)
-    return total, regions
 
 
 def _sample_codes(sample: ArrayLike, n_cells: int, design: Design) -> NDArray[np.intp]:
