@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import numpy as np
 from anndata import AnnData
 
 from kompot import memory
@@ -85,10 +86,12 @@ def _compute(inputs: ExpressionInputs, settings: ExpressionSettings) -> Expressi
     """Fit, compare samples if there are, and score."""
     model = fit_model(inputs, settings)
     donors = compare_samples(model, inputs.samples)
-    table = gene_table(model, inputs, settings, donors)
-    if inputs.choice.groups is None:
-        return ExpressionResult(model, table, None, donors)
-    return ExpressionResult(model, table, group_tables(model, inputs, settings, donors), donors)
+    null = model.null_distances() if settings.output.compute_mahalanobis else np.empty(0)
+    table = gene_table(model, inputs, settings, donors, null)
+    groups = None
+    if inputs.choice.groups is not None:
+        groups = group_tables(model, inputs, settings, donors)
+    return ExpressionResult(model, table, groups, donors, null)
 
 
 def _full_results(

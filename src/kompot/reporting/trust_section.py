@@ -77,7 +77,13 @@ def _statements(subject: Subject, run: ExpressionRun) -> Iterator[str]:
             yield "There are too few samples for more than an exploratory reading."
         return
     null = record.parameter("null_genes")
-    if null:
+    again: dict[str, Any] = record.entries.get("fdr_recomputed") or {}
+    if again.get("null") == "given":
+        yield (
+            f"The genes were judged again, against {number(again.get('n_null'))} distances from "
+            "elsewhere (kompot.recompute_fdr): the rates mean what these distances hold."
+        )
+    elif null:
         many = number(null) if isinstance(null, int) else f"{len(null)}"
         yield (
             f"The distances of {many} genes shuffled over cells tell which distances arise by "
