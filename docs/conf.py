@@ -29,15 +29,14 @@ extensions = [
 
 # Pages and passages on features that are still to come are written, but not shown
 # (`_extensions/features.py`). Set to True what has landed.
-FEATURES = {"donors": False, "groups": True, "atlas": False, "report": False}
+FEATURES = {"atlas": False}
 exclude_patterns = ["_build"]
 
 # Every reference must lead somewhere, offline too. Names of other packages are linked only if
 # their inventories may be fetched; else they are plain text.
 nitpicky = True
-_OTHERS = (
-    "anndata click collections concurrent dataclasses matplotlib numpy pandas pathlib scipy sklearn"
-)
+_OTHERS = ("anndata", "click", "collections", "concurrent", "dataclasses", "matplotlib", "numpy")
+_OTHERS += ("os", "pandas", "pathlib", "scipy", "sklearn")
 if os.environ.get("KOMPOT_DOCS_LINK_OTHERS"):
     extensions.append("sphinx.ext.intersphinx")
     intersphinx_mapping = {
@@ -49,8 +48,8 @@ if os.environ.get("KOMPOT_DOCS_LINK_OTHERS"):
         "scipy": ("https://docs.scipy.org/doc/scipy/", None),
         "sklearn": ("https://scikit-learn.org/stable/", None),
     }
-nitpick_ignore_regex = [("py:.*", rf"({'|'.join(_OTHERS.split())})\..*")]
-nitpick_ignore = [("py:class", "ndarray"), ("py:class", "np.ndarray"), ("py:class", "optional")]
+nitpick_ignore_regex = [("py:.*", rf"({'|'.join(_OTHERS)})\..*")]
+nitpick_ignore = [("py:class", name) for name in ("AnnData", "ndarray", "np.ndarray", "optional")]
 
 # The functions and classes. Docstrings are numpydoc; types come from the annotations.
 default_role = "literal"

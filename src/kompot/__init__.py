@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         extract_null_distribution,
         null_check,
         recompute_fdr,
+        update_direction_column,
     )
     from kompot.models import (
         DensityEstimator,
@@ -64,6 +65,7 @@ _HOMES = {
     "recompute_fdr": "kompot.anndata",
     "report": "kompot.reporting",
     "runs": "kompot.records",
+    "update_direction_column": "kompot.anndata",
 }
 _SUBPACKAGES = {
     "anndata": "kompot.anndata",
@@ -107,6 +109,7 @@ __all__ = [
     "report",
     "runs",
     "stats",
+    "update_direction_column",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES, _SUBPACKAGES)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from kompot.anndata.differential_abundance import compute_differential_abundance
     from kompot.anndata.differential_expression import compute_differential_expression
     from kompot.anndata.diffusion import diffusion_maps
+    from kompot.anndata.directions import update_direction_column
     from kompot.anndata.distance_nulls import (
         compute_fdr,
         extract_null_distribution,
@@ -23,6 +24,7 @@ _HOMES = {
     "compute_differential_expression": "kompot.anndata.differential_expression",
     "compute_fdr": "kompot.anndata.distance_nulls",
     "diffusion_maps": "kompot.anndata.diffusion",
+    "update_direction_column": "kompot.anndata.directions",
     "extract_null_distribution": "kompot.anndata.distance_nulls",
     "null_check": "kompot.anndata.donor_splits",
     "recompute_fdr": "kompot.anndata.distance_nulls",
@@ -38,6 +40,7 @@ __all__ = [
     "extract_null_distribution",
     "null_check",
     "recompute_fdr",
+    "update_direction_column",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -132,7 +132,7 @@ def null_check(
     fdr_threshold: float = FDRSettings.threshold,
     n_landmarks: int | None = GPSettings.n_landmarks,
     landmarks: Any = None,
-    ls: float | None = GPSettings.ls,
+    ls: float | None = None,
     ls_factor: float = GPSettings.ls_factor,
     kernel: str = GPSettings.kernel,
     tol: float = GPSettings.tol,
