@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.anndata.expression_record import NULL_ARRAY, fdr_results
 from kompot.anndata.expression_results import cell_significance
+from kompot.anndata.null_inputs import read_null_distances
 from kompot.anndata.writing import spread_genes, write_fields
 from kompot.records.encoding import decoded, digest
 from kompot.records.expression_fields import ExpressionFields
@@ -29,7 +30,7 @@ from kompot.settings import FDRSettings
 if TYPE_CHECKING:
     from kompot.records.fields import Field
 
-__all__ = ["compute_fdr", "extract_null_distribution", "read_null_distances", "recompute_fdr"]
+__all__ = ["compute_fdr", "extract_null_distribution", "recompute_fdr"]
 
 Array = NDArray[np.float64]
 
@@ -186,28 +187,6 @@ def extract_null_distribution(
     distances = _distances(adata, _find_run(adata, run_id, result_key)).to_numpy()
     found: Array = distances[~np.isnan(distances)]
     return found
-
-
-def read_null_distances(null_mahalanobis: ArrayLike) -> Array:
-    """Distances given as a null, ``(n_null,)``.
-
-    Raises
-    ------
-    ValueError
-        If they are none.
-    """
-    null = np.asarray(null_mahalanobis, dtype=np.float64)
-    if null.ndim != 1 or not null.size:
-        msg = f"`null_mahalanobis` must be a vector of distances, got shape {null.shape}."
-        raise ValueError(msg)
-    bad = int((~np.isfinite(null) | (null < 0)).sum())
-    if bad:
-        msg = (
-            f"`null_mahalanobis` holds {bad} of {null.size} values that are no distances (NaN, "
-            "infinite or negative); leave them out."
-        )
-        raise ValueError(msg)
-    return null
 
 
 @dataclass(frozen=True)

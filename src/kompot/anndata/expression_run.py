@@ -47,7 +47,7 @@ def run_expression(
         with_samples=inputs.samples is not None,
         donor_level=inputs.donor_level,
     )
-    has_fdr = inputs.donor_level or inputs.null_choice is not None
+    has_fdr = inputs.donor_level or inputs.null.exists
     wanted = stored_fields(fields, settings, has_fdr=has_fdr)
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
@@ -86,7 +86,9 @@ def _compute(inputs: ExpressionInputs, settings: ExpressionSettings) -> Expressi
     """Fit, compare samples if there are, and score."""
     model = fit_model(inputs, settings)
     donors = compare_samples(model, inputs.samples)
-    null = model.null_distances() if settings.output.compute_mahalanobis else np.empty(0)
+    null = inputs.null.distances
+    if settings.output.compute_mahalanobis:
+        null = np.concatenate([model.null_distances(), null])
     table = gene_table(model, inputs, settings, donors, null)
     groups = None
     if inputs.choice.groups is not None:

@@ -78,10 +78,16 @@ def _statements(subject: Subject, run: ExpressionRun) -> Iterator[str]:
         return
     null = record.parameter("null_genes")
     again: dict[str, Any] = record.entries.get("fdr_recomputed") or {}
+    given = [record.parameter(name) for name in ("null_mahalanobis", "null_expression")]
     if again.get("null") == "given":
         yield (
             f"The genes were judged again, against {number(again.get('n_null'))} distances from "
             "elsewhere (kompot.recompute_fdr): the rates mean what these distances hold."
+        )
+    elif any(one is not None for one in given):
+        yield (
+            "The genes were judged against a null from elsewhere (null_mahalanobis or "
+            "null_expression): the rates mean what that holds."
         )
     elif null:
         many = number(null) if isinstance(null, int) else f"{len(null)}"
