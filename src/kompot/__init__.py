@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         compute_differential_abundance,
         compute_differential_expression,
         diffusion_maps,
+        update_direction_column,
     )
     from kompot.models import (
         DensityEstimator,
@@ -54,6 +55,7 @@ _HOMES = {
     "get_table": "kompot.records",
     "report": "kompot.reporting",
     "runs": "kompot.records",
+    "update_direction_column": "kompot.anndata",
 }
 _SUBPACKAGES = {
     "anndata": "kompot.anndata",
@@ -92,6 +94,7 @@ __all__ = [
     "report",
     "runs",
     "stats",
+    "update_direction_column",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES, _SUBPACKAGES)

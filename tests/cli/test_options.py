@@ -73,6 +73,7 @@ def test_options_that_are_not_available_yet_are_not_listed():
         (["--n-landmarks", "70"], "n_landmarks", 70),
         (["--n-landmarks", "none"], "n_landmarks", None),
         (["--ls", "0.5"], "ls", 0.5),
+        (["--ls", "evidence"], "ls", "evidence"),
         (["--null-genes", "30"], "null_genes", 30),
         (["--null-genes", "3,1,2"], "null_genes", [3, 1, 2]),
         (["--null-genes", "None"], "null_genes", None),

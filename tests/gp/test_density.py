@@ -61,15 +61,3 @@ def test_prior_mean_lies_ten_below_the_thinnest_percent():
     distances = np.exp(-np.arange(101.0) / 2.0)
     likeliest = np.arange(101.0) - np.log(np.pi)
     assert prior_mean_log_density(distances, 2.0) == pytest.approx(likeliest[1] - 10.0)
-
-
-def test_mutual_neighbors_share_a_distance(rng):
-    a, b = rng.uniform(1, 2, size=2)
-    distances = np.array([a, 0.3, b, a * (1 + 1e-14), 5.0, b])
-    mutual = NeighborLikelihood.of_distances(distances, 2.0).mutual
-    np.testing.assert_array_equal(mutual, [True, False, True, True, False, True])
-
-
-def test_score_counts_a_shared_distance_twice():
-    likelihood = NeighborLikelihood.of_distances(np.array([1.0, 1.0, 2.0]), 2.0)
-    np.testing.assert_allclose(likelihood.score_weights(np.array([0.5, 3.0, 3.0])), [0.5, 8.0, 4.0])

@@ -97,7 +97,7 @@ def test_true_ratio_of_mixtures_is_found(rng, n1, n2, n_dims):
     chosen = run(first, second, ls="evidence")[LFC]
     error = {"default": default - truth, "evidence": chosen - truth}
     assert np.sqrt(np.mean(error["evidence"] ** 2)) < np.sqrt(np.mean(error["default"] ** 2))
-    assert np.corrcoef(chosen, truth)[0, 1] > 0.75
+    assert np.corrcoef(chosen, truth)[0, 1] > 0.7
     assert abs(np.mean(error["evidence"])) < 0.15
 
 

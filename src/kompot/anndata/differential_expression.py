@@ -35,7 +35,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     landmarks: ArrayLike | None = None,
     sample_col: str | None = None,
     sigma: float = GPSettings.sigma,
-    ls: float | None = GPSettings.ls,
+    ls: float | str | None = GPSettings.ls,
     ls_factor: float = GPSettings.ls_factor,
     compute_mahalanobis: bool = OutputSettings.compute_mahalanobis,
     jit_compile: bool = GPSettings.jit_compile,
@@ -121,7 +121,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     sigma
         Noise standard deviation of the model, natural log.
     ls
-        Length scale in units of the embedding; None estimates it from the spacing of the cells.
+        Length scale in units of the embedding; None estimates it from the spacing of the cells,
+        ``"evidence"`` by marginal likelihood at this ``sigma``.
     ls_factor
         Multiple of the estimate.
     compute_mahalanobis

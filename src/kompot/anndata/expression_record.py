@@ -1,6 +1,7 @@
 """The record that a differential-expression run leaves in ``uns``."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from kompot.anndata.expression_groups import groups_summary
@@ -124,6 +125,7 @@ def _numerics(result: ExpressionResult, source: str) -> dict[str, Any]:
     model = result.model
     return {
         "ls": model.ls_,
+        "evidence": None if model.evidence_ is None else asdict(model.evidence_),
         "rank": model.features_.rank,
         "tol": model.tol,
         "residual_mean": model.features_.residual_mean,

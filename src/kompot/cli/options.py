@@ -125,6 +125,8 @@ def _value(annotation: Any) -> Value | JSONText | YesNoList:
         return YesNoList()
     lists = {kind for kind in kinds if typing.get_origin(kind) in (list, Sequence)}
     items = {typing.get_args(kind)[0] for kind in lists} | (kinds - lists)
+    is_word = items == {float, str} and not lists
+    items -= {str} if is_word else set()
     if len(items) != 1 or not items <= {int, float, str}:
         msg = f"There is no rule that makes {annotation} from a text."
         raise TypeError(msg)
@@ -133,4 +135,5 @@ def _value(annotation: Any) -> Value | JSONText | YesNoList:
         is_single=bool(kinds - lists),
         is_list=bool(lists),
         is_optional=NoneType in typing.get_args(annotation),
+        is_word=is_word,
     )

@@ -28,12 +28,15 @@ class Value(_ParamType):
         Whether one value is meant as such, and whether a list is allowed.
     is_optional
         Whether ``none`` means None.
+    is_word
+        Whether a text that is no number is meant as it is.
     """
 
     item: type[int] | type[float] | type[str]
     is_single: bool = True
     is_list: bool = False
     is_optional: bool = False
+    is_word: bool = False
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -45,6 +48,7 @@ class Value(_ParamType):
         """What it is, in the help."""
         word = _WORDS[self.item]
         forms = [word] * self.is_single + [f"{word},..."] * self.is_list
+        forms += [_WORDS[str]] * self.is_word
         return "|".join(forms)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -58,6 +62,8 @@ class Value(_ParamType):
                 return [self.item(part) for part in value.split(",")]
             return self.item(value)
         except ValueError:
+            if self.is_word:
+                return value
             self.fail(f"{value!r} is no {self.metavar}.", param, ctx)
 
 

@@ -23,8 +23,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-_TIE = 1e-9
-"""Relative difference up to which two distances are one distance, of two mutual neighbours."""
 _PRIOR_QUANTILE = 0.01
 _PRIOR_DROP = 10.0
 """The prior mean lies this far below the quantile, so that empty space is taken for empty."""
@@ -55,21 +53,17 @@ class NeighborLikelihood:
         :math:`\log V_i`, ``(n_cells,)``.
     constant
         What does not depend on the density, :math:`\sum_i \log d + (d-1) \log r_i + c_d`.
-    mutual
-        Whether a cell shares its distance with another, its mutual nearest neighbour,
-        ``(n_cells,)``: half to two thirds of all cells do.
     """
 
     log_volume: Array
     constant: float
-    mutual: NDArray[np.bool_]
 
     @classmethod
     def of_distances(cls, distances: Array, d: float) -> "NeighborLikelihood":
         """Likelihood of positive distances ``(n_cells,)`` in ``d`` dimensions."""
         log_volume = log_ball_volume(distances, d)
         constant = len(distances) * np.log(d) + (log_volume - np.log(distances)).sum()
-        return cls(log_volume, float(constant), _shared(distances))
+        return cls(log_volume, float(constant))
 
     def nearest_neighbor_log_density(self) -> Array:
         r"""Unbiased log density from each distance alone, :math:`-\log V - \gamma`.
@@ -92,25 +86,6 @@ class NeighborLikelihood:
         with np.errstate(over="ignore"):
             return np.exp(log_density + self.log_volume)
 
-    def score_weights(self, expected: Array) -> Array:
-        r"""Variance of the derivative of the log likelihood by :math:`f`, from the data.
-
-        :math:`(1 - e^{f + \log V})^2`, and twice that for cells that share one distance, since
-        it is one observation that counts for both. Summed over cells this is the likelihood's
-        real information on a smooth :math:`f`; :meth:`expected` is what it claims.
-        """
-        return (1.0 - expected) ** 2 * (1.0 + self.mutual)
-
     def log_likelihood(self, log_density: Array) -> float:
         """Log likelihood at the log density ``(n_cells,)``; minus infinity on overflow."""
         return float(log_density.sum() - self.expected(log_density).sum() + self.constant)
-
-
-def _shared(distances: Array) -> NDArray[np.bool_]:
-    """Which distances occur more than once, up to rounding."""
-    order = np.argsort(distances)
-    ordered = distances[order]
-    tie = np.diff(ordered) <= _TIE * ordered[1:]
-    shared = np.empty(len(distances), dtype=bool)
-    shared[order] = np.r_[tie, False] | np.r_[False, tie]
-    return shared

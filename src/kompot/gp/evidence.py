@@ -10,11 +10,11 @@ from kompot.gp.features import FeatureMap, fit_features
 from kompot.gp.kernels import make_kernel
 from kompot.gp.laplace import fit_density
 
-__all__ = ["ScaleEvidence", "length_scale_by_evidence"]
+__all__ = ["SCALE_FACTORS", "ScaleEvidence", "length_scale_by_evidence"]
 
 Array = NDArray[np.float64]
 
-_FACTORS = tuple(10.0 ** (np.arange(4, -1, -1) / 4.0))
+SCALE_FACTORS = tuple(10.0 ** (np.arange(4, -1, -1) / 4.0))
 """Multiples of the heuristic with ``ls_factor`` 1 that are tried, from the longest: 10, ..., 1."""
 _TOLERANCE = 1e-4
 _RANK = 1000
@@ -80,7 +80,7 @@ def length_scale_by_evidence(
     The features of the scale chosen, and the curve.
     """
     tried: list[tuple[float, FeatureMap, float]] = []
-    for factor in _FACTORS:
+    for factor in SCALE_FACTORS:
         features = fit_features(
             states,
             make_kernel(kernel, factor * heuristic),

@@ -1,9 +1,10 @@
 r"""Laplace approximation of the log density in feature space.
 
-With features :math:`\Phi` of rank :math:`r`, :math:`f = \mu + \Phi z` and :math:`z \sim N(0, I)`,
-the log posterior of nearest-neighbour distances is strictly concave with Hessian :math:`-H`,
+With features :math:`\Phi` of rank :math:`r`, :math:`f = \mu + \Phi z` and
+:math:`z \sim N(0, s^2 I)`, :math:`s = 1` unless said otherwise, the log posterior of
+nearest-neighbour distances is strictly concave with Hessian :math:`-H`,
 
-.. math:: H = I + \Phi^\top \operatorname{diag}(e^{f + \log V}) \Phi.
+.. math:: H = s^{-2} I + \Phi^\top \operatorname{diag}(e^{f + \log V}) \Phi.
 
 Newton's method finds its only maximum :math:`\hat z` in a few steps, and
 :math:`z \sim N(\hat z, H^{-1})` is the Laplace approximation
@@ -69,11 +70,11 @@ class DensityPosterior:
         Steps taken.
     log_evidence
         Laplace log marginal likelihood
-        :math:`\log p(r | \hat z) - \tfrac12 |\hat z|^2 - \tfrac12 \log\det H`.
-    score_gram
-        Variance of the log likelihood's gradient as the cells show it,
-        :math:`G = \sum_i w_i \phi_i^\top\phi_i` with
-        :meth:`kompot.gp.density.NeighborLikelihood.score_weights`, ``(rank, rank)``.
+        :math:`\log p(r | \hat z) - \tfrac12 |\hat z|^2 / s^2 - \tfrac12 \log\det s^2 H`.
+    prior_variance
+        :math:`s^2`.
+    mean_expected
+        Mean over cells of :math:`e^{f + \log V}` at the maximum; near 1.
     """
 
     mu: float
@@ -84,7 +85,8 @@ class DensityPosterior:
     converged: bool
     n_iter: int
     log_evidence: float
-    score_gram: Array
+    prior_variance: float
+    mean_expected: float
 
     def mean(self, phi: Array) -> Array:
         r"""Posterior mode :math:`\mu + \phi\hat z` at features ``(n_points, rank)``."""
@@ -93,7 +95,7 @@ class DensityPosterior:
     def variance(self, phi: Array) -> Array:
         r"""Posterior variance :math:`\phi H^{-1}\phi^\top` of the explained part, ``(n_points,)``.
 
-        What features do not explain, :math:`1 - |\phi|^2`, is to be added.
+        What features do not explain, :math:`s^2 (1 - |\phi|^2)`, is to be added.
         """
         half = solve_triangular(self.factor, phi.T, lower=True, check_finite=False)
         return np.einsum("ij,ij->j", half, half)
@@ -104,27 +106,6 @@ class DensityPosterior:
         inverse: Array = cho_solve((self.factor, True), np.eye(len(self.factor)))
         return (inverse + inverse.T) / 2.0
 
-    @cached_property
-    def robust_covariance(self) -> Array:
-        r"""Covariance of the weights without trust in the likelihood's information.
-
-        :math:`H^{-1} (I + G) H^{-1}`. Were the likelihood right, :math:`G = H - I` and this were
-        :math:`H^{-1}`. Nearest-neighbour distances are not independent, and neither the dimension
-        nor a stiff prior fits them everywhere, so that the variance of the score is a fraction
-        or a multiple of the Hessian (the sandwich of misspecified likelihoods: White 1982,
-        *Econometrica* 50, 1; in a posterior: Müller 2013, *Econometrica* 81, 1805).
-        """
-        return self.sampling_covariance + self.covariance @ self.covariance
-
-    @cached_property
-    def sampling_covariance(self) -> Array:
-        r"""Covariance over repeated draws of the cells, :math:`H^{-1} G H^{-1}`.
-
-        Of the estimate, not of the truth: what the prior smooths away it does not know.
-        """
-        sampling: Array = self.covariance @ self.score_gram @ self.covariance
-        return (sampling + sampling.T) / 2.0
-
 
 def fit_density(
     features: FeatureMap,
@@ -134,6 +115,7 @@ def fit_density(
     *,
     optimizer: str = "newton",
     n_iter: int = 100,
+    prior_variance: float = 1.0,
 ) -> DensityPosterior:
     """Laplace posterior of the log density of cells.
 
@@ -152,6 +134,8 @@ def fit_density(
         ``"newton"``: the exact Laplace posterior takes the place of variational inference.
     n_iter
         Most steps to take.
+    prior_variance
+        Variance :math:`s^2` of the weights beforehand, that is, a multiple of the kernel.
 
     Warns
     -----
@@ -173,7 +157,7 @@ def fit_density(
             UserWarning,
             stacklevel=2,
         )
-    problem = _LogPosterior(_Passes(features, states), likelihood, mu)
+    problem = _LogPosterior(_Passes(features, states), likelihood, mu, 1.0 / prior_variance)
     minimize = _minimize_lbfgs if optimizer == "L-BFGS-B" else _minimize_newton
     state, steps = minimize(problem, problem.regression_start(), n_iter)
     if state.gradient_norm > _GRADIENT_LIMIT:
@@ -234,8 +218,10 @@ class _Iterate:
 class _LogPosterior:
     """Negative log posterior of the weights and its derivatives."""
 
-    def __init__(self, passes: _Passes, likelihood: NeighborLikelihood, mu: float) -> None:
-        self.passes, self.likelihood, self.mu = passes, likelihood, mu
+    def __init__(
+        self, passes: _Passes, likelihood: NeighborLikelihood, mu: float, precision: float
+    ) -> None:
+        self.passes, self.likelihood, self.mu, self.precision = passes, likelihood, mu, precision
         self.total = passes.weighted_sum(np.ones(len(passes.states)))
         self.scale = max(float(np.linalg.norm(self.total)), 1.0)
 
@@ -243,7 +229,7 @@ class _LogPosterior:
         """Weights of a ridge regression of the nearest-neighbour log density."""
         target = self.likelihood.nearest_neighbor_log_density() - self.mu
         precision = self.passes.gram(np.full(len(target), 1.0 / _LOG_EXPONENTIAL_VARIANCE))
-        np.fill_diagonal(precision, precision.diagonal() + 1.0)
+        np.fill_diagonal(precision, precision.diagonal() + self.precision)
         cross = self.passes.weighted_sum(target / _LOG_EXPONENTIAL_VARIANCE)
         return _solve(_cholesky(precision), cross)
 
@@ -252,14 +238,14 @@ class _LogPosterior:
         if log_density is None:
             log_density = self.mu + self.passes.times(weights)
         expected = self.likelihood.expected(log_density)
-        gradient = weights - self.total + self.passes.weighted_sum(expected)
+        gradient = self.precision * weights - self.total + self.passes.weighted_sum(expected)
         norm = float(np.linalg.norm(gradient)) / self.scale
         return _Iterate(weights, log_density, expected, gradient, norm)
 
     def hessian(self, point: _Iterate) -> Array:
         """Second derivative at a point, ``(rank, rank)``."""
         hessian = self.passes.gram(point.expected)
-        np.fill_diagonal(hessian, hessian.diagonal() + 1.0)
+        np.fill_diagonal(hessian, hessian.diagonal() + self.precision)
         return hessian
 
 
@@ -271,7 +257,7 @@ def _minimize_newton(problem: _LogPosterior, start: Array, n_iter: int) -> tuple
             return point, done
         step = -_solve(_cholesky(problem.hessian(point)), point.gradient)
         along = problem.passes.times(step)
-        length = _step_length(point, step, along)
+        length = _step_length(point, step, along, problem.precision)
         if length == 0.0:
             return point, done
         point = problem.at(point.weights + length * step, point.log_density + length * along)
@@ -287,18 +273,18 @@ def _finite_start(problem: _LogPosterior, start: Array) -> _Iterate:
     return point
 
 
-def _step_length(point: _Iterate, step: Array, along: Array) -> float:
+def _step_length(point: _Iterate, step: Array, along: Array, precision: float) -> float:
     """First of 1, 1/2, 1/4, ... that lowers the objective enough; 0 if rounding hides it.
 
     The change of the objective is summed from the changes at each cell, which loses no digits.
     """
     slope = float(point.gradient @ step)
-    linear = float(point.weights @ step - along.sum())
+    linear = float(precision * (point.weights @ step) - along.sum())
     length = 1.0
     while length > _SMALLEST_STEP:
         with np.errstate(over="ignore"):
             curved = float(point.expected @ np.expm1(length * along))
-        change = length * linear + 0.5 * length**2 * float(step @ step) + curved
+        change = length * linear + 0.5 * length**2 * precision * float(step @ step) + curved
         if change <= _SUFFICIENT_DECREASE * length * slope:
             return length
         length /= 2.0
@@ -311,7 +297,8 @@ def _minimize_lbfgs(problem: _LogPosterior, start: Array, n_iter: int) -> tuple[
 
     def objective(weights: Array) -> tuple[float, Array]:
         point = problem.at(weights)
-        value = 0.5 * weights @ weights - point.log_density.sum() + point.expected.sum()
+        prior = 0.5 * problem.precision * (weights @ weights)
+        value = prior - point.log_density.sum() + point.expected.sum()
         return float(value), point.gradient
 
     start = _finite_start(problem, start).weights
@@ -324,8 +311,9 @@ def _posterior(problem: _LogPosterior, point: _Iterate, steps: int) -> DensityPo
     factor = _cholesky(problem.hessian(point))
     log_evidence = (
         problem.likelihood.log_likelihood(point.log_density)
-        - 0.5 * float(point.weights @ point.weights)
+        - 0.5 * problem.precision * float(point.weights @ point.weights)
         - float(np.log(factor.diagonal()).sum())
+        + 0.5 * len(factor) * np.log(problem.precision)
     )
     return DensityPosterior(
         mu=problem.mu,
@@ -336,7 +324,8 @@ def _posterior(problem: _LogPosterior, point: _Iterate, steps: int) -> DensityPo
         converged=point.gradient_norm < _GRADIENT_LIMIT,
         n_iter=steps,
         log_evidence=log_evidence,
-        score_gram=problem.passes.gram(problem.likelihood.score_weights(point.expected)),
+        prior_variance=1.0 / problem.precision,
+        mean_expected=float(point.expected.mean()),
     )
 
 

@@ -1,12 +1,14 @@
 """Exact nearest-neighbour distances between cell states."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from kompot import threads
 
-__all__ = ["nearest_distinct_distances"]
+__all__ = ["Neighborhoods", "find_neighborhoods", "nearest_distinct_distances"]
 
 Array = NDArray[np.float64]
 
@@ -54,3 +56,67 @@ def _second_neighbor_distances(states: Array, wanted: Array) -> Array:
     search = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(states)
     distances = search.kneighbors(wanted)[0][:, 1]
     return distances
+
+
+@dataclass(frozen=True)
+class Neighborhoods:
+    """Distinct cell states (places) and the places nearest to each.
+
+    Attributes
+    ----------
+    first
+        Row of the first cell at each place, ``(n_places,)``.
+    place
+        Place of each cell, ``(n_cells,)``.
+    copies
+        Number of cells at each place, ``(n_places,)``.
+    distances, neighbors
+        Distances to the nearest other places and their numbers, ``(n_places, n_neighbors)``, from
+        the nearest on.
+    """
+
+    first: NDArray[np.intp]
+    place: NDArray[np.intp]
+    copies: NDArray[np.intp]
+    distances: Array
+    neighbors: NDArray[np.intp]
+
+    @property
+    def nearest_distances(self) -> Array:
+        """As :func:`nearest_distinct_distances`, ``(n_cells,)``."""
+        if not self.distances.size:
+            return np.full(len(self.place), np.inf)
+        return self.distances[self.place, 0]
+
+
+def find_neighborhoods(states: Array, n_neighbors: int) -> Neighborhoods:
+    """Find the nearest places of every place; all others, if there are fewer.
+
+    Parameters
+    ----------
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    n_neighbors
+        At least 1.
+    """
+    order = np.lexsort(states.T[::-1])
+    ordered = states[order]
+    begins = np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)]
+    place = np.empty(len(states), dtype=np.intp)
+    place[order] = np.cumsum(begins) - 1
+    starts = np.flatnonzero(begins)
+    places, copies = ordered[starts], np.diff(np.r_[starts, len(states)])
+    n_neighbors = min(n_neighbors, len(places) - 1)
+    if n_neighbors == 0:
+        distances, rows = np.empty((1, 0)), np.empty((1, 0), dtype=np.intp)
+    elif places.shape[1] <= _TREE_DIMS:
+        tree = KDTree(places, balanced_tree=False, compact_nodes=False)
+        distances, rows = tree.query(places, k=n_neighbors + 1, workers=threads.limit())
+        distances, rows = distances[:, 1:], rows[:, 1:]
+    else:
+        from sklearn.neighbors import NearestNeighbors  # half a second, for wide embeddings only
+
+        search = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="brute").fit(places)
+        distances, rows = search.kneighbors(places)
+        distances, rows = distances[:, 1:], rows[:, 1:]
+    return Neighborhoods(order[starts], place, copies, np.maximum(distances, _SMALLEST), rows)

@@ -18,7 +18,7 @@ from kompot.gp.neighbors import nearest_distinct_distances
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.parameters import Parameters
 
-__all__ = ["D_METHODS", "DensityEstimator", "lexicographic_order"]
+__all__ = ["D_METHODS", "DensityEstimator", "lexicographic_order", "refuse_one_place"]
 
 Array = NDArray[np.float64]
 
@@ -183,7 +183,11 @@ class DensityEstimator(Parameters):
         of the prior.
         """
         require_fitted(self, "posterior_")
-        return self._by_batch(X, lambda phi: self.posterior_.variance(phi) + residual_variance(phi))
+        posterior = self.posterior_
+        return self._by_batch(
+            X,
+            lambda phi: posterior.variance(phi) + posterior.prior_variance * residual_variance(phi),
+        )
 
     def covariance(self, X: ArrayLike) -> Array:
         """Posterior covariance of the log density between cells, ``(n_cells, n_cells)``."""
@@ -191,7 +195,8 @@ class DensityEstimator(Parameters):
         states = as_states(X, "X", self.features_.landmarks.shape[1])
         phi = self.features_(states)
         unexplained = self.features_.kernel(states, states) - phi @ phi.T
-        return phi @ self.posterior_.covariance @ phi.T + unexplained
+        posterior = self.posterior_
+        return phi @ posterior.covariance @ phi.T + posterior.prior_variance * unexplained
 
     def gradient(self, X: ArrayLike) -> Array:
         r"""Gradient of the log density at cell states, ``(n_cells, n_dims)``.
@@ -256,27 +261,24 @@ class DensityEstimator(Parameters):
             If all cells are in one place, or given distances do not fit or are not positive.
         """
         if self.nn_distances is not None:
-            given = np.asarray(self.nn_distances, dtype=np.float64)
-            if given.shape != (len(states),):
-                msg = f"`nn_distances` has shape {given.shape} but there are {len(states)} cells."
-                raise ValueError(msg)
-            bad = ~(np.isfinite(given) & (given > 0))
-            if bad.any():
-                msg = (
-                    f"`nn_distances` must be positive and finite; {int(bad.sum())} are not "
-                    f"(first: {np.flatnonzero(bad)[:5].tolist()}). For copies of a cell give the "
-                    "distance to the nearest cell elsewhere."
-                )
-                raise ValueError(msg)
-            return given
-        distances = nearest_distinct_distances(states)
-        if not np.isfinite(distances).all():
+            return self.known_distances(len(states))
+        return refuse_one_place(nearest_distinct_distances(states))
+
+    def known_distances(self, n_cells: int) -> Array:
+        """Distances that were given, ``(n_cells,)``, checked."""
+        given = np.asarray(self.nn_distances, dtype=np.float64)
+        if given.shape != (n_cells,):
+            msg = f"`nn_distances` has shape {given.shape} but there are {n_cells} cells."
+            raise ValueError(msg)
+        bad = ~(np.isfinite(given) & (given > 0))
+        if bad.any():
             msg = (
-                f"The density of {len(states)} cells cannot be estimated: all have the same state. "
-                "Give an embedding in which cells differ."
+                f"`nn_distances` must be positive and finite; {int(bad.sum())} are not "
+                f"(first: {np.flatnonzero(bad)[:5].tolist()}). For copies of a cell give the "
+                "distance to the nearest cell elsewhere."
             )
             raise ValueError(msg)
-        return distances
+        return given
 
     def dimension(self, states: Array) -> float:
         """Dimension given, of the embedding, or fractal."""
@@ -330,10 +332,18 @@ class DensityEstimator(Parameters):
         likelihood: NeighborLikelihood,
         d: float,
         mu: float,
+        *,
+        prior_variance: float = 1.0,
     ) -> Self:
         """Fit in given features: the last step of :meth:`fit`, for densities that share them."""
         self.posterior_: DensityPosterior = fit_density(
-            features, states, likelihood, mu, optimizer=self.optimizer, n_iter=int(self.n_iter)
+            features,
+            states,
+            likelihood,
+            mu,
+            optimizer=self.optimizer,
+            n_iter=int(self.n_iter),
+            prior_variance=prior_variance,
         )
         self.features_ = features
         self.d_, self.mu_, self.ls_ = d, mu, features.kernel.length_scale
@@ -369,3 +379,20 @@ class DensityEstimator(Parameters):
 def lexicographic_order(states: Array) -> NDArray[np.intp]:
     """Order of cells by their states alone, so that the order they come in does not matter."""
     return np.lexsort(states.T[::-1])
+
+
+def refuse_one_place(distances: Array) -> Array:
+    """Distances to the nearest distinct cell as they are, ``(n_cells,)``.
+
+    Raises
+    ------
+    ValueError
+        If there is none: all cells have one state.
+    """
+    if not np.isfinite(distances).all():
+        msg = (
+            f"The density of {len(distances)} cells cannot be estimated: all have the same state. "
+            "Give an embedding in which cells differ."
+        )
+        raise ValueError(msg)
+    return distances

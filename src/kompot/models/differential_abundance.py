@@ -8,10 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.features import FeatureMap, residual_variance
+from kompot.gp.halves import HALF_NEIGHBORS
 from kompot.gp.linalg import row_slices
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.density_estimator import DensityEstimator, lexicographic_order
 from kompot.models.fold_change_summary import fold_change_summary
+from kompot.models.fold_change_variance import UNCERTAINTIES, fold_change_covariance
 from kompot.models.given_density import check_given, given_sample_variance, predict_given
 from kompot.models.parameters import Parameters
 from kompot.models.sample_densities import (
@@ -21,7 +23,7 @@ from kompot.models.sample_densities import (
     number_samples,
 )
 from kompot.models.shared_density import (
-    distances_within,
+    neighbors_within,
     normalized_log_density,
     ratio_normalization,
     shared_parameters,
@@ -31,14 +33,6 @@ from kompot.progress import bar
 __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
 
 Array = NDArray[np.float64]
-
-_COVARIANCES = {
-    "robust": "robust_covariance",
-    "sampling": "sampling_covariance",
-    "laplace": "covariance",
-}
-UNCERTAINTIES = tuple(_COVARIANCES)
-"""Which variance of the log fold change is reported."""
 
 _CHUNK = 4096
 
@@ -60,8 +54,11 @@ class DifferentialAbundance(Parameters):
 
     .. math:: v = a (C_1 + C_2) a^\top + 2 (1 - |\phi|^2), \quad a = \phi - \bar\phi,
 
-    where :math:`\bar\phi` is the mean of the features that the offset takes out. With samples
-    the variance of one new sample of each condition is added to :math:`v`
+    where :math:`\bar\phi` is the mean of the features that the offset takes out. The prior
+    variance of each density is inversely proportional to its number of cells (1 on average), so
+    that both are smoothed alike: else equal densities would differ between conditions of unequal
+    size. With samples the variance of one new
+    sample of each condition is added to :math:`v`
     (:class:`kompot.models.sample_densities.SampleDensities`): a description, no donor-level test.
 
     Parameters
@@ -90,13 +87,11 @@ class DifferentialAbundance(Parameters):
     batch_size
         Cells predicted at a time; None or 0 for 4096.
     uncertainty
-        :math:`C_c` is, with ``"laplace"``, the Laplace posterior covariance :math:`H^{-1}`; with
-        ``"robust"`` it is :math:`H^{-1}(I + G)H^{-1}`, where the cells and not the likelihood say
-        how much information they carry
-        (:attr:`kompot.gp.laplace.DensityPosterior.robust_covariance`). ``"sampling"`` is
-        :math:`H^{-1} G H^{-1}`, how the estimate varies from one draw of the cells to the next:
-        z is then standard where nothing changed however little the cells say, but the variance
-        is too small for the distance to the truth.
+        What :math:`C_c` is (:func:`kompot.models.fold_change_variance.fold_change_covariance`).
+        ``"sampling"``: variance of the estimate over draws of the cells, which makes z standard
+        where nothing changed, however little the cells say, but leaves out what the prior smooths
+        away. ``"laplace"``: the posterior's, which trusts the nearest-neighbour likelihood.
+        ``"robust"``: sampling and prior together, for the distance to the truth.
     ratio_normalized
         Whether to use the offset; without it :math:`b = 0` and :math:`\bar\phi = 0`.
 
@@ -131,7 +126,7 @@ class DifferentialAbundance(Parameters):
         random_state: int | None = None,
         batch_size: int | None = None,
         *,
-        uncertainty: str = "robust",
+        uncertainty: str = "sampling",
         ratio_normalized: bool = True,
     ) -> None:
         self.log_fold_change_threshold = log_fold_change_threshold
@@ -248,31 +243,34 @@ class DifferentialAbundance(Parameters):
         settings = self._settings(landmarks, ls_factor, density_kwargs)
         settings.check_parameters()
         order = lexicographic_order(states)
-        distances = distances_within(settings, states, condition)[order]
-        states, condition = states[order], condition[order]
-        rows = [np.flatnonzero(condition == c) for c in (0, 1)]
-        cells = [states[r] for r in rows]
-        shared = shared_parameters(
-            settings, cells, [distances[r] for r in rows], both=sync_parameters
-        )
-        likelihoods = [NeighborLikelihood.of_distances(distances[r], shared.d) for r in rows]
+        rows = [order[condition[order] == c] for c in (0, 1)]
+        states, cells = states[order], [states[r] for r in rows]
+        n_neighbors = 1 if self.uncertainty == "laplace" else HALF_NEIGHBORS
+        distances, near = neighbors_within(settings, cells, rows, n_neighbors)
+        shared = shared_parameters(settings, cells, distances, both=sync_parameters)
+        likelihoods = [NeighborLikelihood.of_distances(one, shared.d) for one in distances]
         parts = list(zip(cells, likelihoods, strict=True))
         features, self.evidence_ = settings.find_features(states, parts, shared.heuristic)
         densities = [
             self._settings(landmarks, ls_factor, density_kwargs).fit_posterior(
-                features, *parts[c], shared.d, shared.mu[c]
+                features,
+                *parts[c],
+                shared.d,
+                shared.mu[c],
+                prior_variance=2.0 * len(cells[1 - c]) / len(states),
             )
             for c in (0, 1)
         ]
-        for density, r in zip(densities, rows, strict=True):
-            density.nn_distances_ = distances[r]
+        for density, one in zip(densities, distances, strict=True):
+            density.nn_distances_ = one
         self.density1_, self.density2_ = densities
         self.features_: FeatureMap = features
         self.ls_, self.d_ = features.kernel.length_scale, shared.d
+        self._covariance: Array = fold_change_covariance(densities, cells, near, self.uncertainty)
         self._normalize_ratio(states)
         self.samples_: SampleDensities | None = None
         if sample is not None:
-            members = [sample[order[r]] for r in rows]
+            members = [sample[r] for r in rows]
             self.samples_ = fit_sample_densities(
                 settings,
                 [ConditionCells(*c) for c in zip(cells, members, densities, strict=True)],
@@ -372,8 +370,6 @@ class DifferentialAbundance(Parameters):
     def _normalize_ratio(self, states: Array) -> None:
         """Find the offset and the mean of the features that it takes out."""
         densities = (self.density1_, self.density2_)
-        name = _COVARIANCES[self.uncertainty]
-        self._covariance: Array = sum(getattr(one.posterior_, name) for one in densities)
         self.offset_, self._center = 0.0, np.zeros(self.features_.rank)
         if self.ratio_normalized:
             self.offset_, self._center = ratio_normalization(*densities, states)

@@ -1,6 +1,7 @@
 """Expression of two conditions as functions of cell state, and how surely they differ."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import estimate_length_scale
 from kompot.gp.regression import Posterior, fit_posterior
 from kompot.models.array_store import ArrayStore
-from kompot.models.arrays import as_states, check_positive, require_fitted
+from kompot.models.arrays import as_states, require_fitted
 from kompot.models.condition_samples import requested_samples, split_by_condition
 from kompot.models.expression_fit import Rows, stack_conditions
 from kompot.models.expression_prediction import (
@@ -27,6 +28,7 @@ from kompot.models.expression_scores import (
 )
 from kompot.models.parameters import Parameters
 from kompot.models.sample_fit import sum_conditions
+from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
 from kompot.stats.mahalanobis import difference_covariance, mahalanobis
 from kompot.stats.region_sums import RegionIndex
 from kompot.stats.sample_variance import mahalanobis_with_samples
@@ -85,8 +87,10 @@ class DifferentialExpression(Parameters):
         Regions and sums in them, if they were asked for.
     delta_ : ndarray
         :math:`\hat v_2 - \hat v_1`, ``(rank, n_genes)``, natural log.
-    ls_ : float
-        Length scale used.
+    ls_, sigma_ : float
+        Length scale and noise used.
+    evidence_ : RegressionEvidence or None
+        Evidence against length scale, with ``ls="evidence"``.
     """
 
     def __init__(
@@ -117,8 +121,8 @@ class DifferentialExpression(Parameters):
         X2: ArrayLike,
         y2: Any,
         *,
-        sigma: float = 1.0,
-        ls: float | None = None,
+        sigma: float | str = 1.0,
+        ls: float | str | None = None,
         ls_factor: float = 10.0,
         landmarks: ArrayLike | None = None,
         condition1_sample_indices: ArrayLike | None = None,
@@ -133,10 +137,9 @@ class DifferentialExpression(Parameters):
             Cell states of the conditions, ``(n_cells, n_dims)``.
         y1, y2
             Their expression, ``(n_cells, n_genes)``, arrays or sparse matrices, natural log.
-        sigma
-            Noise standard deviation, positive.
-        ls
-            Length scale in units of the embedding; None estimates it.
+        sigma, ls
+            Noise standard deviation, positive, and length scale in units of the embedding; None
+            estimates it; either or both ``"evidence"``, as in :class:`FunctionEstimator`.
         ls_factor
             Multiple of the estimate.
         landmarks
@@ -171,8 +174,8 @@ class DifferentialExpression(Parameters):
         expression: Rows,
         condition: NDArray[np.intp],
         *,
-        sigma: float = 1.0,
-        ls: float | None = None,
+        sigma: float | str = 1.0,
+        ls: float | str | None = None,
         ls_factor: float = 10.0,
         landmarks: ArrayLike | None = None,
         null_expression: Sequence[Rows] = (),
@@ -209,12 +212,15 @@ class DifferentialExpression(Parameters):
         progress
             Show a progress bar.
         """
-        self._check_parameters(sigma, ls, ls_factor)
+        wanted = SmoothnessOptions(ls, ls_factor, sigma, self.kernel, self.random_state)
+        self._check_parameters()
         samples = requested_samples(
             self.use_sample_variance, sample, condition, allow_single_condition_variance
         )
-        self.sigma_ = sigma
-        self.ls_ = self._length_scale(states, condition, ls_factor) if ls is None else float(ls)
+        chosen = choose_smoothness(
+            wanted, states, expression, condition, partial(self._length_scale, states, condition)
+        )
+        self.ls_, self.sigma_, self.evidence_ = chosen.length_scale, chosen.sigma, chosen.evidence
         if landmarks is not None:
             landmarks = as_states(landmarks, "landmarks", states.shape[1])
         self.features_: FeatureMap = fit_features(
@@ -233,15 +239,15 @@ class DifferentialExpression(Parameters):
             condition,
             samples=samples,
             index=self.region_index_,
-            sigma=sigma,
+            sigma=self.sigma_,
             store=store,
             progress=progress,
         )
         self.statistics1_, self.statistics2_ = sums.statistics
         self.deviations1_, self.deviations2_ = sums.deviations
         self.region_sums_ = sums.regions
-        self.posterior1_: Posterior = fit_posterior(self.statistics1_, sigma)
-        self.posterior2_: Posterior = fit_posterior(self.statistics2_, sigma)
+        self.posterior1_: Posterior = fit_posterior(self.statistics1_, self.sigma_)
+        self.posterior2_: Posterior = fit_posterior(self.statistics2_, self.sigma_)
         self.delta_: Array = self.posterior2_.weights - self.posterior1_.weights
         self._split_null(expression.shape[1])
         return self
@@ -348,8 +354,7 @@ class DifferentialExpression(Parameters):
         states = as_states(X, "X", self.features_.landmarks.shape[1])
         return fold_change_covariance_at(self.features_, self._posteriors(), states)
 
-    def _check_parameters(self, sigma: float, ls: float | None, ls_factor: float) -> None:
-        check_positive(sigma=sigma, ls_factor=ls_factor, **({} if ls is None else {"ls": ls}))
+    def _check_parameters(self) -> None:
         if not (np.isfinite(self.eps) and self.eps >= 0):
             msg = f"`eps` must be finite and not negative, got {self.eps!r}."
             raise ValueError(msg)

@@ -1,5 +1,6 @@
 """A Gaussian-process regression of many genes on cell states."""
 
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -10,9 +11,10 @@ from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import estimate_length_scale
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import fit_posterior
-from kompot.models.arrays import as_expression, as_states, check_positive, require_fitted
+from kompot.models.arrays import as_expression, as_states, require_fitted
 from kompot.models.expression_fit import accumulate
 from kompot.models.parameters import Parameters
+from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
 
 __all__ = ["FunctionEstimator"]
 
@@ -32,9 +34,14 @@ class FunctionEstimator(Parameters):
     Parameters
     ----------
     sigma
-        Noise standard deviation, positive, in the units of ``y``.
+        Noise standard deviation, positive, in the units of ``y``; with ``ls="evidence"`` also
+        ``"evidence"``: noise of largest marginal likelihood, in units of each gene's own prior
+        standard deviation, which variances then are in, too.
     ls
-        Length scale in units of the embedding; None estimates it (see ``ls_factor``).
+        Length scale in units of the embedding; None estimates it (see ``ls_factor``);
+        ``"evidence"`` for the scale of largest marginal likelihood at this ``sigma``, among 1 to
+        10 times the heuristic (:func:`kompot.models.smoothness.choose_smoothness`). The larger
+        ``sigma``, the shorter the scale that goes with it.
     ls_factor
         Multiple of the heuristic :math:`\exp(3 + \text{mean} \log d_{nn})`.
     kernel
@@ -56,15 +63,17 @@ class FunctionEstimator(Parameters):
         Feature map of rank ``features_.rank``.
     posterior_ : Posterior
         Posterior of the weights.
-    ls_ : float
-        Length scale used.
+    ls_, sigma_ : float
+        Length scale and noise used.
+    evidence_ : RegressionEvidence or None
+        Evidence against length scale and noise, with ``ls="evidence"``.
     """
 
     def __init__(
         self,
         *,
-        sigma: float = 1.0,
-        ls: float | None = None,
+        sigma: float | str = 1.0,
+        ls: float | str | None = None,
         ls_factor: float = 10.0,
         kernel: str = "matern52",
         n_landmarks: int | None = 5000,
@@ -98,10 +107,16 @@ class FunctionEstimator(Parameters):
         ValueError
             If shapes disagree, numbers are not finite or a parameter is out of range.
         """
-        check_positive(sigma=self.sigma, ls_factor=self.ls_factor)
+        wanted = SmoothnessOptions(
+            self.ls, self.ls_factor, self.sigma, self.kernel, self.random_state
+        )
         states = as_states(X, "X")
         expression = as_expression(y, "y", len(states))
-        self.ls_ = self.ls or estimate_length_scale(states, self.ls_factor)
+        condition = np.zeros(len(states), np.intp)
+        chosen = choose_smoothness(
+            wanted, states, expression, condition, partial(estimate_length_scale, states)
+        )
+        self.ls_, self.sigma_, self.evidence_ = chosen.length_scale, chosen.sigma, chosen.evidence
         self.features_ = fit_features(
             states,
             make_kernel(self.kernel, self.ls_),
@@ -110,8 +125,8 @@ class FunctionEstimator(Parameters):
             landmarks=None if self.landmarks is None else as_states(self.landmarks, "landmarks"),
             rng=np.random.default_rng(self.random_state),
         )
-        (sums,) = accumulate(self.features_, states, [expression], np.zeros(len(states), np.intp))
-        self.posterior_ = fit_posterior(sums, self.sigma)
+        (sums,) = accumulate(self.features_, states, [expression], condition)
+        self.posterior_ = fit_posterior(sums, self.sigma_)
         self._one_gene = np.ndim(y) == 1
         return self
 

@@ -109,7 +109,7 @@ class SampleVarianceEstimator(Parameters):
         self.estimator_ = function
         cells = np.flatnonzero(codes >= 0)
         sums = sums_by_sample(function.features_, states[cells], [expression[cells]], codes[cells])
-        weights = [fit_posterior(found.statistics, function.sigma).weights for found in sums]
+        weights = [fit_posterior(found.statistics, function.sigma_).weights for found in sums]
         self.deviations_ = sample_deviations(weights)
         return self
 

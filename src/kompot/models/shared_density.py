@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from kompot.gp.density import prior_mean_log_density
 from kompot.gp.length_scale import length_scale_of_distances
 from kompot.gp.linalg import row_slices
-from kompot.models.density_estimator import DensityEstimator
+from kompot.gp.neighbors import Neighborhoods, find_neighborhoods
+from kompot.models.density_estimator import DensityEstimator, refuse_one_place
 from kompot.stats.abundance import ratio_offset
 
 __all__ = [
     "SharedParameters",
-    "distances_within",
+    "neighbors_within",
     "normalized_log_density",
     "ratio_normalization",
     "shared_parameters",
@@ -43,21 +44,40 @@ class SharedParameters:
     mu: tuple[float, float]
 
 
-def distances_within(
-    settings: DensityEstimator, states: Array, condition: NDArray[np.intp]
-) -> Array:
-    """Distances to the nearest distinct cell of the same condition, ``(n_cells,)``."""
-    if settings.nn_distances is not None:
-        return settings.neighbor_distances(states)
-    distances = np.empty(len(states))
+def neighbors_within(
+    settings: DensityEstimator,
+    cells: list[Array],
+    rows: list[NDArray[np.intp]],
+    n_neighbors: int,
+) -> tuple[list[Array], list[Neighborhoods]]:
+    """Neighbours among the cells of the same condition.
+
+    Parameters
+    ----------
+    settings
+        Parameters of the densities, with distances to the nearest distinct cell if they are known.
+    cells
+        Cell states of each condition, ``(n_cells, n_dims)``.
+    rows
+        Their rows in the data, in whose order distances were given.
+    n_neighbors
+        How many to find, at least 1.
+
+    Returns
+    -------
+    Distances to the nearest distinct cell, ``(n_cells,)``, and neighbourhoods, of each condition.
+    """
+    near = [find_neighborhoods(states, n_neighbors) for states in cells]
     for c in (0, 1):
-        rows = condition == c
         try:
-            distances[rows] = settings.neighbor_distances(states[rows])
+            refuse_one_place(near[c].nearest_distances)
         except ValueError as error:
             error.add_note(f"These are the cells of condition {c + 1}.")
             raise
-    return distances
+    if settings.nn_distances is None:
+        return [one.nearest_distances for one in near], near
+    given = settings.known_distances(sum(len(r) for r in rows))
+    return [given[r] for r in rows], near
 
 
 def shared_parameters(

@@ -89,13 +89,13 @@ class AbundanceFields(Names):
     @property
     def zscore(self) -> Field:
         """Standard score of each cell."""
-        text = "Log fold change in units of its posterior standard deviation"
+        text = "Log fold change in units of its standard deviation"
         return self._varied("lfc_zscore", "log_fold_change_zscore", "zscore_key", text)
 
     @property
     def ptp(self) -> Field:
         """Tail probability of each cell."""
-        text = "-log10 of the posterior probability that the change has the other sign"
+        text = "-log10 of the one-sided tail probability of the change"
         return self._varied("neg_log10_lfc_ptp", "ptp", "ptp_key", text)
 
     @property

@@ -25,7 +25,8 @@ _NUMERICS = {
     "truncation_error": "Estimated relative error of the distances",
     "p_global": "Donor-level p of any change",
     "p_gate": "The same by rotation (gate)",
-    "df": "Degrees of freedom between samples",
+    "degrees_of_freedom": "Degrees of freedom between samples",
+    "usable_share": "Share of cells in regions that both conditions share",
     "landmarks_source": "Landmarks",
     "random_state": "Seed",
     "seconds": "Seconds",
@@ -72,6 +73,8 @@ def _statements(subject: Subject, run: ExpressionRun) -> Iterator[str]:
             "The p-values compare means of donors, adjusted for the states of their cells, in "
             "regions of the embedding; the false discovery rate is about new donors."
         )
+        if (record.entries.get("donor_test") or {}).get("exploratory"):
+            yield "There are too few samples for more than an exploratory reading."
         return
     null = record.parameter("null_genes")
     if null:
@@ -131,7 +134,7 @@ def _numerics(subject: Subject) -> Markup | None:
 def _recorded(record: Record) -> dict[str, Any]:
     """Numbers that a run recorded, wherever they stand in its record."""
     entries = record.entries
-    parts = [entries, *(entries.get(name) for name in ("numerics", "donor", "donors"))]
+    parts = [entries, *(entries.get(name) for name in ("numerics", "donor_test"))]
     return {
         key: part[key]
         for part in parts

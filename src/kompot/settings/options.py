@@ -28,7 +28,8 @@ class GPSettings:
     sigma
         Noise standard deviation, positive.
     ls
-        Length scale in units of the embedding; None estimates it.
+        Length scale in units of the embedding; None estimates it, ``"evidence"`` by marginal
+        likelihood.
     ls_factor
         Multiple of the estimate, positive.
     n_landmarks
@@ -52,7 +53,7 @@ class GPSettings:
     """
 
     sigma: float = 1.0
-    ls: float | None = None
+    ls: float | str | None = None
     ls_factor: float = 10.0
     n_landmarks: int | None = 5000
     landmarks: Any = None
@@ -66,7 +67,8 @@ class GPSettings:
 
     def __post_init__(self) -> None:
         number("sigma", self.sigma, above=0)
-        number("ls", self.ls, above=0, optional=True)
+        if self.ls != "evidence":
+            number("ls", self.ls, above=0, optional=True)
         number("ls_factor", self.ls_factor, above=0)
         number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
         number("batch_size", self.batch_size, least=0, whole=True, optional=True)

@@ -1,0 +1,165 @@
+"""Directions of change at other thresholds, from stored results."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from kompot.anndata.abundance_results import DIRECTION_COLORS
+from kompot.anndata.writing import write_fields
+from kompot.records.fields import Field
+from kompot.records.history import read_history
+from kompot.settings import DAThresholdSettings
+from kompot.stats.abundance import DIRECTIONS, abundance_direction
+
+__all__ = ["update_direction_column"]
+
+_HISTORY_KEY = "kompot_da"
+
+
+def update_direction_column(  # noqa: PLR0917 the order of arguments that scripts know
+    adata: AnnData,
+    lfc_threshold: float | None = None,
+    ptp_threshold: float | None = None,
+    direction_column: str | None = None,
+    lfc_key: str | None = None,
+    ptp_key: str | None = None,
+    run_id: int = -1,
+    inplace: bool = True,
+) -> AnnData | None:
+    """Call cells up, down or neutral at other thresholds, without fitting again.
+
+    A cell is ``up`` or ``down`` if its absolute log fold change exceeds ``lfc_threshold`` and its
+    tail probability is below ``ptp_threshold``.
+
+    Parameters
+    ----------
+    adata
+        Data with a run of :func:`kompot.compute_differential_abundance`.
+    lfc_threshold
+        Smallest absolute log fold change (natural log); None for that of the run.
+    ptp_threshold
+        Largest tail probability, in (0, 1]; None for that of the run.
+    direction_column
+        Column of ``adata.obs`` to write; None for that of the run.
+    lfc_key, ptp_key
+        Columns of ``adata.obs`` with log fold changes and minus log10 tail probabilities; None
+        for those of the run.
+    run_id
+        Number of the run from 0, or from the end if negative.
+    inplace
+        Write to ``adata``; False returns a changed copy.
+
+    Returns
+    -------
+    None, or the changed copy if not ``inplace``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such run or column, or a threshold is out of range.
+
+    Notes
+    -----
+    Cells without a log fold change have no direction. The colours
+    ``uns["<direction_column>_colors"]`` are written too, and
+    ``uns["kompot_da"]["direction_thresholds"]`` (JSON) keeps the thresholds of the column. The
+    record of the run stays as it is.
+    """
+    run = _find_run(adata, run_id, is_needed=None in (direction_column, lfc_key, ptp_key))
+    default = _run_thresholds(run)
+    lfc_threshold = default.lfc_threshold if lfc_threshold is None else lfc_threshold
+    ptp_threshold = default.ptp_threshold if ptp_threshold is None else ptp_threshold
+    _check_thresholds(lfc_threshold, ptp_threshold)
+    lfc = _numbers(adata, lfc_key or run.get("lfc_key"), "lfc_key")
+    ptp = _numbers(adata, ptp_key or run.get("ptp_key"), "ptp_key")
+    column = direction_column or run.get("direction_key")
+    if not isinstance(column, str) or "/" in column:
+        msg = f"`direction_column` must be a text without '/', got {column!r}."
+        raise ValueError(msg)
+
+    direction = abundance_direction(lfc, ptp, lfc_threshold, ptp_threshold)
+    direction[~np.isfinite(lfc) | np.isnan(ptp)] = None
+    text = "Direction of change beyond both thresholds"
+    values: dict[Field, Any] = {
+        Field(column, "obs", "direction", "direction_key", text): pd.Categorical(
+            direction, DIRECTIONS, ordered=True
+        ),
+        Field(f"{column}_colors", "uns", "colors", "colors_key", "Colours of the directions"): [
+            DIRECTION_COLORS[name] for name in DIRECTIONS
+        ],
+    }
+    target = adata if inplace else adata.copy()
+    write_fields(target, values, _entry(adata, column, lfc_threshold, ptp_threshold))
+    return None if inplace else target
+
+
+def _find_run(adata: AnnData, run_id: int, *, is_needed: bool) -> Mapping[str, Any]:
+    """The record of a run; empty if there is none and none is needed."""
+    stored = adata.uns.get(_HISTORY_KEY)
+    runs = read_history(stored) if isinstance(stored, Mapping) else []
+    if -len(runs) <= run_id < len(runs):
+        return runs[run_id]
+    if not is_needed:
+        return {}
+    found = f"{len(runs)} runs are recorded" if runs else "no run is recorded"
+    msg = (
+        f"There is no run {run_id} of differential abundance: {found} in "
+        "adata.uns['kompot_da']. Run compute_differential_abundance, or name `lfc_key`, "
+        "`ptp_key` and `direction_column`."
+    )
+    raise ValueError(msg)
+
+
+def _run_thresholds(run: Mapping[str, Any]) -> DAThresholdSettings:
+    """Thresholds of a run, by kind or (older records) as arguments; the defaults if unknown."""
+    parameters = run.get("params", {})
+    by_kind = parameters.get("threshold") or {}
+    found = {
+        "lfc_threshold": by_kind.get("lfc_threshold", parameters.get("log_fold_change_threshold")),
+        "ptp_threshold": by_kind.get("ptp_threshold", parameters.get("ptp_threshold")),
+    }
+    return DAThresholdSettings(**{name: v for name, v in found.items() if v is not None})
+
+
+def _check_thresholds(lfc_threshold: float, ptp_threshold: float) -> None:
+    """Refuse thresholds out of range."""
+    if not (np.isfinite(lfc_threshold) and lfc_threshold >= 0):
+        msg = f"`lfc_threshold` must be finite and not negative, got {lfc_threshold!r}."
+        raise ValueError(msg)
+    if not 0 < ptp_threshold <= 1:
+        msg = f"`ptp_threshold` must be greater than 0 and at most 1, got {ptp_threshold!r}."
+        raise ValueError(msg)
+
+
+def _numbers(adata: AnnData, name: str | None, argument: str) -> NDArray[np.float64]:
+    """A numeric column of ``obs``."""
+    if name is None or name not in adata.obs:
+        msg = (
+            f"`{argument}`: {name!r} is no column of adata.obs. Name one, or run "
+            "compute_differential_abundance."
+        )
+        raise ValueError(msg)
+    column = adata.obs[name]
+    if not pd.api.types.is_numeric_dtype(column):
+        msg = f"`{argument}`: adata.obs[{name!r}] must hold numbers, got {column.dtype}."
+        raise ValueError(msg)
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _entry(
+    adata: AnnData, column: str, lfc_threshold: float, ptp_threshold: float
+) -> dict[str, dict[str, Any]]:
+    """The history's entry of ``uns`` with the thresholds of a column."""
+    stored = adata.uns.get(_HISTORY_KEY)
+    entry = dict(stored) if isinstance(stored, Mapping) else {}
+    thresholds = json.loads(entry.get("direction_thresholds", "{}"))
+    thresholds[column] = {
+        "lfc_threshold": float(lfc_threshold),
+        "ptp_threshold": float(ptp_threshold),
+    }
+    return {_HISTORY_KEY: entry | {"direction_thresholds": json.dumps(thresholds)}}
