@@ -55,8 +55,9 @@ def abundance(bench: Bench, options: Namespace) -> bool:
     less = memory["original"] / memory["kompot"]
     print(
         f"{options.cells:,} cells: {ratio:.0f} times faster and {less:.1f} times less memory "
-        f"(medians of {options.repeats}). {options.large:,} cells: computing took {share:.2f} times a plain "
-        f"exact search for two nearest neighbours ({search.report['compute_seconds']:.1f} s)."
+        f"(medians of {options.repeats}). {options.large:,} cells: computing took "
+        f"{share:.2f} times a plain exact search for two nearest neighbours "
+        f"({search.report['compute_seconds']:.1f} s)."
     )
     fits = whole.seconds < LONGEST and whole.peak_bytes < LARGEST and share < SEARCHES
     return ratio >= FASTER and fits
