@@ -74,12 +74,13 @@ def choice(package: str, options: Namespace) -> dict[str, Any]:
 def run_branches(bench: Bench, package: str, seed: int, options: Namespace) -> dict[str, float]:
     """One simulated data set, scored by branches."""
     n_cells = 2 * DONORS * options.cells_per_donor
-    path = bench.path(f"{options.effect}_{n_cells}x{options.genes}_{seed}.h5ad")
+    depth = f"{options.mean_count:g}"
+    path = bench.path(f"{options.effect}_{n_cells}x{options.genes}_{depth}_{seed}.h5ad")
     if not path.exists():
         bench.child(
             "kompot", "simulate", f"simulate {options.effect} {seed}", output=str(path),
             n_cells=n_cells, n_genes=options.genes, seed=seed,
-            options=SIMULATION | EFFECTS[options.effect],
+            options=SIMULATION | EFFECTS[options.effect] | {"mean_count": options.mean_count},
         )  # fmt: skip
     data = Data(f"{options.effect} {seed}", path, "control", "treated")
     given = {"groups": "branch", "random_state": 0, "progress": False, **choice(package, options)}

@@ -75,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     command.add_argument("--genes", type=int, default=1000)
     command.add_argument("--cells-per-donor", type=int, default=500)
+    command.add_argument("--mean-count", type=float, default=0.7, help="counts per gene and cell")
     command.add_argument("--options", type=json.loads, default={}, help="of kompot, as JSON")
     command.add_argument("--original", action="store_true", help="run the original beside it")
     command.add_argument("--original-python", type=read_path, help="Python with the original")
