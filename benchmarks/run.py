@@ -70,6 +70,12 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
     _add_abundance(commands)
+    _add_groups(commands)
+    return parser
+
+
+def _add_groups(commands: Any) -> None:
+    """Benchmarks of groups of cells."""
     command = _add(commands, "groups", groups.groups)
     command.add_argument("--effect", choices=groups.EFFECTS, default="branch", help="what changes")
     command.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
@@ -90,7 +96,6 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--groups", type=int, default=50)
     command.add_argument("--layers", choices=("dense", "none"), default="none")
     _add_repeats(command, 3)
-    return parser
 
 
 def _add_abundance(commands: Any) -> None:
