@@ -69,7 +69,8 @@ def run(options: argparse.Namespace) -> None:
         found = external_methods(original=options.original_python or python_with("original"))
         parts += [(ORIGINAL_ROWS, {name: min(SLOW_SETS, sets)}) for name in found]
         peers |= found
-    for scenarios, methods in parts:
+    for rows, methods in parts:
+        scenarios = [row for row in rows if options.rows in row.name]
         done = read(RUNS)
         done = [r for r in done if r["source"] == source or r["method"] not in options.renew]
         tasks = missing(scenarios, methods, done)
@@ -93,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--renew", nargs="*", default=[], help="methods whose runs by other code do not count"
     )
+    parser.add_argument("--rows", default="", help="only rows whose names contain this")
     parser.add_argument("--deseq-python", type=Path, help="Python with PyDESeq2")
     parser.add_argument("--original-python", type=Path, help="Python with the original")
     parser.add_argument("--report-only", action="store_true", help="run nothing")

@@ -7,7 +7,12 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 VENVS = HERE / ".venvs"
-PEERS = {"original": "kompot==0.8.0", "deseq": "pydeseq2==0.5.4"}
+PEERS = {
+    "original": "kompot==0.8.0",
+    "deseq": "pydeseq2==0.5.4",
+    "meld": "meld==1.0.2",
+    "milo": "pertpy[de]==1.0.3",
+}
 
 
 def python_with(package: str) -> Path:

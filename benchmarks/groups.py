@@ -55,14 +55,14 @@ def groups(bench: Bench, options: Namespace) -> bool:
 
 
 NUMBERS = (
-    "precision_changed", "precision_other", "precision_whole", "called_changed", "called_other",
-    "called_unchanged", "called_whole", "compute_seconds",
+    "precision_changed", "precision_other", "precision_whole", "called_changed",
+    "called_expressed", "called_other", "called_unchanged", "called_whole", "compute_seconds",
 )  # fmt: skip
 HEADER = (
     "package and options", "average precision, distance in the changed branch",
     "in the other branches", "of all cells", "planted genes called in the changed branch",
-    "in the other branches", "unchanged genes called in a branch", "planted called in all cells",
-    "computing [s]",
+    "of those with at least 0.5 counts per cell", "in the other branches",
+    "unchanged genes called in a branch", "planted called in all cells", "computing [s]",
 )  # fmt: skip
 
 

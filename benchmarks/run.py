@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import alone
+import density
 import groups
 import sidebyside
 from bench import WORK, Bench, ChildFailedError
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pythons = {"kompot": options.kompot_python or python_with("kompot")}
         if options.needs_original or getattr(options, "original", False):
             pythons["original"] = options.original_python or python_with("original")
+        for peer in getattr(options, "peers", ()):
+            pythons[peer] = getattr(options, f"{peer}_python") or python_with(peer)
         bench = Bench(options.benchmark, pythons, tuple(words), WORK)
         return 0 if options.function(bench, options) else 1
     except ChildFailedError as error:
@@ -66,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--genes", type=int, default=1000)
     command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
+    _add_abundance(commands)
     command = _add(commands, "groups", groups.groups)
     command.add_argument("--effect", choices=groups.EFFECTS, default="branch", help="what changes")
     command.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
@@ -86,6 +90,23 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--layers", choices=("dense", "none"), default="none")
     _add_repeats(command, 3)
     return parser
+
+
+def _add_abundance(commands: Any) -> None:
+    """Benchmarks of differential abundance."""
+    command = _add(commands, "abundance", density.abundance, needs_original=True)
+    command.add_argument("--cells", type=int, default=10_000)
+    command.add_argument("--large", type=int, default=200_000, help="cells of the large data set")
+    _add_repeats(command, 3)
+
+    command = _add(commands, "localisation", density.localisation)
+    command.add_argument("--cells", type=int, default=3000)
+    command.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
+    command.add_argument("--original", action="store_true", help="run the original beside it")
+    command.add_argument("--original-python", type=read_path, help="Python with the original")
+    command.add_argument("--peers", nargs="*", choices=("meld", "milo"), default=["meld", "milo"])
+    for peer in ("meld", "milo"):
+        command.add_argument(f"--{peer}-python", type=read_path, help=f"Python with {peer}")
 
 
 def read_path(word: str) -> Path:

@@ -26,7 +26,8 @@ def main(task_file: str) -> None:
     distances, called = (stored(adata.varm, kind, "_groups") for kind in KINDS)
     if "effect" in task:
         whole = [stored(adata.var, kind, "") for kind in KINDS]
-        found |= compare(adata.var, task["effect"], distances, called, whole)
+        expressed = (adata.var["mean_count"] >= EXPRESSED).to_numpy()
+        found |= compare(adata.var, task["effect"], distances, called, whole, expressed)
     else:
         ranks = distances.rank(ascending=False).astype(int)
         found["ranks"] = {name: ranks.loc[name].to_dict() for name in task["genes"]}
@@ -35,6 +36,8 @@ def main(task_file: str) -> None:
 
 
 KINDS = ("mahalanobis", "is_de")
+EXPRESSED = 0.5
+"""Counts per cell from which a gene is not weakly expressed."""
 
 
 def stored(holder: Any, kind: str, suffix: str) -> Any:
@@ -44,23 +47,26 @@ def stored(holder: Any, kind: str, suffix: str) -> Any:
     return holder[name]
 
 
-def compare(
+def compare(  # noqa: PLR0917
     genes: pd.DataFrame,
     effect: str,
     distances: pd.DataFrame,
     called: pd.DataFrame,
     whole: "list[pd.Series[Any]]",
+    expressed: "np.ndarray[Any, Any]",
 ) -> dict[str, float]:
     """Ranking and calls of planted genes in the branch in which they change and in the others.
 
     Each branch in turn is the changed one; its planted genes are ranked among the unchanged.
-    ``whole`` has the distances and calls of all cells.
+    ``whole`` has the distances and calls of all cells, ``expressed`` the genes that are not weakly
+    expressed.
     """
     unchanged = (genes["effect"] == "none").to_numpy()
     branches = [name for name in distances.columns if name != "root"]
     numbers: dict[str, list[float]] = {
         "precision_changed": [], "precision_other": [], "precision_whole": [],
         "called_changed": [], "called_other": [], "called_unchanged": [], "called_whole": [],
+        "called_expressed": [],
     }  # fmt: skip
     for changed in branches:
         planted = ((genes["effect"] == effect) & (genes["effect_branch"] == changed)).to_numpy()
@@ -69,6 +75,8 @@ def compare(
         numbers["precision_whole"].append(average_precision_score(truth, whole[0][counted]))
         numbers["called_whole"].append(float(np.mean(whole[1][planted])))
         numbers["called_unchanged"].append(float(np.mean(called.loc[unchanged, changed])))
+        clear = planted & expressed
+        numbers["called_expressed"].append(float(np.mean(called.loc[clear, changed])))
         for name in branches:
             place = "changed" if name == changed else "other"
             precision = average_precision_score(truth, distances.loc[counted, name])

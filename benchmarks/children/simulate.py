@@ -17,6 +17,7 @@ def main(task_file: str) -> None:
         random_state=task["seed"],
         **task.get("options", {}),
     )
+    adata.var["mean_count"] = np.asarray(adata.layers["counts"].mean(axis=0)).ravel()
     del adata.layers["counts"]
     if "n_groups" in task:  # groups of neighbours along the tree, of equal size
         order = np.lexsort([adata.obs["pseudotime"], adata.obs["branch"].cat.codes])

@@ -168,7 +168,7 @@ def test_no_anndata_is_refused():
 def test_missing_default_embedding_says_how_to_make_it(adata, monkeypatch):
     del adata.obsm["DM_EigenVectors"]
     adata.obsm["X_pca"] = np.zeros((600, 2))
-    match = r"Available keys: \['X_tree', 'X_pca'\]; choose one.*sc.tl.diffmap"
+    match = r"Available keys: \['X_tree', 'X_pca'\]; choose one.*kompot.diffusion_maps"
     refused(adata, ValueError, match, monkeypatch)
 
 

@@ -92,7 +92,7 @@ def test_covariance_is_zero_for_cells_left_out(adata):
 
 def test_a_group_left_out_is_missing(adata):
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # left out on purpose: nothing to warn of
+        warnings.simplefilter("error", UnderrepresentedWarning)  # left out on purpose
         run(adata, groups="branch", cell_filter="root")
     frame = adata.varm[f"{KEY}_mahalanobis_groups"]
     assert frame["root"].isna().all()
@@ -124,11 +124,11 @@ def test_few_cells_are_warned_of(adata, minima, is_few):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         run(data, groups="branch", **minima)
-    messages = [str(one.message) for one in caught if one.category is UnderrepresentedWarning]
-    assert len(messages) == is_few
+    found = [one for one in caught if one.category is UnderrepresentedWarning]
+    assert len(found) == is_few
     if is_few:
-        assert "'root' (3 of 'treated'" in messages[0]
-        assert caught[0].filename == __file__
+        assert "'root' (3 of 'treated'" in str(found[0].message)
+        assert found[0].filename == __file__
     record = json.loads(data.uns["kompot_de"]["last_run_info"])
     assert record["underrepresentation"] == ({"root": ["treated"]} if is_few else {})
     assert not record["auto_filtered"]
@@ -153,7 +153,7 @@ def test_few_cells_are_left_out_if_wanted(adata):
 def test_check_can_be_skipped(adata):
     data = few_treated(adata)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UnderrepresentedWarning)
         run(data, groups="branch", min_cells=4, check_representation=False)
     assert data.varm[f"{KEY}_mean_lfc_groups"].notna().all(axis=None)
 

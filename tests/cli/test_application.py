@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,9 +24,9 @@ def test_version(shell):
 def test_help_lists_the_commands(shell, args):
     code, out, err = shell(*args)
     assert (code, err) == (0, "")
-    lines = {line.strip().partition(" ")[0]: line for line in out.splitlines() if line.strip()}
-    for name, text in (("de", "Test genes"), ("demo", "Simulate"), ("report", "Write a page")):
-        assert text in lines[name]
+    assert re.search(r"^  de +Test genes", out, re.MULTILINE)
+    assert re.search(r"^  demo +Simulate", out, re.MULTILINE)
+    assert re.search(r"^  report +Write a page", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("args", [["--help"], ["--version"], []])
@@ -51,7 +52,7 @@ def test_is_a_module_too():
 def test_unknown_command_is_a_usage_error(shell):
     code, out, err = shell("dee")
     assert (code, out) == (2, "")
-    assert "dee" in err
+    assert "No such command 'dee'. Did you mean 'de'?" in err
 
 
 def test_unknown_option_suggests_the_nearest(shell):
@@ -60,12 +61,12 @@ def test_unknown_option_suggests_the_nearest(shell):
     assert "--condition1" in err
 
 
-@pytest.mark.parametrize("command", ["de", "demo"])
+@pytest.mark.parametrize("command", ["dm", "de", "da", "runs", "cleanup", "demo", "completion"])
 def test_help_fits_80_columns(shell, command):
     code, out, _ = shell(command, "-h")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
-    assert "Example:\n    kompot" in out
+    assert re.search(r"Example.*:\n    kompot", out)
 
 
 def fail_with(monkeypatch, error):

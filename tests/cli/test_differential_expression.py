@@ -202,7 +202,7 @@ def test_failing_writer_leaves_both_outputs(de, cells_file, tmp_path, monkeypatc
     output.write_text("old")
     table.write_text("old")
 
-    def fail(_table, path, _kind):
+    def fail(_table, path, *_args):
         path.write_text("half")
         raise OSError(28, "No space left on device")
 
@@ -225,3 +225,23 @@ def test_threads_limit_the_linear_algebra(de, cells_file, tmp_path, monkeypatch)
     code, _, err = de(cells_file, "-t", tmp_path / "t.csv", "--threads", "1", "-q")
     assert code == 0, err
     assert set(seen) == {1}
+
+
+def test_samples_are_summarised_as_samples(shell, cells_file, tmp_path):
+    path = tmp_path / "genes.csv"
+    args = ["--groupby", "condition", "--condition1", "control", "--condition2", "treated"]
+    code, out, _ = shell(
+        "de", cells_file, "-t", path, *args, "--sample-col", "sample", "--random-state", "0"
+    )
+    assert code == 0
+    table = pd.read_csv(path, index_col="gene")
+    number = int(table["is_de"].sum())
+    assert out.startswith(
+        f"{number} of 30 genes from control to treated called: FDR over new donors"
+    )
+    assert "about these cells" not in out
+    heading, first = out.splitlines()[2:4]
+    assert heading.split()[-3:] == ["donor", "FDR", "where"]
+    assert first.split()[0] == table.index[0]
+    assert first.split()[-1] == table["donor_region"].iloc[0]
+    assert max(map(len, out.splitlines())) <= 80

@@ -6,8 +6,7 @@ import click
 import pytest
 
 from kompot.anndata import compute_differential_expression
-from kompot.cli.analysis import LEFT_OUT
-from kompot.cli.differential_expression import command
+from kompot.cli.differential_expression import NO_OPTIONS, command
 from kompot.cli.numpydoc import parameter_texts
 from kompot.cli.options import signature_options
 
@@ -17,7 +16,7 @@ PARAMETERS = {
     if parameter.kind is not parameter.VAR_KEYWORD
 }
 OF_THE_COMMAND = {
-    *("input", "output", "table_output", "group_table", "threads", "quiet", "verbose"),
+    *("input", "output", "table_output", "group_table", "config", "threads", "quiet", "verbose"),
 }
 
 
@@ -34,13 +33,13 @@ def required(cells_file):
 
 def test_every_parameter_is_an_option_or_left_out_on_purpose():
     options = {option.name for option in command.params} - OF_THE_COMMAND
-    assert options | set(LEFT_OUT) == set(PARAMETERS)
-    assert not options & set(LEFT_OUT)
+    assert options | set(NO_OPTIONS) == set(PARAMETERS)
+    assert not options & set(NO_OPTIONS)
 
 
 def test_defaults_are_those_of_the_function(required):
     values = parsed(*required)
-    for name in set(PARAMETERS) - set(LEFT_OUT) - {"groupby", "condition1", "condition2"}:
+    for name in set(PARAMETERS) - set(NO_OPTIONS) - {"groupby", "condition1", "condition2"}:
         default = PARAMETERS[name].default
         assert values[name] == default, name
         assert type(values[name]) is type(default), name

@@ -11,7 +11,10 @@ from kompot.gp.kernels import make_kernel
 from kompot.models.donor_expression import DonorSettings, donor_expression, find_regions
 from kompot.stats.design import Design, paired_design, two_group_design
 from kompot.stats.donor_significance import rescale_bulk
+from kompot.stats.region_evidence import RegionRules
 
+AS_REFERENCE = RegionRules(match_sampling=False)
+"""The reference takes the sampling noise of effects for that of residuals."""
 ORACLE = Path(__file__).parents[3] / "shared" / "reference" / "donor_calibration.py"
 
 
@@ -97,7 +100,9 @@ def assert_agrees(found, model, result):
 def test_two_groups_agree_with_the_reference(oracle, condition, gap, seed):
     data = simulate(seed, condition=condition, gap=gap)
     design = two_group_design(condition)
-    found = donor_expression(*data[:4], design, settings=DonorSettings(n_null=2))
+    found = donor_expression(
+        *data[:4], design, settings=DonorSettings(n_null=2, rules=AS_REFERENCE)
+    )
     model, result = reference(oracle, data, design, found, B=2)
     assert_agrees(found, model, result)
     np.testing.assert_allclose(found.null, result["null"], rtol=1e-6, atol=1e-9)
@@ -111,7 +116,7 @@ def test_pairs_covariates_and_groups_agree_with_the_reference(oracle):
     data = simulate(4, condition=condition, n_cells=1200)
     states, sample = data[1], data[3]
     groups = {"low": states[:, 1] < 0, "high": states[:, 1] >= 0}
-    settings = DonorSettings(n_regions=(1, 5))
+    settings = DonorSettings(n_regions=(1, 5), rules=AS_REFERENCE)
     labels = groups["high"].astype(int)
 
     paired = paired_design(condition, list("aabbccdd"))
@@ -135,7 +140,7 @@ def test_samples_absent_from_regions_agree_with_the_reference(oracle):
     kept = ~((sample == 1) & (states[:, 0] > 0.2)) & ~((sample == 5) & (states[:, 1] < 0))
     data = features, states[kept], values[kept], sample[kept], condition
     design = two_group_design(condition)
-    found = donor_expression(*data[:4], design)
+    found = donor_expression(*data[:4], design, settings=DonorSettings(rules=AS_REFERENCE))
     assert any(not region.taking_part.all() for region in found.regions)
     assert_agrees(found, *reference(oracle, data, design, found, B=0))
 

@@ -1,3 +1,5 @@
+import json
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -162,17 +164,44 @@ def test_bars_refuse_what_is_unknown(compared, ax, arguments, text):
         direction_barplot(compared, "branch", ax=ax, **arguments)
 
 
+def with_donors(adata):
+    """Store donor-level results as a run with samples does."""
+    history = json.loads(adata.uns["kompot_da"]["run_history"])
+    rng = np.random.default_rng(0)
+    columns = {
+        "donor_lfc": rng.normal(size=adata.n_obs),
+        "donor_lfc_se": np.ones(adata.n_obs),
+        "donor_pvalue": rng.uniform(size=adata.n_obs),
+        "donor_direction": pd.Categorical(["up"] * 50 + ["neutral"] * (adata.n_obs - 50)),
+    }
+    for name, values in columns.items():
+        adata.obs[f"{KEY}_{name}"] = values
+        entry = {"location": "obs", "type": name, "description": ""}
+        history[0]["field_mapping"][f"{KEY}_{name}"] = entry
+    adata.uns["kompot_da"]["run_history"] = json.dumps(history)
+
+
 def test_donor_level_directions_come_first(compared, ax):
-    history = compared.uns["kompot_da"]["run_history"]
-    name = f"{KEY}_donor_direction"
-    compared.obs[name] = pd.Categorical(["up"] * 50 + ["neutral"] * (compared.n_obs - 50))
-    entry = f'"{name}": {{"location": "obs", "type": "donor_direction", "description": ""}}'
-    compared.uns["kompot_da"]["run_history"] = history.replace(
-        '"field_mapping": {', f'"field_mapping": {{{entry}, '
-    )
+    with_donors(compared)
     direction_barplot(compared, "branch", normalize=False, ax=ax)
     heights = np.array([bar.get_height() for bar in ax.patches]).reshape(3, 3)
     assert heights.sum(axis=1).tolist() == [0, compared.n_obs - 50, 50]
+
+
+def test_change_between_donors_is_drawn_if_it_is_known(compared, ax):
+    with_donors(compared)
+    volcano_da(compared, ax=ax)
+    found = points(ax).get_offsets()
+    expected = compared.obs[f"{KEY}_donor_lfc"].to_numpy()
+    np.testing.assert_allclose(np.sort(found[:, 0]), np.sort(expected))
+    heights = -np.log10(compared.obs[f"{KEY}_donor_pvalue"].to_numpy())
+    np.testing.assert_allclose(np.sort(found[:, 1]), np.sort(heights))
+    assert ax.get_ylabel() == "-log10 p between donors"
+    assert not dashed(ax)
+    other = Figure().subplots()
+    volcano_da(compared, LFC, PTP, color=DIRECTION, ax=other)
+    assert other.get_ylabel() == "-log10 tail probability"
+    assert len(dashed(other)) == 3
 
 
 def test_cells_without_results_are_explained(compared, ax):

@@ -65,6 +65,21 @@ def with_runs(_with_runs: AnnData) -> AnnData:
     return _with_runs.copy()
 
 
+@pytest.fixture(scope="session")
+def _with_samples() -> AnnData:
+    adata = simulate(n_cells=300, n_genes=10, n_donors=3, random_state=3)
+    for run in (_de, _da):
+        run(adata)
+        run(adata, sample_col="sample", groups="branch")  # logged, not warned of
+    return adata
+
+
+@pytest.fixture
+def with_samples(_with_samples: AnnData) -> AnnData:
+    """Runs 0 and 1 of both analyses; the second ones add samples and groups."""
+    return _with_samples.copy()
+
+
 @pytest.fixture(params=["0.6.3", "0.8.0"])
 def original(request: pytest.FixtureRequest) -> AnnData:
     """A file of the original: expression runs 0, 1 and 2 (with samples), abundance runs 0, 1."""

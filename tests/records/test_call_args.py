@@ -170,6 +170,16 @@ def test_abundance_runs_are_repeated_bit_for_bit(unanalysed, options, seed):
     assert_repeats(unanalysed, FUNCTIONS["da"], with_cells(unanalysed, options, seed))
 
 
+@pytest.mark.parametrize("kind", ["de", "da"])
+def test_runs_with_samples_are_repeated_bit_for_bit(with_samples, kind):
+    adata = with_samples
+    adata.uns.clear()
+    options = {"sample_col": "sample", "groups": "branch", "random_state": None}
+    if kind == "de":
+        options |= {"genes": list(adata.var_names[:4]), "null_genes": 5}
+    assert_repeats(adata, FUNCTIONS[kind], options | {"result_key": "again"})
+
+
 def test_groups_of_a_repeated_run_are_the_same_table(small, da):
     groups = {"some": np.arange(20), "others": np.arange(30, 90)}
     da(small, groups=groups, cell_filter=small.obs["branch"] == small.obs["branch"].iloc[0])
@@ -268,16 +278,16 @@ def test_drawn_seeds_are_recorded(small, de):
 
 def test_settings_are_those_of_the_run(with_runs):
     made = kompot.RunInfo(with_runs, 1, "de").to_settings()
-    assert list(made) == [
-        *("comparison", "gp", "fdr", "filter", "storage", "output", "samples"),
-    ]
+    shared = ["filter", "storage", "output", "samples"]
+    assert list(made) == ["comparison", "gp", "fdr", *shared]
     assert made["gp"].random_state == 1
     assert made["fdr"].null_genes == 10
     assert made["comparison"].condition2 == "treated"
     assert kompot.settings.ExpressionSettings(**made)
     made = kompot.RunInfo(with_runs, 1, "da").to_settings()
-    assert list(made) == ["comparison", "gp", "threshold", "filter", "storage", "output"]
+    assert list(made) == ["comparison", "gp", "threshold", *shared, "donor"]
     assert made["storage"].result_key == "back"
+    assert kompot.settings.AbundanceSettings(**made)
 
 
 def test_further_parameters_of_the_density_are_kept(small, da):
@@ -333,3 +343,22 @@ def test_smoothing_cannot_be_repeated(original):
         original.uns["kompot_smooth"] = {"run_history": '[{"analysis_type": "smooth"}]'}
     with pytest.raises(ValueError, match="no function that smooths"):
         kompot.RunInfo(original, 0, "smooth").call_args()
+
+
+def test_runs_with_samples_are_repeated(adata, de, da):
+    options = {"sample_col": "donor", "random_state": 3, "paired": False}
+    de(adata, **options, regions="branch", layers="none", result_key="a")
+    da(adata, sample_col="donor", paired=False, fdr_threshold=0.1, result_key="b")
+    for kind, compute in (
+        ("de", kompot.compute_differential_expression),
+        ("da", kompot.compute_differential_abundance),
+    ):
+        arguments = kompot.RunInfo(adata, -1, kind).call_args()
+        assert arguments["sample_col"] == "donor"
+        before = adata.copy()
+        compute(adata, **arguments, overwrite=True, progress=False)
+        for name in before.var.columns.union(before.obs.columns):
+            frame, again = (
+                (before.var, adata.var) if name in before.var else (before.obs, adata.obs)
+            )
+            pd.testing.assert_series_equal(frame[name], again[name], check_exact=True)

@@ -140,7 +140,51 @@ def test_example_field_status(with_runs):
     assert status["var"]["is_de"] == {"back_treated_to_control_is_de": True}
 
 
-def test_examples_after_a_rerun_with_samples(original):
+def test_examples_after_a_rerun_with_samples(with_samples):
+    adata = with_samples
+    shared = {f"{KEY}_mean_lfc", f"{KEY}_fold_change"} | {
+        *("kompot_de_control_imputed", "kompot_de_treated_imputed"),
+    }
+    first = kompot.RunInfo(adata, 0, "de")
+    assert {entry["field"] for entry in first.overwritten_fields} == shared
+    assert first.missing_fields == []
+    assert get_field_status(adata)["layers"]["std_with_sample_var"] == {
+        "kompot_de_control_std": True,
+        "kompot_de_treated_std": True,
+    }
+    earlier = adata.copy()
+    cleanup(adata, run_ids=0)
+    assert removed(earlier, adata) == {}  # its layers are the second run's
+    cleanup(adata, run_ids=0, keep_var_fields=False, keep_obs_fields=False)
+    assert removed(earlier, adata) == {
+        "var": {f"{KEY}_{name}" for name in ("mahalanobis", "mahalanobis_local_fdr", "is_de")},
+        "obs": {"kompot_de_control_std", "kompot_de_treated_std"},
+    }
+    cleanup(adata, keep_layers=["fold_change"], keep_varm_fields=["mahalanobis"])
+    assert [name for name in adata.layers if str(name).startswith("kompot")] == [
+        f"{KEY}_fold_change"
+    ]
+    assert list(adata.varm) == [f"{KEY}_mahalanobis_sample_var_groups"]
+    status = get_field_status(adata)
+    assert status["var"]["donor_pvalue"] == {f"{KEY}_donor_pvalue": True}
+    assert not any(status["layers"]["std_with_sample_var"].values())
+    info = kompot.RunInfo(adata, analysis_type="de")
+    assert info.get_summary()["uses_sample_variance"]
+    found = first.compare_with(1)
+    assert {"sample_col", "filter.groups"} == set(found.param_comparison["different"])
+
+
+def test_colours_follow_their_own_column(with_samples):
+    adata = with_samples.copy()
+    cleanup(adata, analysis_type="da", keep_obs_fields=["direction"])
+    gone = removed(with_samples, adata)
+    assert gone["uns"] == {"kompot_da_control_to_treated_donor_direction_colors"}
+    cleanup(adata, analysis_type="da", keep_obs_fields=False)
+    assert not [name for name in adata.uns if name.endswith("_colors")]
+    assert not [name for name in adata.obs if name.startswith("kompot_da")]
+
+
+def test_examples_after_a_rerun_with_samples_of_the_original(original):
     """The third run of the original's file repeats the first with samples and groups."""
     with_samples = {"kompot_de_Young_adult_std", "kompot_de_Old_std"}
     adata = original.copy()
@@ -325,7 +369,7 @@ def test_bytes_freed_are_reported(caplog):
 def test_smoothed_and_imputed_are_the_same_type(original):
     for name in ("imputed", "smoothed"):
         adata = cleanup(original, keep_layers=[name], inplace=False)
-        kept = {layer for layer in adata.layers if not layer.startswith("kompot_smooth")}
+        kept = {name for name in adata.layers if str(name).startswith("kompot_de")}
         assert len(kept) == 2
         assert all(layer.endswith(("imputed", "smoothed")) for layer in kept)
 

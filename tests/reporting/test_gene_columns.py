@@ -15,7 +15,7 @@ def test_columns_are_what_the_run_stored(analysed):
     keys = ["mean_lfc", "is_de", "mahalanobis", "local_fdr", "tail_fdr", "pvalue", "ptp"]
     assert [column.key for column in columns] == keys
     np.testing.assert_array_equal(columns[2].values, analysed.var[f"{KEY}_mahalanobis"])
-    assert columns[1].is_flag
+    assert columns[1].kind == "flag"
     assert set(columns[1].values) <= {0.0, 1.0}
 
 
@@ -48,7 +48,7 @@ def test_data_survive_the_way_into_the_page():
     names = ["</script><b>", "a\u2028b", "&amp;"]
     columns = [
         GeneColumn("x", "t<i>", "g>", np.array([1.5, np.nan, 1e-300])),
-        GeneColumn("is_de", "called", None, np.array([1.0, 0.0, np.nan]), is_flag=True),
+        GeneColumn("is_de", "called", None, np.array([1.0, 0.0, np.nan]), "flag"),
     ]
     text = page_data(names, columns, np.array([2, 0, 1]), ("a<", "b"))
     assert not set("<>&\u2028") & set(text)
@@ -59,10 +59,17 @@ def test_data_survive_the_way_into_the_page():
         "key": "x",
         "title": "t<i>",
         "group": "g>",
-        "flag": False,
+        "kind": "number",
         "values": [1e-300, 1.5, None],
     }
     assert found["columns"][1]["values"] == [None, 1, 0]
+
+
+def test_texts_are_columns_too():
+    regions = np.array(["k<4", None, "all"], dtype=object)
+    column = GeneColumn("donor_region", "strongest in", None, regions, "text")
+    found = json.loads(page_data(["a", "b", "c"], [column], np.arange(3), ("", "")))
+    assert found["columns"][0]["values"] == ["k<4", None, "all"]
 
 
 @pytest.mark.parametrize("value", [0.0, -0.25, 123456.0, 1e-12, 3.14159265])

@@ -172,11 +172,17 @@ def test_donor_level_runs_say_so_and_rank_by_donors(analysed, tmp_path):
         analysed.var[f"{KEY}_donor_{name}"] = values
         entry = {"location": "var", "type": f"donor_{name}", "description": ""}
         history[0]["field_mapping"][f"{KEY}_donor_{name}"] = entry
+    analysed.var[f"{KEY}_donor_region"] = ["all", "k4_1"] * 30
+    entry = {"location": "var", "type": "donor_region", "description": ""}
+    history[0]["field_mapping"][f"{KEY}_donor_region"] = entry
     analysed.uns["kompot_de"]["run_history"] = json.dumps(history)
     text = kompot.report(analysed, tmp_path / "r.html", n_genes=1).read_text(encoding="utf-8")
     assert "Donor level." in text
     data = next(inner for one, inner in Outline(text).of("script") if one.get("id"))
-    assert json.loads(data)["genes"][0] == analysed.var_names[-1]
+    found = json.loads(data)
+    assert found["genes"][0] == analysed.var_names[-1]
+    regions = next(one for one in found["columns"] if one["key"] == "donor_region")
+    assert regions["values"] == ["k4_1", "all"] * 30
     assert "2 of control, 2 of treated" in text
 
 

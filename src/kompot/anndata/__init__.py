@@ -7,20 +7,39 @@ from kompot.lazy import attach
 if TYPE_CHECKING:
     from kompot.anndata.differential_abundance import compute_differential_abundance
     from kompot.anndata.differential_expression import compute_differential_expression
+    from kompot.anndata.diffusion import diffusion_maps
     from kompot.anndata.directions import update_direction_column
+    from kompot.anndata.distance_nulls import (
+        compute_fdr,
+        extract_null_distribution,
+        recompute_fdr,
+    )
+    from kompot.anndata.donor_splits import NullCheck, null_check
     from kompot.anndata.representation import check_underrepresentation
 
 _HOMES = {
+    "NullCheck": "kompot.anndata.donor_splits",
     "check_underrepresentation": "kompot.anndata.representation",
     "compute_differential_abundance": "kompot.anndata.differential_abundance",
     "compute_differential_expression": "kompot.anndata.differential_expression",
+    "compute_fdr": "kompot.anndata.distance_nulls",
+    "diffusion_maps": "kompot.anndata.diffusion",
     "update_direction_column": "kompot.anndata.directions",
+    "extract_null_distribution": "kompot.anndata.distance_nulls",
+    "null_check": "kompot.anndata.donor_splits",
+    "recompute_fdr": "kompot.anndata.distance_nulls",
 }
 
 __all__ = [
+    "NullCheck",
     "check_underrepresentation",
     "compute_differential_abundance",
     "compute_differential_expression",
+    "compute_fdr",
+    "diffusion_maps",
+    "extract_null_distribution",
+    "null_check",
+    "recompute_fdr",
     "update_direction_column",
 ]
 

@@ -57,6 +57,10 @@ class ExpressionRows:
         chunk = self.matrix[rows if self._is_everything else self.cells[rows]]
         return chunk if self.genes is None else chunk[:, self.genes]
 
+    def of_cells(self, chosen: NDArray[np.intp]) -> "ExpressionRows":
+        """Some of the chosen cells only, by their positions among these, increasing."""
+        return replace(self, cells=self.cells[chosen])
+
     def read(self) -> Any:
         """All chosen cells and genes at once, in sparse columns if the matrix is sparse."""
         parts = [self._read_columns(rows) for rows in row_slices(len(self.cells), _CHUNK)]

@@ -76,6 +76,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     group_variance: float = FilterSettings.group_variance,
     differential_abundance_key: str | None = Comparison.differential_abundance_key,
     attribution: bool = OutputSettings.attribution,
+    null_mahalanobis: Any = FDRSettings.null_mahalanobis,
+    null_expression: Any = FDRSettings.null_expression,
+    combine_with_internal: bool = FDRSettings.combine_with_internal,
     **function_kwargs: Any,
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     r"""Find the genes whose expression differs between two conditions as a function of cell state.
@@ -219,6 +222,15 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Also split the change of each gene's mean smoothed expression, from the cells of
         condition 1 to those of condition 2, into ``composition_change`` (cells moved between
         states) and ``expression_change`` (states express differently), which add up to it.
+    null_mahalanobis
+        Distances to judge genes against instead of those of shuffled genes, ``(n_null,)``: of a
+        comparison of controls for example (:func:`extract_null_distribution`).
+    null_expression
+        Expression of genes that do not differ, fitted and judged against instead of shuffled ones:
+        a matrix of the cells of condition 1 and one of those of condition 2 (the cells that are
+        compared, in their order), ``(n_cells, n_null)``.
+    combine_with_internal
+        Whether shuffled genes count as well as what was given.
     **function_kwargs
         None beyond the above; an unknown name is refused.
 
@@ -279,10 +291,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     refuse_unknown(function_kwargs, compute_differential_expression)
     settings = ExpressionSettings(
         Comparison(
-            groupby,
-            condition1,
-            condition2,
-            obsm_key,
+            *(groupby, condition1, condition2, obsm_key),
             layer,
             genes,
             sample_col,
@@ -302,7 +311,10 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             tol=tol,
             param_scheme=param_scheme,
         ),
-        FDRSettings(null_genes, null_seed, fdr_threshold),
+        FDRSettings(
+            *(null_genes, null_seed, fdr_threshold),
+            *(null_mahalanobis, null_expression, combine_with_internal),
+        ),
         FilterSettings(
             cell_filter, groups, min_cells, min_percentage, check_representation, group_variance
         ),

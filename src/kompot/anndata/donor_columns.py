@@ -104,8 +104,8 @@ def looks_like_donors(
         Cell states, ``(n_obs, n_dims)``; without them the third way is left out.
     """
     condition = obs[groupby].astype(str)
-    compared = condition.isin([str(name) for name in conditions]).to_numpy(bool)
-    compared &= obs[groupby].notna().to_numpy(bool)
+    named = condition.isin([str(name) for name in conditions])
+    compared = (named & obs[groupby].notna()).to_numpy(bool)
     condition = condition[compared]
     found: dict[str, int] = {}
     for name in obs.columns.difference([groupby], sort=False).astype(str):

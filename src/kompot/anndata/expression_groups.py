@@ -30,7 +30,9 @@ Array = NDArray[np.float64]
 Masks = Mapping[str, NDArray[np.bool_]]
 
 _STIFF = 0.01
-"""Prior variance between the centres of groups, of 1, below which functions hardly differ there."""
+"""Largest prior variance between cells, of 1, below which functions can hardly differ."""
+_SPREAD = 300
+"""Cells among which it is looked for."""
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ def group_tables(
     """
     groups, cells = inputs.choice.groups or {}, inputs.cells
     members = [mask[cells.rows] for mask in groups.values()]
-    _warn_of_stiffness(model, cells, members)
+    _warn_of_stiffness(model, cells)
     scores = score_groups(
         model,
         cells.states,
@@ -96,18 +98,14 @@ def _table(
     return pd.DataFrame(columns, index=genes)
 
 
-def _warn_of_stiffness(
-    model: DifferentialExpression, cells: Cells, members: list[NDArray[np.bool_]]
-) -> None:
-    """Say so if the length scale is so long that groups can hardly differ."""
-    centers = np.array([cells.states[mask].mean(axis=0) for mask in members if mask.any()])
-    if len(centers) < 2:
-        return
-    between = float(1.0 - model.features_.kernel(centers, centers).min())
+def _warn_of_stiffness(model: DifferentialExpression, cells: Cells) -> None:
+    """Say so if the length scale is so long that no two cells can differ much."""
+    some = cells.states[:: max(1, len(cells.states) // _SPREAD)]
+    between = float(1.0 - model.features_.kernel(some, some).min())
     if between < _STIFF:
         log.warning(
             "The length scale %.4g is so long that groups can hardly differ (prior variance "
-            "between their centres %.2g of 1); a smaller `ls_factor` or `ls` resolves them",
+            "between cells %.2g of 1 at most); a smaller `ls_factor` or `ls` resolves them",
             model.ls_,
             between,
         )

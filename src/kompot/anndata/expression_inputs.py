@@ -15,9 +15,9 @@ from kompot.anndata.inputs import (
     read_abundance_change,
     read_cells,
     read_expression,
-    read_null_genes,
 )
 from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.null_inputs import NullInputs, read_null
 from kompot.settings import ExpressionSettings
 
 __all__ = ["ExpressionInputs", "read_inputs"]
@@ -45,8 +45,8 @@ class ExpressionInputs:
         Where they come from.
     abundance_change
         Log density ratio of the cells, ``(n_cells,)``; None if not asked for.
-    null_choice
-        How many genes to shuffle, or which columns; None for none.
+    null
+        What distances are judged against.
     samples
         Samples of the cells; None if no column was given.
     """
@@ -58,7 +58,7 @@ class ExpressionInputs:
     landmarks: Array | None
     landmarks_source: str
     abundance_change: Array | None
-    null_choice: int | NDArray[np.intp] | None
+    null: NullInputs
     samples: ExpressionSamples | None
 
     @property
@@ -84,11 +84,8 @@ def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInput
     names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
     keys = (settings.storage.result_key, "kompot_de", "kompot_da")
     landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
-    null_choice = read_null_genes(settings.fdr.null_genes, adata.n_vars)
     samples = read_expression_samples(adata, cells, settings, choice.groups)
     donor_level = samples is not None and samples.design is not None
-    if donor_level or not settings.output.compute_mahalanobis:
-        null_choice = None
     return ExpressionInputs(
         choice,
         cells,
@@ -97,6 +94,6 @@ def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInput
         landmarks,
         source,
         read_abundance_change(adata, comparison, cells.rows),
-        null_choice,
+        read_null(settings, cells, adata.n_vars, donor_level=donor_level),
         samples,
     )

@@ -26,8 +26,10 @@ _NULL_BLOCK = 512
 def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> DifferentialExpression:
     """Fit both conditions and the shuffled genes in one pass over the cells."""
     gp, null_expression = settings.gp, []
-    if inputs.null_choice is not None:
-        null_expression = _shuffled(inputs.expression, inputs.null_choice, settings)
+    if inputs.null.choice is not None:
+        null_expression = _shuffled(inputs.expression, inputs.null.choice, settings)
+    if inputs.null.expression is not None:
+        null_expression.append(inputs.null.expression)
     model = DifferentialExpression(
         gp.n_landmarks,
         eps=gp.eps,

@@ -4,15 +4,21 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import pandas as pd
+
 from kompot.anndata.expression_groups import groups_summary
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_results import ExpressionResult
+from kompot.records.encoding import encoded
 from kompot.records.expression_fields import ExpressionFields
 from kompot.records.fields import Field
 from kompot.records.recording import new_record
-from kompot.settings import ExpressionSettings, FDRSettings
+from kompot.settings import ExpressionSettings
 
-__all__ = ["expression_record"]
+__all__ = ["NULL_ARRAY", "expression_record", "fdr_results"]
+
+NULL_ARRAY = "null_mahalanobis"
+"""Name of the distances of shuffled genes among the arrays of a record."""
 
 
 def expression_record(
@@ -29,13 +35,16 @@ def expression_record(
     fdr_roles = ("pvalue", "local_fdr", "tail_fdr")
     fdr_keys = {f"{role}_key": names.get(f"mahalanobis_{role}_key") for role in fdr_roles}
     numerics = _numerics(result, inputs.landmarks_source)
-    return new_record("de", settings, wanted, numerics, usage) | {
+    record = new_record("de", settings, wanted, numerics, usage)
+    if len(result.null):
+        record["arrays"] = record.get("arrays", {}) | {NULL_ARRAY: encoded(result.null)}
+    return record | {
         "inference_level": "cell" if result.donors is None else "donor",
         "lfc_key": fields.mean_lfc.name,
         "mahalanobis_key": names.get("mahalanobis_key"),
         "ptp_key": names.get("ptp_key"),
         "fdr_keys": fdr_keys | {"is_de_key": names["is_de_key"]} if "is_de_key" in names else None,
-        "fdr_results": _fdr_results(result, settings.fdr),
+        "fdr_results": fdr_results(result.table, settings.fdr.threshold),
         "imputed_layer_keys": {
             "condition1": names.get("imputed_key_1"),
             "condition2": names.get("imputed_key_2"),
@@ -50,18 +59,20 @@ def expression_record(
     }
 
 
-def _fdr_results(result: ExpressionResult, fdr: FDRSettings) -> dict[str, Any] | None:
-    """How many genes were called, and the smallest distance among them."""
-    if "is_de" not in result.table:
+def fdr_results(table: pd.DataFrame, threshold: float) -> dict[str, Any] | None:
+    """How many genes were called, and the smallest distance among them; None without rates."""
+    if "is_de" not in table:
         return None
-    called = result.table["is_de"].to_numpy()
-    distances = result.table["mahalanobis"].to_numpy()[called]
+    called = table["is_de"].to_numpy()
+    smallest = None
+    if called.any() and "mahalanobis" in table:
+        smallest = float(table["mahalanobis"].to_numpy()[called].min())
     return {
         "n_significant": int(called.sum()),
         "n_total": len(called),
         "fraction_significant": float(called.mean()),
-        "fdr_threshold": fdr.threshold,
-        "min_significant_mahalanobis": float(distances.min()) if called.any() else None,
+        "fdr_threshold": threshold,
+        "min_significant_mahalanobis": smallest,
     }
 
 

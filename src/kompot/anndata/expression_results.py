@@ -1,6 +1,6 @@
 """What a fitted comparison says about each gene, ready to be written."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,12 +47,15 @@ class ExpressionResult:
         The same for each group of cells, by name; None if there are no groups.
     donors
         The comparison of samples; None without.
+    null
+        Distances against which those of genes were judged, ``(n_null,)``; empty for none.
     """
 
     model: DifferentialExpression
     table: pd.DataFrame
     groups: dict[str, pd.DataFrame] | None
     donors: "DonorExpression | None" = None
+    null: Array = field(default_factory=lambda: np.empty(0))
 
 
 def gene_table(
@@ -60,8 +63,9 @@ def gene_table(
     inputs: ExpressionInputs,
     settings: ExpressionSettings,
     donors: "DonorExpression | None",
+    null: Array,
 ) -> pd.DataFrame:
-    """Scores of each gene over all cells compared.
+    """Scores of each gene over all cells compared; ``null`` are distances where nothing differs.
 
     Columns ``mean_lfc``; with samples or null genes ``pvalue``, ``local_fdr``, ``tail_fdr``,
     ``is_de``; with samples ``donor_region`` and ``donor_lfc``; with distances ``mahalanobis`` and
@@ -72,7 +76,7 @@ def gene_table(
     if donors is not None:
         table = table.assign(**donor_significance(donors, settings.fdr.threshold))
     if settings.output.compute_mahalanobis:
-        scores, null = model.score(), model.null_distances()
+        scores = model.score()
         if len(null):
             found = cell_significance(scores.mahalanobis, null, settings.fdr.threshold)
             table = table.assign(**found)

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import numpy as np
 from anndata import AnnData
 
 from kompot import memory
@@ -46,7 +47,7 @@ def run_expression(
         with_samples=inputs.samples is not None,
         donor_level=inputs.donor_level,
     )
-    has_fdr = inputs.donor_level or inputs.null_choice is not None
+    has_fdr = inputs.donor_level or inputs.null.exists
     wanted = stored_fields(fields, settings, has_fdr=has_fdr)
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
@@ -85,10 +86,14 @@ def _compute(inputs: ExpressionInputs, settings: ExpressionSettings) -> Expressi
     """Fit, compare samples if there are, and score."""
     model = fit_model(inputs, settings)
     donors = compare_samples(model, inputs.samples)
-    table = gene_table(model, inputs, settings, donors)
-    if inputs.choice.groups is None:
-        return ExpressionResult(model, table, None, donors)
-    return ExpressionResult(model, table, group_tables(model, inputs, settings, donors), donors)
+    null = inputs.null.distances
+    if settings.output.compute_mahalanobis:
+        null = np.concatenate([model.null_distances(), null])
+    table = gene_table(model, inputs, settings, donors, null)
+    groups = None
+    if inputs.choice.groups is not None:
+        groups = group_tables(model, inputs, settings, donors)
+    return ExpressionResult(model, table, groups, donors, null)
 
 
 def _full_results(

@@ -26,8 +26,8 @@ __all__ = [
 Array = NDArray[np.float64]
 
 _DIFFUSION_HINT = (
-    " With scanpy, `sc.tl.diffmap(adata); "
-    "adata.obsm['DM_EigenVectors'] = adata.obsm['X_diffmap'][:, 1:]` makes the default one."
+    " `kompot.diffusion_maps(adata)`, or `kompot dm` in a shell, makes the default one "
+    "from principal components."
 )
 
 

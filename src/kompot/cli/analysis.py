@@ -10,10 +10,18 @@ import click
 import pandas as pd
 from anndata import AnnData
 
+from kompot.cli.config import config_option
 from kompot.cli.console import say, verbosity_options
 from kompot.cli.files import data_path, replaced, table_path, write_data, write_table
 
-__all__ = ["LEFT_OUT", "analysis_options", "refuse_no_output", "sections", "write_results"]
+__all__ = [
+    "LEFT_OUT",
+    "analysis_options",
+    "input_output_options",
+    "refuse_no_output",
+    "sections",
+    "write_results",
+]
 
 # What has no meaning in a shell: the data, an array, and in which Python object results arrive.
 LEFT_OUT = ("adata", "landmarks", "copy", "inplace", "return_full_results")
@@ -23,7 +31,7 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 def sections(**titles: Any) -> dict[str, Any]:
     """Names of options by title; each title is given with the settings whose fields it lists."""
-    return {"Files": ("output", "table_output", "group_table")} | {
+    return {"Files": ("output", "table_output", "group_table", "config")} | {
         title.replace("_", " "): [
             name
             for field in fields(kind)
@@ -33,39 +41,37 @@ def sections(**titles: Any) -> dict[str, Any]:
     }
 
 
-def analysis_options(rows: str) -> Callable[[_Command], _Command]:
-    """Give a command INPUT, its outputs, ``--threads``, ``-v`` and ``-q``.
+def input_output_options(
+    *, is_required: bool, has_threads: bool = True
+) -> Callable[[_Command], _Command]:
+    """Give a command INPUT, ``-o``, ``-c``, ``--threads``, ``-v`` and ``-q``.
 
     Parameters
     ----------
-    rows
-        What the table lists, and in which order.
+    is_required
+        Whether ``-o`` must be given.
+    has_threads
+        Whether it computes, and has ``--threads``.
     """
+    threads = click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        metavar="INTEGER",
+        help="Threads of the numerics; all cores if not given.",
+    )
 
     def decorate(command: _Command) -> _Command:
         for option in (
             verbosity_options,
-            click.option(
-                "--threads",
-                type=click.IntRange(min=1),
-                metavar="INTEGER",
-                help="Threads of the numerics; all cores if not given.",
-            ),
-            click.option(
-                "-t",
-                "--table-output",
-                "--table",
-                type=click.Path(path_type=Path),
-                metavar="FILE",
-                callback=table_path,
-                help=f"Write {rows}, .csv or .tsv.",
-            ),
+            *([threads] if has_threads else []),
+            config_option,
             click.option(
                 "-o",
                 "--output",
                 type=click.Path(path_type=Path),
                 metavar="FILE",
                 callback=data_path,
+                required=is_required,
                 help="Write the data with the results, .h5ad or .zarr; may be INPUT itself.",
             ),
             click.argument(
@@ -74,6 +80,30 @@ def analysis_options(rows: str) -> Callable[[_Command], _Command]:
         ):
             command = option(command)
         return command
+
+    return decorate
+
+
+def analysis_options(rows: str) -> Callable[[_Command], _Command]:
+    """Give a command what :func:`input_output_options` does, and ``-t``.
+
+    Parameters
+    ----------
+    rows
+        What the table lists, and in which order.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        table = click.option(
+            "-t",
+            "--table-output",
+            "--table",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            callback=table_path,
+            help=f"Write {rows}, .csv or .tsv.",
+        )
+        return input_output_options(is_required=False)(table(command))
 
     return decorate
 
@@ -92,7 +122,10 @@ def refuse_no_output(*outputs: Path | None) -> None:
 
 
 def write_results(
-    adata: AnnData, output: Path | None, *tables: tuple[pd.DataFrame | None, Path | None]
+    adata: AnnData,
+    output: Path | None,
+    *tables: tuple[pd.DataFrame | None, Path | None],
+    rows: str = "gene",
 ) -> None:
     """Write data and tables to where that is wanted, and put all in place once all are written."""
     wanted = [(table, path) for table, path in tables if table is not None and path is not None]
@@ -100,7 +133,7 @@ def write_results(
         if output is not None:
             write_data(adata, stack.enter_context(replaced(output)), output.suffix)
         for table, path in wanted:
-            write_table(table, stack.enter_context(replaced(path)), path.suffix)
+            write_table(table, stack.enter_context(replaced(path)), path.suffix, rows)
     for written in (output, *(path for _, path in wanted)):
         if written is not None:
             say(f"kompot: wrote {written}")

@@ -4,6 +4,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from typing import NoReturn
 
@@ -16,10 +17,14 @@ __all__ = ["application", "main"]
 
 # Imported when used, since the analysis needs seconds to load.
 _COMMANDS = {
+    "dm": ("kompot.cli.diffusion", "Compute the cell states that de and da look for."),
     "de": ("kompot.cli.differential_expression", "Test genes between two conditions."),
     "da": ("kompot.cli.differential_abundance", "Find where cells became more or less abundant."),
     "report": ("kompot.cli.report", "Write a page about results, to read and to send."),
+    "runs": ("kompot.cli.recorded_runs", "List the runs that a file records."),
+    "cleanup": ("kompot.cli.removal", "Remove the large results of runs from a file."),
     "demo": ("kompot.cli.demo", "Simulate a data set with known truth and analyse it."),
+    "completion": ("kompot.cli.completion", "Let the Tab key complete commands and options."),
 }
 
 # What an analysis, a reader or a writer refuses with (h5py gives RuntimeError on a full disk).
@@ -58,6 +63,16 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(_COMMANDS[cmd_name][0]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand; the nearest name is suggested for one that does not exist."""
+        if args and args[0] not in _COMMANDS and not ctx.resilient_parsing:
+            near = get_close_matches(args[0], _COMMANDS, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the subcommands without importing them."""

@@ -30,9 +30,12 @@ from kompot.settings import (
     StorageSettings,
 )
 
-__all__ = ["command"]
+__all__ = ["NO_OPTIONS", "command"]
 
 log = logging.getLogger(__name__)
+
+# Beside what has no meaning in a shell in any analysis: vectors and matrices of a null.
+NO_OPTIONS = (*LEFT_OUT, "null_mahalanobis", "null_expression", "combine_with_internal")
 
 _SECTIONS = sections(
     Comparison=Comparison,
@@ -62,7 +65,7 @@ Write a list with commas (--genes ISG15,IFI6) and None as none (--n-landmarks no
 @click.command(
     "de",
     cls=SectionedCommand,
-    params=signature_options(compute_differential_expression, left_out=LEFT_OUT),
+    params=signature_options(compute_differential_expression, left_out=NO_OPTIONS),
     sections=_SECTIONS,
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},

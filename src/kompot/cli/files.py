@@ -59,9 +59,9 @@ def write_data(adata: "AnnData", path: Path, kind: str) -> None:
         adata.write_h5ad(path)
 
 
-def write_table(table: "pd.DataFrame", path: Path, kind: str) -> None:
-    """Write a table as ``kind``, ``".csv"`` or ``".tsv"``, with the gene names first."""
-    table.to_csv(path, sep="\t" if kind == ".tsv" else ",", index_label="gene")
+def write_table(table: "pd.DataFrame", path: Path, kind: str, rows: str = "gene") -> None:
+    """Write a table as ``kind``, ``".csv"`` or ``".tsv"``; ``rows`` heads the names of its rows."""
+    table.to_csv(path, sep="\t" if kind == ".tsv" else ",", index_label=rows)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from kompot.cli.numpydoc import parameter_texts
-from kompot.cli.values import JSONText, Value
+from kompot.cli.values import JSONText, Value, YesNoList
 
 __all__ = ["SectionedCommand", "signature_options"]
 
@@ -98,6 +98,9 @@ def _option(
         settings["type"] = _value(annotation)
         settings["metavar"] = settings["type"].metavar
         settings["show_default"] = not is_required and default is not None
+        if isinstance(settings["type"], YesNoList):
+            settings["show_default"] = False
+            settings["help"] += f"  [default: {'yes' if default else 'no'}]"
     return click.Option(declarations, **settings)
 
 
@@ -107,7 +110,7 @@ def _alternatives(annotation: Any) -> set[Any]:
     return set(typing.get_args(annotation) if is_union else [annotation]) - {NoneType}
 
 
-def _value(annotation: Any) -> Value | JSONText:
+def _value(annotation: Any) -> Value | JSONText | YesNoList:
     """How a text of the shell becomes a value of an annotated type.
 
     Raises
@@ -118,6 +121,8 @@ def _value(annotation: Any) -> Value | JSONText:
     if annotation is Any:
         return JSONText()
     kinds = _alternatives(annotation)
+    if kinds == {bool, list[str]}:
+        return YesNoList()
     lists = {kind for kind in kinds if typing.get_origin(kind) in (list, Sequence)}
     items = {typing.get_args(kind)[0] for kind in lists} | (kinds - lists)
     is_word = items == {float, str} and not lists

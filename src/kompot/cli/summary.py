@@ -1,5 +1,7 @@
 """What a gene table says in a few lines."""
 
+import textwrap
+
 import pandas as pd
 
 __all__ = ["HEADINGS", "abundance_summary", "expression_summary", "group_summary", "listed"]
@@ -17,6 +19,7 @@ HEADINGS = {
     "probability_changed": "P(changed)",
     "donor_lfc": "donor lfc",
     "donor_fdr": "donor FDR",
+    "donor_region": "where",
     "donor_direction": "for donors",
 }
 _FORMATS = {
@@ -43,13 +46,16 @@ def expression_summary(
     condition1, condition2
         Labels of the conditions.
     fdr_threshold
-        Local false discovery rate below which genes were called.
+        False discovery rate below which genes were called, over donors if they were compared.
     n_genes
         How many to list.
     """
     compared = f"{len(table)} genes from {condition1} to {condition2}"
-    if "is_de" in table:
-        number = int(table["is_de"].sum())
+    number = int(table["is_de"].sum()) if "is_de" in table else 0
+    if "donor_region" in table:
+        heading = f"{number} of {compared} called: FDR over new donors < {fdr_threshold:g}."
+        table = table.drop(columns="local_fdr").rename(columns={"tail_fdr": "donor_fdr"})
+    elif "is_de" in table:
         heading = (
             f"{number} of {compared} called: local FDR < {fdr_threshold:g}, "
             "about these cells, not other donors."
@@ -58,7 +64,10 @@ def expression_summary(
         heading = f"{compared}; without null genes there is no FDR, so none is called."
     columns = [name for name in HEADINGS if name in table]
     lines = listed(table[columns].head(n_genes).rename(columns=HEADINGS))
-    return f"{heading}\n\n{lines}\n\nmean lfc: natural log, {condition2} over {condition1}"
+    legend = f"mean lfc: natural log, {condition2} over {condition1}"
+    if "donor_region" in table:
+        legend += "; donor lfc: in the region of cell states where the evidence is strongest"
+    return f"{heading}\n\n{lines}\n\n{textwrap.fill(legend, 80)}"
 
 
 def group_summary(groups: pd.DataFrame, n_genes: int = 5) -> str:

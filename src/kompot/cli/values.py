@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-__all__ = ["JSONText", "Value"]
+__all__ = ["JSONText", "Value", "YesNoList"]
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
@@ -81,3 +81,16 @@ class JSONText(_ParamType):
             return json.loads(value)
         except json.JSONDecodeError as error:
             self.fail(f"{value!r} is not readable as JSON: {error}.", param, ctx)
+
+
+class YesNoList(_ParamType):
+    """Yes, no, or a list of names separated by commas."""
+
+    name = "text"
+    metavar = "yes|no|TEXT,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a text; a default stays what it is."""
+        if not isinstance(value, str):
+            return value
+        return {"yes": True, "no": False}.get(value.lower(), value.split(","))

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from kompot.gp.neighbors import nearest_distinct_distances
 
-__all__ = ["estimate_length_scale", "length_scale_of_distances"]
+__all__ = ["estimate_length_scale", "length_scale_by_scheme", "length_scale_of_distances"]
 
 Array = NDArray[np.float64]
 
@@ -50,3 +50,30 @@ def estimate_length_scale(states: Array, ls_factor: float = 10.0, max_queries: i
 def length_scale_of_distances(distances: Array, ls_factor: float) -> float:
     r"""The heuristic :math:`c \exp(3 + \frac1n \sum_i \log d_i)` of distances ``(n_cells,)``."""
     return float(ls_factor * np.exp(np.log(distances).mean() + 3.0))
+
+
+def length_scale_by_scheme(
+    states: Array, condition: NDArray[np.intp], scheme: str, ls_factor: float = 10.0
+) -> float:
+    """Length scale that two conditions share.
+
+    Parameters
+    ----------
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    condition
+        0 or 1 for each cell, ``(n_cells,)``.
+    scheme
+        From which cells it is estimated: ``"condition1"``, ``"condition2"``, ``"pooled"`` (all), or
+        ``"symmetric"`` (geometric mean of both, weighted by their numbers of cells).
+    ls_factor
+        Multiple of the heuristic, positive.
+    """
+    if scheme == "pooled":
+        return estimate_length_scale(states, ls_factor)
+    if scheme == "symmetric":
+        scales = [estimate_length_scale(states[condition == c], ls_factor) for c in (0, 1)]
+        sizes = [(condition == c).sum() for c in (0, 1)]
+        return float(np.exp(np.average(np.log(scales), weights=sizes)))
+    source = int(scheme == "condition2")
+    return estimate_length_scale(states[condition == source], ls_factor)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.features import FeatureMap, fit_features
 from kompot.gp.kernels import make_kernel
-from kompot.gp.length_scale import estimate_length_scale
+from kompot.gp.length_scale import length_scale_by_scheme
 from kompot.gp.regression import Posterior, fit_posterior
 from kompot.models.array_store import ArrayStore
 from kompot.models.arrays import as_states, require_fitted
@@ -217,9 +217,8 @@ class DifferentialExpression(Parameters):
         samples = requested_samples(
             self.use_sample_variance, sample, condition, allow_single_condition_variance
         )
-        chosen = choose_smoothness(
-            wanted, states, expression, condition, partial(self._length_scale, states, condition)
-        )
+        by_scheme = partial(length_scale_by_scheme, states, condition, self.param_scheme)
+        chosen = choose_smoothness(wanted, states, expression, condition, by_scheme)
         self.ls_, self.sigma_, self.evidence_ = chosen.length_scale, chosen.sigma, chosen.evidence
         if landmarks is not None:
             landmarks = as_states(landmarks, "landmarks", states.shape[1])
@@ -361,17 +360,6 @@ class DifferentialExpression(Parameters):
         if self.param_scheme not in PARAM_SCHEMES:
             msg = f"`param_scheme` must be one of {PARAM_SCHEMES}, got {self.param_scheme!r}."
             raise ValueError(msg)
-
-    def _length_scale(self, states: Array, condition: NDArray[np.intp], ls_factor: float) -> float:
-        """Length scale by the scheme."""
-        if self.param_scheme == "pooled":
-            return estimate_length_scale(states, ls_factor)
-        if self.param_scheme == "symmetric":
-            scales = [estimate_length_scale(states[condition == c], ls_factor) for c in (0, 1)]
-            sizes = [(condition == c).sum() for c in (0, 1)]
-            return float(np.exp(np.average(np.log(scales), weights=sizes)))
-        source = int(self.param_scheme == "condition2")
-        return estimate_length_scale(states[condition == source], ls_factor)
 
     def _posteriors(self) -> tuple[Posterior, Posterior]:
         return self.posterior1_, self.posterior2_

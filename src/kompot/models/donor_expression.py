@@ -12,7 +12,7 @@ from kompot.gp.principal_coordinates import principal_coordinates
 from kompot.gp.regression import SufficientStatistics
 from kompot.models.arrays import as_expression, as_states
 from kompot.models.density_estimator import lexicographic_order
-from kompot.models.sample_fit import sums_by_sample
+from kompot.models.sample_fit import sum_samples
 from kompot.stats.design import Design
 from kompot.stats.donor_significance import (
     CombinedEvidence,
@@ -346,12 +346,9 @@ def donor_expression(
     rows = as_expression(expression, "expression", len(cells))
     codes = _sample_codes(sample, len(cells), design)
     index = find_regions(features, cells, groups, settings)
-    total = SufficientStatistics.zeros(features.rank, rows.shape[1])
-    regions = RegionSums.zeros(design.n_samples, index.n_regions, features.rank, rows.shape[1])
-    for found in sums_by_sample(features, cells, [rows], codes, index=index, progress=progress):
-        total += found.statistics
-        if found.regions is not None:
-            regions.add(found.number, found.regions)
+    total, regions = sum_samples(
+        features, cells, rows, codes, index, n_samples=design.n_samples, progress=progress
+    )
     return score_donors([total], regions, index, design, settings)
 
 

@@ -19,7 +19,7 @@ from kompot.progress import bar
 from kompot.stats.region_sums import RegionIndex, RegionSums
 from kompot.stats.sample_variance import sample_deviations
 
-__all__ = ["ConditionSums", "SampleSums", "sum_conditions", "sums_by_sample"]
+__all__ = ["ConditionSums", "SampleSums", "sum_conditions", "sum_samples", "sums_by_sample"]
 
 Array = NDArray[np.float64]
 
@@ -126,6 +126,37 @@ def sum_conditions(
             weights[c].append(keep(fit_posterior(found.statistics, sigma).weights))
     first, second = (sample_deviations(ones) if len(ones) >= 2 else [] for ones in weights)
     return ConditionSums(totals, (first, second), regions)
+
+
+def sum_samples(
+    features: FeatureMap,
+    states: Array,
+    expression: Rows,
+    sample: NDArray[np.intp],
+    index: RegionIndex,
+    *,
+    n_samples: int,
+    progress: bool = False,
+) -> tuple[SufficientStatistics, RegionSums]:
+    """Sums over all cells, and those of each sample in each region, in one pass.
+
+    Parameters
+    ----------
+    features, states, expression, sample, index, progress
+        As for :func:`sums_by_sample`; one matrix of expression.
+    n_samples
+        Number of samples.
+    """
+    n_genes = expression.shape[1]
+    total = SufficientStatistics.zeros(features.rank, n_genes)
+    regions = RegionSums.zeros(n_samples, index.n_regions, features.rank, n_genes)
+    for found in sums_by_sample(
+        features, states, [expression], sample, index=index, progress=progress
+    ):
+        total += found.statistics
+        if found.regions is not None:
+            regions.add(found.number, found.regions)
+    return total, regions
 
 
 def sums_by_sample(

@@ -64,6 +64,9 @@ def multi_volcano_da(  # noqa: PLR0917 the documented order of arguments
 ) -> list[Axes] | Figure:
     """Draw the cells of each group by log fold change of abundance, a strip for each group.
 
+    If the run compared samples, the change between donors and its p-value are drawn, unless columns
+    are named.
+
     Parameters
     ----------
     adata
@@ -157,7 +160,7 @@ def multi_volcano_da(  # noqa: PLR0917 the documented order of arguments
         _draw_behind(ax, changes.points[members, 0], behind, look)
         _label_strip(ax, name, int(members.sum()), n_y_ticks)
     _finish(axes, changes, xlabel, n_x_ticks)
-    figure.supylabel(ylabel or "-log10 tail probability", fontsize="medium")
+    figure.supylabel(ylabel or f"-log10 {changes.what}", fontsize="medium")
     if title:
         figure.suptitle(title)
     if show_legend:

@@ -45,12 +45,15 @@ class CellChanges:
         The run.
     limits
         Log fold change and -log10 tail probability beyond which a change counts; None for none.
+    what
+        What the probability is.
     """
 
     points: Array
     colors: Categories | Values
     run: AbundanceRun
     limits: tuple[float | None, float | None]
+    what: str = "tail probability"
 
 
 def volcano_da(  # noqa: PLR0917 the documented order of arguments
@@ -91,6 +94,9 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
     point_size: float = 6.0,
 ) -> Axes | Figure:
     """Draw the cells of a recorded run by log fold change of abundance and tail probability.
+
+    If the run compared samples, the change between donors and its p-value are drawn, unless columns
+    are named.
 
     Parameters
     ----------
@@ -187,7 +193,7 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
     pair = between(changes.run.condition1, changes.run.condition2)
     ax.set(
         xlabel=xlabel or f"log fold change of abundance, {pair}",
-        ylabel=ylabel or "-log10 tail probability",
+        ylabel=ylabel or f"-log10 {changes.what}",
     )
     _tidy(ax, title, n_x_ticks, n_y_ticks, is_gridded=grid)
     return finished(ax, ax.figure, save, return_fig)
@@ -227,6 +233,11 @@ def read_changes(
         If a column does not exist.
     """
     lfc_key, ptp_key, color = keys
+    what = "tail probability"
+    if (lfc_key, ptp_key) == (None, None) and run.donor_lfc and run.donor_pvalue:
+        # The thresholds of the run are those of the change in these cells.
+        lfc_key, ptp_key, what = run.donor_lfc, run.donor_pvalue, "p between donors"
+        run = replace(run, lfc_threshold=None, ptp_threshold=None)
     lfc = cell_column(adata, lfc_key or run.lfc, "log fold change").astype(float)
     ptp_key = ptp_key or run.ptp
     ptp = cell_column(adata, ptp_key, "tail probability").astype(float)
@@ -241,7 +252,7 @@ def read_changes(
     lfc_limit = run.lfc_threshold if lfc_limit is None else lfc_limit
     ptp_limit = run.ptp_threshold if ptp_limit is None else ptp_limit
     height = None if ptp_limit is None else -np.log10(ptp_limit)
-    return CellChanges(np.column_stack([lfc, ptp]), colors, run, (lfc_limit, height))
+    return CellChanges(np.column_stack([lfc, ptp]), colors, run, (lfc_limit, height), what)
 
 
 def draw_thresholds(ax: Axes, limits: tuple[float | None, float | None]) -> None:

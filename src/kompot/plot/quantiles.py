@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from kompot.plot.colors import distinct_colors
 from kompot.plot.stored_runs import ExpressionRun, column, group_table, read_expression_run
 from kompot.plot.words import shortened
 
-__all__ = ["qq"]
+__all__ = ["HasPValues", "qq"]
 
 Array = NDArray[np.float64]
 
@@ -28,8 +28,18 @@ _KINDS = {
 }
 
 
+@runtime_checkable
+class HasPValues(Protocol):
+    """A result with p-values of several sets, :class:`kompot.NullCheck` for one."""
+
+    @property
+    def p_values(self) -> pd.DataFrame:
+        """P-values, a column for each set."""
+        ...
+
+
 def qq(
-    pvalues: AnnData | pd.DataFrame | Mapping[str, Any] | Any,
+    pvalues: AnnData | HasPValues | pd.DataFrame | Mapping[str, Any] | Any,
     *,
     key: str | None = None,
     groups: bool = False,
@@ -55,8 +65,8 @@ def qq(
     Parameters
     ----------
     pvalues
-        Data with the results of :func:`kompot.compute_differential_expression`; or p-values, or
-        several sets of them by name.
+        Data with the results of :func:`kompot.compute_differential_expression`; or what
+        :func:`kompot.null_check` returned; or p-values, or several sets of them by name.
     key
         Column of ``adata.var``; None for the run's donor-level p-values, else its p-values, else
         its tail probabilities.
@@ -95,8 +105,9 @@ def qq(
     if isinstance(pvalues, AnnData):
         run = read_expression_run(pvalues, run_id, condition1, condition2, is_needed=key is None)
         sets = _of_run(pvalues, run, key, is_grouped=groups)
-    elif isinstance(pvalues, pd.DataFrame | Mapping):
-        sets = {str(name): np.asarray(values, dtype=float) for name, values in pvalues.items()}
+    elif isinstance(pvalues, HasPValues | pd.DataFrame | Mapping):
+        named = pvalues.p_values if isinstance(pvalues, HasPValues) else pvalues
+        sets = {str(name): np.asarray(values, dtype=float) for name, values in named.items()}
     else:
         sets = {"p-values": np.asarray(pvalues, dtype=float).ravel()}
     known = {name: _checked(name, values) for name, values in sets.items()}

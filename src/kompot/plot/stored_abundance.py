@@ -24,7 +24,7 @@ class AbundanceRun:
         Labels of the conditions.
     lfc, zscore, ptp, direction
         Columns of ``obs``; None if not stored.
-    donor_lfc, donor_fdr, donor_direction
+    donor_lfc, donor_pvalue, donor_fdr, donor_direction
         Columns of ``obs`` with what holds between donors; None if not stored.
     lfc_threshold, ptp_threshold
         Beyond which a cell's abundance counted as changed; None if not recorded.
@@ -39,6 +39,7 @@ class AbundanceRun:
     ptp: str | None
     direction: str | None
     donor_lfc: str | None
+    donor_pvalue: str | None
     donor_fdr: str | None
     donor_direction: str | None
     lfc_threshold: float | None
@@ -87,7 +88,8 @@ def read_abundance_run(
         zscore=run.get("zscore_key"),
         ptp=run.get("ptp_key"),
         direction=run.get("direction_key"),
-        donor_lfc=record.field("obs", "_donor_lfc", "donor_lfc"),
+        donor_lfc=record.field("obs", "_donor_lfc", "donor_log_fold_change"),
+        donor_pvalue=record.field("obs", "_donor_pvalue", "donor_pvalue"),
         donor_fdr=record.field("obs", "_donor_fdr", "donor_fdr"),
         donor_direction=record.field("obs", "_donor_direction", "donor_direction"),
         lfc_threshold=record.parameter("log_fold_change_threshold"),

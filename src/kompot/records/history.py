@@ -21,6 +21,7 @@ from kompot.records.recorded import field_owners
 __all__ = [
     "HISTORY_KEYS",
     "SCHEMA_VERSION",
+    "amended_history",
     "appended_history",
     "environment",
     "field_mapping",
@@ -169,11 +170,42 @@ def appended_history(
         owners.setdefault(field.location, {})[field.name] = len(runs)
     owners.setdefault("uns", {})[str(run["result_key"])] = len(runs)
     runs.append(dict(run))
-    changed["run_history"] = json.dumps(runs, default=_plain)
-    newest = {name: value for name, value in run.items() if name != "arrays"}
-    changed["last_run_info"] = json.dumps(newest, default=_plain)
-    changed["anndata_fields"] = json.dumps(owners)
-    return changed
+    return changed | _texts(runs, owners)
+
+
+def amended_history(
+    stored: Mapping[str, Any], number: int, run: Mapping[str, Any], fields: Iterable[Field]
+) -> dict[str, Any]:
+    """What a key of ``uns`` holds after the results of a recorded run were computed again.
+
+    Parameters
+    ----------
+    stored
+        What it holds now; left as it is.
+    number
+        Number of the run, from 0.
+    run
+        Its new record.
+    fields
+        The fields that were written; they are then this run's.
+    """
+    changed = dict(stored)
+    runs = read_history(changed)
+    owners = _read_owners(changed, runs)
+    for field in fields:
+        owners.setdefault(field.location, {})[field.name] = number
+    runs[number] = dict(run)
+    return changed | _texts(runs, owners)
+
+
+def _texts(runs: list[dict[str, Any]], owners: Mapping[str, Any]) -> dict[str, str]:
+    """Runs, the newest one and which run wrote each field, as they are stored."""
+    newest = {name: value for name, value in runs[-1].items() if name != "arrays"}
+    return {
+        "run_history": json.dumps(runs, default=_plain),
+        "last_run_info": json.dumps(newest, default=_plain),
+        "anndata_fields": json.dumps(owners),
+    }
 
 
 def _is_newer(run: Mapping[str, Any]) -> bool:

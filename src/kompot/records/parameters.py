@@ -20,7 +20,10 @@ _OUTCOME = {"overwrite", "copy", "inplace", "return_full_results", "progress"}
 """Arguments that say where results go, not what they are."""
 _SEQUENCES = {"genes", "fdr.null_genes"}
 _FURTHER = "gp.estimator."
-_ALWAYS = ("gp.", "fdr.", "threshold.", "storage.result_key", "groupby", "condition", "obsm_key")
+_ALWAYS = (
+    *("gp.", "fdr.null_genes", "fdr.null_seed", "fdr.threshold", "threshold."),
+    *("storage.result_key", "groupby", "condition", "obsm_key"),
+)
 """Options that are repeated even where they have their default."""
 _DERIVED = {"result_key", "use_sample_variance", "used_landmarks", "auto_filtered"}
 """What versions of the original record beside the arguments."""

@@ -217,14 +217,22 @@ def _to_remove(
     }
     unwanted = [field for field in fields.values() if not _is_kept(field, rules)]
     removed = [field for field in unwanted if owners[field.location, field.name] in chosen]
-    directions = [field for field in fields.values() if field.type == "direction"]
-    if all(field in removed for field in directions):
+    if rules["obs"] is not True:
         removed += [
             field
             for field in fields.values()
-            if field.type == "colors" and owners[field.location, field.name] in chosen
+            if owners[field.location, field.name] in chosen
+            and field.type == "colors"
+            and all(column in removed for column in _coloured(field, fields.values()))
         ]
     return removed, len(unwanted) - len([f for f in removed if f in unwanted])
+
+
+def _coloured(colors: Field, fields: Iterable[Field]) -> list[Field]:
+    """Columns that colours belong to: the one they are named after, or all directions."""
+    columns = [field for field in fields if field.location == "obs"]
+    own = [field for field in columns if f"{field.name}_colors" == colors.name]
+    return own or [field for field in columns if field.type == "direction"]
 
 
 def _is_kept(field: Field, rules: Mapping[str, set[str] | bool]) -> bool:

@@ -11,6 +11,7 @@ from kompot.plot.abundance_volcano import volcano_da
 from kompot.plot.direction_shares import direction_barplot
 from kompot.plot.embeddings import embedding
 from kompot.plot.stored_abundance import AbundanceRun
+from kompot.plot.words import between
 from kompot.reporting.markup import Markup, element
 from kompot.reporting.pictures import picture
 from kompot.reporting.subject import Subject
@@ -19,11 +20,11 @@ from kompot.reporting.tables import help_note, number, section, table
 __all__ = ["abundance_section", "group_shares"]
 
 _HEADS = {
+    "donor_lfc": "donor change",
+    "donor_fdr": "donor FDR",
+    "donor_direction": "donor call",
     "zscore": "z",
     "probability_changed": "P(changed)",
-    "donor_lfc": "donor change",
-    "donor_pvalue": "donor p",
-    "donor_fdr": "donor FDR",
 }
 
 
@@ -35,7 +36,7 @@ def abundance_section(subject: Subject) -> Markup:
     return section(
         "abundance",
         title,
-        _map(subject, run),
+        _maps(subject, run),
         _groups(subject, run),
         element("div", *_shares(subject, run), class_="pair"),
         help_note(
@@ -44,6 +45,8 @@ def abundance_section(subject: Subject) -> Markup:
             "natural logarithms of the ratio of the two densities.",
             "Shares add up to one: if one kind of cell grows, the shares of all others shrink even "
             "if their numbers stay the same.",
+            "Donor columns compare the shares of cells in each sample, so they say what to expect "
+            "of new donors.",
             "z is the change in units of its uncertainty; P(changed) is the probability that the "
             "mean change of the group exceeds the threshold of the run.",
         ),
@@ -85,31 +88,40 @@ def group_shares(
     stored = run.groups(adata)
     for key, head in _HEADS.items():
         if stored is not None and key in stored:
-            rows[head] = stored[key].rename(index=str).reindex(rows.index)
+            rows[head] = stored[key].astype(object).rename(index=str).reindex(rows.index)
     return rows
 
 
-def _map(subject: Subject, run: AbundanceRun) -> Markup:
-    """Cells coloured by their change."""
-    basis, key = subject.basis, run.lfc
+def _maps(subject: Subject, run: AbundanceRun) -> Markup:
+    """Cells coloured by their change, and by what is called between donors."""
+    maps = [
+        _map(
+            *(subject, run.lfc),
+            f"log fold change of abundance, {between(run.condition1, run.condition2)}",
+            f"Change of abundance at each cell, on {subject.basis}.",
+        )
+    ]
+    if run.donor_direction is not None:
+        text = f"Cells whose share changes between donors, on {subject.basis}."
+        maps.append(_map(subject, run.donor_direction, "called between donors", text))
+    return element("div", *maps, class_="pair" if len(maps) > 1 else None)
+
+
+def _map(subject: Subject, key: str | None, title: str, caption: str) -> Markup:
+    """Cells coloured by a column of the run."""
+    basis = subject.basis
 
     def draw(figure: Figure) -> None:
         if basis is None or key is None:
             msg = "there is no embedding of two dimensions, or the run stored no fold changes."
             raise ValueError(msg)
-        embedding(
-            *(subject.adata, basis),
-            color=key,
-            title=f"log fold change of abundance, {run.condition1} to {run.condition2}",
-            ax=figure.subplots(),
-        )
+        embedding(subject.adata, basis, color=key, title=title, ax=figure.subplots())
 
     alt = (
-        f"Map of the cells, coloured by how the abundance of their state changes from "
-        f"{run.condition1} to {run.condition2}: red more, blue less abundant. "
-        "The table of groups below has the numbers."
+        f"Map of the cells, coloured by {title}: red where the state is more abundant in the "
+        "second condition, blue where it is less. The table of groups below has the numbers."
     )
-    return picture(draw, (7.5, 5.6), alt, f"Change of abundance at each cell, on {basis}.")
+    return picture(draw, (7.5, 5.6), alt, caption)
 
 
 def _groups(subject: Subject, run: AbundanceRun) -> Markup:
@@ -129,6 +141,8 @@ def _groups(subject: Subject, run: AbundanceRun) -> Markup:
 
 def _cell(head: str, value: Any) -> str:
     """A value of the table of groups."""
+    if isinstance(value, str):
+        return value
     if not np.isfinite(value):
         return "–"
     if head.startswith("share of ") or head in ("cells up", "cells down"):
@@ -161,8 +175,8 @@ def _shares(subject: Subject, run: AbundanceRun) -> list[Markup]:
             ),
             (6, 4.6),
             "Scatter plot of the cells: log fold change of abundance to the right, -log10 of its "
-            "tail probability upwards, coloured by direction of change.",
-            "Cells by change of abundance; dashed lines are the thresholds.",
+            "tail probability (or p between donors) upwards, coloured by direction of change.",
+            "Cells by change of abundance; dashed lines, if any, are the run's thresholds.",
         )
     )
     return pictures

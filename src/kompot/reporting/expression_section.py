@@ -8,7 +8,7 @@ from kompot.plot.gene_panels import plot_gene_expression
 from kompot.plot.gene_sets import upset
 from kompot.plot.heatmaps import heatmap
 from kompot.plot.stored_runs import ExpressionRun
-from kompot.reporting.gene_columns import page_data
+from kompot.reporting.gene_columns import GeneColumn, page_data
 from kompot.reporting.markup import Markup, element, joined
 from kompot.reporting.pictures import picture
 from kompot.reporting.subject import Subject
@@ -37,6 +37,9 @@ def expression_section(subject: Subject) -> Markup:
             "FDR: among the genes with at most this value, the expected share of genes that do not "
             "change. Local FDR: the probability that this gene does not change. Called genes are "
             "below the threshold of the run.",
+            "Donor FDR and p compare samples with each other. Donor change is the difference of "
+            "their means where the evidence is strongest; 'strongest in' names that place: all "
+            "cells, a group, or a region (k12_3 is one of twelve clusters of cell states).",
             "In the plot, move over a point to read the gene's name, and click it to find the gene "
             "in the table. Everything in the plot is also in the table.",
         ),
@@ -124,10 +127,7 @@ def _gene_table(subject: Subject) -> Markup:
     )
     rows = []
     for place in subject.order[:_N_STATIC]:
-        cells = [
-            element("td", _shown(column.values[place], is_flag=column.is_flag))
-            for column in columns
-        ]
+        cells = [element("td", _shown(column, place)) for column in columns]
         rows.append(element("tr", element("th", str(names[place]), scope="row"), *cells))
     inner = element(
         "table",
@@ -219,15 +219,18 @@ def _gene_text(subject: Subject, gene: str) -> str:
     """The numbers of a gene in a line."""
     place = int(np.flatnonzero(subject.adata.var_names == gene)[0])
     parts = [
-        f"{column.title} {_shown(column.values[place], is_flag=column.is_flag)}"
+        f"{column.title} {_shown(column, place)}"
         for column in subject.columns
         if column.group is None
     ]
     return f"{gene}: {', '.join(parts)}."
 
 
-def _shown(value: float, *, is_flag: bool) -> str:
+def _shown(column: GeneColumn, place: int) -> str:
     """A value as the table shows it."""
-    if is_flag:
+    value = column.values[place]
+    if column.kind == "text":
+        return "–" if value is None else str(value)
+    if column.kind == "flag":
         return "–" if np.isnan(value) else ("yes" if value else "no")
     return number(float(value), ".4g")

@@ -20,6 +20,8 @@ _TITLES = {
     "mahalanobis": "distance",
     "donor_fdr": "donor FDR",
     "donor_pvalue": "donor p",
+    "donor_lfc": "donor change",
+    "donor_region": "strongest in",
     "local_fdr": "local FDR",
     "tail_fdr": "tail FDR",
     "pvalue": "p",
@@ -41,21 +43,28 @@ class GeneColumn:
     group
         The group that it is about; None for all cells.
     values
-        One for each gene: numbers, or 1 and 0 for yes and no; NaN for none.
-    is_flag
-        Whether the values are yes and no.
+        One for each gene: numbers, or 1 and 0 for yes and no, NaN for none; or texts, None for
+        none.
+    kind
+        ``"number"``, ``"flag"`` for yes and no, or ``"text"``.
     """
 
     key: str
     title: str
     group: str | None
-    values: NDArray[np.float64]
-    is_flag: bool = False
+    values: NDArray[Any]
+    kind: str = "number"
 
 
 def gene_columns(adata: AnnData, run: ExpressionRun) -> list[GeneColumn]:
     """What a run stored of each gene, over all cells and in its groups."""
-    stored = {"mean_lfc": run.mean_lfc, "is_de": run.is_de, **run.scores}
+    stored = {
+        "mean_lfc": run.mean_lfc,
+        "is_de": run.is_de,
+        "donor_lfc": run.record.field("var", "_donor_lfc", "donor_lfc"),
+        "donor_region": run.donor_region,
+        **run.scores,
+    }
     columns = []
     for key, title in _TITLES.items():
         name = stored.get(key)
@@ -120,10 +129,11 @@ def page_data(
                 "key": column.key,
                 "title": column.title,
                 "group": column.group,
-                "flag": column.is_flag,
+                "kind": column.kind,
             }
         )
-        values = ",".join(map(_digits, column.values[order].tolist()))
+        written = json.dumps if column.kind == "text" else _digits
+        values = ",".join(map(written, column.values[order].tolist()))
         texts.append(f'{about[:-1]}, "values": [{values}]}}')
     text = f'{head[:-1]}, "columns": [{",".join(texts)}]}}'
     for character in "<>&\u2028\u2029":
@@ -135,7 +145,10 @@ def _column(key: str, title: str, group: str | None, values: "pd.Series[Any]") -
     """A column of numbers, or of yes and no."""
     if key == "is_de":
         flags = values.map({True: 1.0, False: 0.0}).to_numpy(np.float64, na_value=np.nan)
-        return GeneColumn(key, title, group, np.asarray(flags, np.float64), is_flag=True)
+        return GeneColumn(key, title, group, np.asarray(flags, np.float64), "flag")
+    if key == "donor_region":
+        texts = [None if pd.isna(one) or one == "" else str(one) for one in values]
+        return GeneColumn(key, title, group, np.array(texts, dtype=object), "text")
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     return GeneColumn(key, title, group, np.asarray(numbers, np.float64))
 

@@ -20,7 +20,8 @@
   // ------------------------------------------------------------------ table
   function shown(column, value) {
     if (value === null) return "–";
-    if (column.flag) return value ? "yes" : "no";
+    if (column.kind === "text") return value;
+    if (column.kind === "flag") return value ? "yes" : "no";
     const size = Math.abs(value);
     if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
     return String(Number(value.toPrecision(4)));
@@ -38,11 +39,12 @@
     return found;
   }
 
+  const { compare } = new Intl.Collator("en", { numeric: true });
+
   function sorted(found) {
     if (state.sort === null) return found;
     const sign = state.down ? -1 : 1;
     if (state.sort === "gene") {
-      const compare = new Intl.Collator("en", { numeric: true }).compare;
       return found.sort((a, b) => sign * compare(genes[a], genes[b]) || a - b);
     }
     const column = find(state.group, state.sort);
@@ -52,7 +54,8 @@
       if (values[a] === null || values[b] === null) {
         return (values[a] === null) - (values[b] === null) || a - b;
       }
-      return sign * (values[a] - values[b]) || a - b;
+      const order = column.kind === "text" ? compare(values[a], values[b]) : values[a] - values[b];
+      return sign * order || a - b;
     });
   }
 
@@ -67,7 +70,7 @@
     button.dataset.key = key;
     button.addEventListener("click", () => {
       // Names and rates are wanted from the smallest, everything else from the largest.
-      const isRate = /fdr|pvalue|ptp|gene/.test(key);
+      const isRate = /fdr|pvalue|ptp|gene|region/.test(key);
       state.down = isSorted ? !state.down : !isRate;
       state.sort = key;
       update();
@@ -126,8 +129,8 @@
 
   function csvValue(column, value) {
     if (value === null) return "";
-    if (column.flag) return value ? "True" : "False";
-    return String(value);
+    if (column.kind === "flag") return value ? "True" : "False";
+    return column.kind === "text" ? csvText(value) : String(value);
   }
 
   function download() {

@@ -17,19 +17,20 @@ _TITLES = {"de": "Differential expression", "da": "Differential abundance"}
 
 def record_section(subject: Subject) -> Markup:
     """How to repeat the runs, with all parameters and versions."""
-    parts = [_run(kind, record) for kind, record in subject.records.items()]
+    parts = [_run(subject, kind, record) for kind, record in subject.records.items()]
     return section("repeat", "Parameters, versions and how to repeat it", *parts)
 
 
-def _run(kind: str, record: Record) -> Markup:
+def _run(subject: Subject, kind: str, record: Record) -> Markup:
     """A run: its calls, its parameters, its environment."""
+    adata, number = subject.adata, record.number or 0
     parameters = record.entries.get("params") or {}
     title = f"Parameters of {_TITLES[kind].lower()}"
     return joined(
         element("h3", f"{_TITLES[kind]}, run {record.number}"),
         element("p", "Arguments that are not listed have their defaults.", class_="small"),
-        code_block(f"{kind}-python", "In Python", python_call(record, kind)),
-        code_block(f"{kind}-shell", "In a shell", shell_call(record, kind)),
+        code_block(f"{kind}-python", "In Python", python_call(adata, number, kind)),
+        code_block(f"{kind}-shell", "In a shell", shell_call(adata, number, kind)),
         element(
             "details",
             element("summary", "All parameters"),

@@ -1,124 +1,114 @@
 """The call that repeats a recorded run, in Python and in a shell."""
 
+import json
 import shlex
+import warnings
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
-from kompot.plot.run_records import Record
-from kompot.settings import (
-    DAThresholdSettings,
-    DensitySettings,
-    FDRSettings,
-    FilterSettings,
-    GPSettings,
-    OutputSettings,
-    StorageSettings,
-)
+import numpy as np
+from anndata import AnnData
 
-__all__ = ["call_arguments", "python_call", "shell_call"]
+from kompot.records.parameters import call_arguments, flattened
+from kompot.records.run_info import RunInfo
+
+__all__ = ["python_call", "repeating_arguments", "shell_call"]
 
 _FUNCTIONS = {"de": "compute_differential_expression", "da": "compute_differential_abundance"}
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    "de": {"gp": GPSettings, "fdr": FDRSettings},
-    "da": {"gp": DensitySettings, "threshold": DAThresholdSettings},
-}
-_SHARED = {"filter": FilterSettings, "storage": StorageSettings, "output": OutputSettings}
-_NAMES = {
-    ("fdr", "threshold"): "fdr_threshold",
-    ("threshold", "lfc_threshold"): "log_fold_change_threshold",
-}
-_COMPARED = ("groupby", "condition1", "condition2")
-# How results were returned and shown is no part of the analysis.
-_LEFT_OUT = ("copy", "inplace", "return_full_results", "progress", "overwrite", "estimator")
-_FLAT_LEFT_OUT = (*_LEFT_OUT, "use_sample_variance", "used_landmarks", "landmarks")
+# A shell has no arrays; landmarks are drawn there unless the file holds some.
+_NOT_IN_SHELL = ("landmarks",)
+_AS_JSON = ("groups", "cell_filter")
 
 
-def call_arguments(record: Record, kind: str) -> dict[str, Any]:
-    """Arguments of a run that are not the defaults, by name; the compared conditions come first.
+def repeating_arguments(adata: AnnData, number: int, kind: str) -> dict[str, Any]:
+    """Arguments that repeat a run, as far as its record tells.
 
     Parameters
     ----------
-    record
-        The record of the run.
+    adata
+        The data.
+    number
+        Number of the run.
     kind
         ``"de"`` or ``"da"``.
     """
-    parameters = record.entries.get("params") or {}
-    arguments = {name: parameters.get(name) for name in _COMPARED}
-    sections = _DEFAULTS[kind] | _SHARED
-    for name, value in parameters.items():
-        if isinstance(value, Mapping) and name in sections:
-            defaults = _defaults(sections[name])
-            given = {**value, **(value.get("estimator") or {})}
-            arguments |= {
-                _NAMES.get((name, key), key): found
-                for key, found in given.items()
-                if key not in _LEFT_OUT and found != defaults.get(key, MISSING)
-            }
-        elif name not in _FLAT_LEFT_OUT and not (value is None or name in _COMPARED):
-            arguments[name] = value
-    if arguments.get("landmarks") in (False, None):
-        arguments.pop("landmarks", None)
-    usual = {"obsm_key": "DM_EigenVectors", "result_key": f"kompot_{kind}"}
-    return {name: value for name, value in arguments.items() if usual.get(name, MISSING) != value}
+    run = RunInfo(adata, number, kind)
+    with warnings.catch_warnings():
+        # Of parameters of other versions; all parameters are listed beside the call.
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            return run.call_args()
+        except ValueError:  # An array was too large to be recorded.
+            return call_arguments(flattened(run.params, kind), kind)[0]
 
 
-def python_call(record: Record, kind: str) -> str:
+def python_call(adata: AnnData, number: int, kind: str) -> str:
     """The call of the Python function that repeats a run.
 
     Parameters
     ----------
-    record
-        The record of the run.
+    adata
+        The data.
+    number
+        Number of the run.
     kind
         ``"de"`` or ``"da"``.
     """
-    arguments, unknown = _split(call_arguments(record, kind))
+    arguments, arrays = _split(repeating_arguments(adata, number, kind))
     lines = [f"    {name}={value!r}," for name, value in arguments.items()]
-    lines += [f"    # {name}: {text}" for name, text in unknown.items()]
+    if arrays:
+        lines.append(f"    # {', '.join(arrays)}: arrays; all arguments of the run are in")
+        lines.append(f"    # kompot.RunInfo(adata, {number}, {kind!r}).call_args()")
     return "\n".join([f"kompot.{_FUNCTIONS[kind]}(", "    adata,", *lines, ")"])
 
 
-def shell_call(record: Record, kind: str) -> str:
+def shell_call(adata: AnnData, number: int, kind: str) -> str:
     """The command that repeats a run.
 
     Parameters
     ----------
-    record
-        The record of the run.
+    adata
+        The data.
+    number
+        Number of the run.
     kind
         ``"de"`` or ``"da"``.
     """
-    arguments, unknown = _split(call_arguments(record, kind))
+    arguments, arrays = _split(repeating_arguments(adata, number, kind))
     words = [f"kompot {kind} cells.h5ad -o result.h5ad"]
     for name, value in arguments.items():
         option = name.replace("_", "-")
+        if name in _NOT_IN_SHELL:
+            continue
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
-            continue
-        text = value if isinstance(value, str) else repr(value)
-        words.append(f"--{option} {shlex.quote('none' if value is None else text)}")
-    lines = " \\\n  ".join(words)
-    return "\n".join(
-        [lines, *(f"# --{name.replace('_', '-')}: {unknown[name]}" for name in unknown)]
-    )
+        else:
+            words.append(f"--{option} {shlex.quote(_text(name, value))}")
+    note = [f"# Not in a shell: {', '.join(arrays)}, given as arrays."] if arrays else []
+    return "\n".join([" \\\n  ".join(words), *note])
 
 
-def _defaults(settings: Any) -> dict[str, Any]:
-    """Defaults of the options that belong together."""
-    return {
-        field.name: field.default if field.default is not MISSING else {}
-        for field in fields(settings)
-    }
+def _split(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Arguments that can be written, and names of those that are arrays."""
+    arrays = [name for name, value in arguments.items() if _is_array(value)]
+    return {name: value for name, value in arguments.items() if name not in arrays}, arrays
 
 
-def _split(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Arguments that the record holds, and those of which it only tells the kind."""
-    unknown = {}
-    for name, value in arguments.items():
-        if name == "landmarks":
-            unknown[name] = "an array of landmarks, which the record does not hold"
-        elif isinstance(value, str) and value.startswith("<") and value.endswith(">"):
-            unknown[name] = f"{value}, which the record does not hold"
-    return {name: value for name, value in arguments.items() if name not in unknown}, unknown
+def _is_array(value: Any) -> bool:
+    """Whether a value is an array, holds one, or is the description of one."""
+    if isinstance(value, np.ndarray) or hasattr(value, "dtype"):
+        return True
+    if isinstance(value, list | tuple):
+        return any(map(_is_array, value))
+    return isinstance(value, str) and value.startswith("<") and value.endswith(">")
+
+
+def _text(name: str, value: Any) -> str:
+    """A value as an option takes it."""
+    if value is None:
+        return "none"
+    if isinstance(value, Mapping) or (name in _AS_JSON and not isinstance(value, str)):
+        return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return value if isinstance(value, str) else repr(value)

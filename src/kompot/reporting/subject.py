@@ -128,7 +128,7 @@ def read_subject(  # noqa: PLR0917
     order = ranking(columns)
     tested = np.zeros(adata.n_vars, dtype=bool)
     for column in columns:
-        tested |= np.isfinite(column.values) if not column.is_flag else False
+        tested |= np.isfinite(column.values) if column.kind == "number" else False
     order = order[tested[order]] if len(order) else order
     run = expression or abundance
     between = "" if run is None else f"{run.condition1} to {run.condition2}"

@@ -25,7 +25,8 @@ _NUMERICS = {
     "truncation_error": "Estimated relative error of the distances",
     "p_global": "Donor-level p of any change",
     "p_gate": "The same by rotation (gate)",
-    "df": "Degrees of freedom between samples",
+    "degrees_of_freedom": "Degrees of freedom between samples",
+    "usable_share": "Share of cells in regions that both conditions share",
     "landmarks_source": "Landmarks",
     "random_state": "Seed",
     "seconds": "Seconds",
@@ -72,9 +73,23 @@ def _statements(subject: Subject, run: ExpressionRun) -> Iterator[str]:
             "The p-values compare means of donors, adjusted for the states of their cells, in "
             "regions of the embedding; the false discovery rate is about new donors."
         )
+        if (record.entries.get("donor_test") or {}).get("exploratory"):
+            yield "There are too few samples for more than an exploratory reading."
         return
     null = record.parameter("null_genes")
-    if null:
+    again: dict[str, Any] = record.entries.get("fdr_recomputed") or {}
+    given = [record.parameter(name) for name in ("null_mahalanobis", "null_expression")]
+    if again.get("null") == "given":
+        yield (
+            f"The genes were judged again, against {number(again.get('n_null'))} distances from "
+            "elsewhere (kompot.recompute_fdr): the rates mean what these distances hold."
+        )
+    elif any(one is not None for one in given):
+        yield (
+            "The genes were judged against a null from elsewhere (null_mahalanobis or "
+            "null_expression): the rates mean what that holds."
+        )
+    elif null:
         many = number(null) if isinstance(null, int) else f"{len(null)}"
         yield (
             f"The distances of {many} genes shuffled over cells tell which distances arise by "
@@ -131,7 +146,7 @@ def _numerics(subject: Subject) -> Markup | None:
 def _recorded(record: Record) -> dict[str, Any]:
     """Numbers that a run recorded, wherever they stand in its record."""
     entries = record.entries
-    parts = [entries, *(entries.get(name) for name in ("numerics", "donor", "donors"))]
+    parts = [entries, *(entries.get(name) for name in ("numerics", "donor_test"))]
     return {
         key: part[key]
         for part in parts

@@ -98,15 +98,36 @@ class FDRSettings:
         Seed of their choice and shuffling.
     threshold
         Genes with a lower rate are called, in (0, 1].
+    null_mahalanobis
+        Distances to judge genes against instead, ``(n_null,)``.
+    null_expression
+        Expression of genes that do not differ, to be fitted instead: two matrices, of the cells of
+        condition 1 and 2, ``(n_cells, n_null)``.
+    combine_with_internal
+        Whether shuffled genes count as well.
     """
 
     null_genes: int | Sequence[int] | None = 2000
     null_seed: int | None = 42
     threshold: float = 0.05
+    null_mahalanobis: Any = None
+    null_expression: Any = None
+    combine_with_internal: bool = False
 
     def __post_init__(self) -> None:
         number("null_seed", self.null_seed, least=0, whole=True, optional=True)
         number("fdr_threshold", self.threshold, above=0, most=1)
+        flags(combine_with_internal=self.combine_with_internal)
+        given = [one for one in (self.null_mahalanobis, self.null_expression) if one is not None]
+        if len(given) == 2:
+            msg = "'null_mahalanobis' and 'null_expression' cannot both be given; give one."
+            raise ValueError(msg)
+        if self.combine_with_internal and not given:
+            msg = (
+                "'combine_with_internal' is True but neither 'null_mahalanobis' nor "
+                "'null_expression' is given, so that there is nothing to combine."
+            )
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,22 @@ class Contrast:
         effect: Array = np.tensordot(self.weights, values, axes=1)
         return effect
 
+    def sampling_excess(self, variances: Array) -> float:
+        r"""How much more sampling noise an effect has than its error variance has seen.
+
+        If sample :math:`s` adds noise of variance :math:`v_s` of its own, the effect has
+        :math:`\sum_s a_s^2 v_s / u` of it (in units of :math:`u`) but the residual variance
+        :math:`\operatorname{tr}(Q^\top \operatorname{diag}(v)\, Q) / df`. They differ, by this,
+        if the side with fewer samples is the noisier or the quieter one.
+
+        Parameters
+        ----------
+        variances
+            :math:`v_s`, ``(n_samples,)``.
+        """
+        seen = np.square(self.residual_basis).sum(axis=1) @ variances / self.degrees_of_freedom
+        return float(np.square(self.weights) @ variances / self.unit_variance - seen)
+
     def residual_variance(self, values: Array) -> Array:
         r"""Variance of a sample about the design, :math:`\|Q^\top z\|^2 / df`.
 

@@ -43,12 +43,18 @@ class RegionRules:
     max_overlap_cost
         Largest variance that adjusting for cell state may add, in units of the variance from
         sampling cells.
+    match_sampling
+        Whether the error of an effect is matched to the noise from sampling cells that the effect
+        itself has (:meth:`kompot.stats.design.Contrast.sampling_excess`). It matters if unequal
+        numbers of samples meet unequal numbers of cells: 3 samples with a third of the cells each
+        against 9 had 18 % of p-values below 0.05 without, 5 % with it.
     """
 
     min_cells: int = 2
     min_expressing: int = 10
     min_genes: int = 50
     max_overlap_cost: float = 0.25
+    match_sampling: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,10 @@ class RegionMeans:
     basis
         Columns of their variance trend, ``(n_genes, n_columns)``; None if every gene is judged by
         its own variance.
+    within
+        Variance between cells of a sample, ``(n_genes,)``; None if the error is not matched to it.
+    cells_taking_part
+        Cells in the region of the samples that take part, ``(n_samples,)``.
     """
 
     name: str
@@ -113,12 +123,18 @@ class RegionMeans:
     genes: NDArray[np.intp]
     values: Array
     basis: Array | None
+    within: Array | None
+    cells_taking_part: Array
 
     def evidence(self, contrast: Contrast) -> Evidence:
         r"""Effect and p-value of each gene.
 
-        The effect :math:`a z_g` has variance :math:`u\sigma_g^2`; see
-        :mod:`kompot.stats.variance_prior` for :math:`\sigma_g^2` and the p-value.
+        The effect :math:`a z_g` has variance :math:`u(\sigma_g^2 + \delta v_g)`; see
+        :mod:`kompot.stats.variance_prior` for :math:`\sigma_g^2` and the p-value. With
+        :math:`v_g/n_s` the noise of a sample's mean from sampling its :math:`n_s` cells,
+        :math:`\delta` is the excess of the effect over the residuals
+        (:meth:`kompot.stats.design.Contrast.sampling_excess` of :math:`1/n_s`), 0 if both sides
+        have as many samples. Not less than the sampling noise is left.
 
         Parameters
         ----------
@@ -128,15 +144,27 @@ class RegionMeans:
         freedom = contrast.degrees_of_freedom
         effect = contrast.effect(self.values)
         variance = np.maximum(contrast.residual_variance(self.values), _SMALLEST_VARIANCE)
+        unit, further = contrast.unit_variance, self._further_variance(contrast)
         if self.basis is None:
-            error = np.sqrt(contrast.unit_variance * variance)
+            total = unit * variance
+            if further is not None:
+                total = np.maximum(total + further[0], np.minimum(total, further[1]))
+            error = np.sqrt(total)
             p = 2.0 * stdtr(freedom, -np.abs(effect) / error)
             return Evidence(effect, np.clip(p, 1e-300, 1.0), error)
         trend = variance_trend(variance, freedom, self.basis)
         ratio = variance / trend
         prior = fit_variance_prior(ratio, freedom)
-        p, spread = prior.p_values(effect, contrast.unit_variance * trend, ratio)
+        p, spread = prior.p_values(effect, unit * trend, ratio, further)
         return Evidence(effect, p, np.sqrt(spread))
+
+    def _further_variance(self, contrast: Contrast) -> tuple[Array, Array] | None:
+        """Sampling noise of the effects beyond that of the residuals, and all of it."""
+        if self.within is None:
+            return None
+        per_cell = 1.0 / self.cells_taking_part
+        excess = contrast.unit_variance * contrast.sampling_excess(per_cell)
+        return excess * self.within, (np.square(contrast.weights) @ per_cell) * self.within
 
 
 def region_means(
@@ -186,6 +214,8 @@ def region_means(
         genes,
         chosen[taking_part, region][:, genes],
         _trend_columns(means, region, genes) if len(genes) >= rules.min_genes else None,
+        means.within[region, genes] if rules.match_sampling else None,
+        n_cells[taking_part],
     )
 
 

@@ -63,10 +63,17 @@ class VariancePrior:
         evidence /= evidence.sum(axis=1, keepdims=True)
         return evidence
 
-    def p_values(self, effect: Array, scale: Array, ratio: Array) -> tuple[Array, Array]:
+    def p_values(
+        self,
+        effect: Array,
+        scale: Array,
+        ratio: Array,
+        further: tuple[Array, Array] | None = None,
+    ) -> tuple[Array, Array]:
         r"""Two-sided p-values of normal effects, averaged over the posterior of their variance.
 
-        .. math:: p_g = \sum_j \pi_{gj}\, 2\,\Phi\big(-|\hat\beta_g| / \sqrt{u\, t_g\, \rho_j}\big)
+        .. math:: p_g = \sum_j \pi_{gj}\, 2\,\Phi\big(-|\hat\beta_g| / \sqrt{V_{gj}}\big),
+                  \quad V_{gj} = u\, t_g\, \rho_j + e_g
 
         Parameters
         ----------
@@ -76,22 +83,27 @@ class VariancePrior:
             :math:`u\,t_g`, the variance of the effect were :math:`\rho_g` 1, ``(n_genes,)``.
         ratio
             :math:`r_g`, ``(n_genes,)``.
+        further
+            Variance :math:`e_g` of the effect that the prior does not know of, also negative, and
+            the least that is left of :math:`u\,t_g\,\rho_j` by a negative one, ``(n_genes,)`` each.
 
         Returns
         -------
         p
             P-values, ``(n_genes,)``, positive.
         variance
-            Posterior mean variance of the effect, :math:`u\,t_g \sum_j \pi_{gj}\rho_j`,
-            ``(n_genes,)``.
+            Posterior mean variance of the effect, :math:`\sum_j \pi_{gj} V_{gj}`, ``(n_genes,)``.
         """
         p, variance = np.empty(len(effect)), np.empty(len(effect))
         for genes in row_slices(len(effect), _GENES):
             share = self.posterior(ratio[genes])
-            size = np.abs(effect[genes]) / np.sqrt(scale[genes])
-            tail = ndtr(size[:, None] / -np.sqrt(self.grid))
+            total = np.multiply.outer(scale[genes], self.grid)
+            if further is not None:
+                extra, least = (part[genes, None] for part in further)
+                total = np.maximum(total + extra, np.minimum(total, least))
+            tail = ndtr(np.abs(effect[genes, None]) / -np.sqrt(total))
             p[genes] = 2.0 * np.einsum("gj,gj->g", share, tail)
-            variance[genes] = scale[genes] * (share @ self.grid)
+            variance[genes] = np.einsum("gj,gj->g", share, total)
         return np.clip(p, _SMALLEST_P, 1.0), variance
 
 

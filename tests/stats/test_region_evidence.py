@@ -1,0 +1,71 @@
+"""Errors of effects in a region."""
+
+import numpy as np
+import pytest
+
+from kompot.stats.design import paired_design, two_group_design
+from kompot.stats.region_evidence import RegionMeans
+from kompot.stats.variance_trend import trend_basis
+
+
+def region(values, n_cells, within, basis=None):
+    """A region in which all samples take part."""
+    names, shape = ("all", "k1"), values.shape
+    return RegionMeans(
+        *names, int(n_cells.sum()), np.ones(shape[0], bool), 0.0, "adjusted", 1,
+        np.arange(shape[1]), values, basis, within, np.asarray(n_cells, float),
+    )  # fmt: skip
+
+
+def drawn(rng, n_cells, n_genes=4000):
+    """Means of samples that differ by donors (sd 0.1) and by the cells sampled."""
+    within = rng.gamma(4, 0.25, n_genes)
+    noise = 0.1**2 + within / np.asarray(n_cells)[:, None]
+    return rng.normal(size=noise.shape) * np.sqrt(noise), within
+
+
+def test_equal_numbers_of_samples_need_no_correction(rng):
+    cells = rng.integers(5, 500, 8)
+    balanced = two_group_design([0, 1] * 4).contrast_of()
+    assert balanced.sampling_excess(1.0 / cells) == pytest.approx(0.0, abs=1e-15)
+    unequal = two_group_design([0] * 3 + [1] * 5).contrast_of()
+    assert unequal.sampling_excess(np.ones(8)) == pytest.approx(0.0, abs=1e-15)
+    pairs = paired_design([0, 1] * 4, list("aabbccdd")).contrast_of()
+    assert pairs.sampling_excess(1.0 / cells) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_excess_is_the_difference_of_two_expectations(rng):
+    contrast = two_group_design([0, 0, 1, 1, 1, 1, 1]).contrast_of()
+    variances = rng.gamma(2, 1, 7)
+    draws = rng.normal(size=(7, 400_000)) * np.sqrt(variances)[:, None]
+    found = contrast.effect(draws).var() / contrast.unit_variance
+    found -= contrast.residual_variance(draws).mean()
+    assert found == pytest.approx(contrast.sampling_excess(variances), abs=0.02)
+
+
+@pytest.mark.parametrize("trend", [True, False])
+@pytest.mark.parametrize("fewer_is", ["noisier", "quieter"])
+def test_unequal_samples_with_unequal_cells_are_calibrated(rng, fewer_is, trend):
+    few, many = (20, 200) if fewer_is == "noisier" else (200, 20)
+    cells = np.array([few] * 3 + [many] * 9)
+    values, within = drawn(rng, cells)
+    contrast = two_group_design([0] * 3 + [1] * 9).contrast_of()
+    basis = trend_basis(rng.normal(size=len(within)), np.log(within)) if trend else None
+    matched = region(values, cells, within, basis).evidence(contrast)
+    plain = region(values, cells, None, basis).evidence(contrast)
+    below = [(evidence.p < 0.05).mean() for evidence in (matched, plain)]
+    assert 0.03 < below[0] < 0.075
+    assert below[1] > 0.15 if fewer_is == "noisier" else below[1] < 0.02
+    larger = matched.standard_error > plain.standard_error
+    assert larger.all() if fewer_is == "noisier" else not larger.any()
+
+
+def test_errors_never_fall_below_the_noise_of_sampling(rng):
+    cells = np.array([400] * 2 + [4] * 8)
+    values, within = drawn(rng, cells, 300)
+    contrast = two_group_design([0] * 2 + [1] * 8).contrast_of()
+    found = region(values, cells, within).evidence(contrast)
+    plain = region(values, cells, None).evidence(contrast)
+    sampling = np.sqrt(within * (contrast.weights**2 @ (1.0 / cells)))
+    least = np.minimum(plain.standard_error, sampling)
+    assert (found.standard_error >= least * (1 - 1e-12)).all()
