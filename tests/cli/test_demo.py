@@ -6,13 +6,19 @@ from pathlib import Path
 
 import matplotlib.image
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from kompot.cli.demo import command, run_demo
 from kompot.cli.demo_report import demo_report
 from kompot.cli.files import read_data
 
-NAMES = ["kompot_demo.h5ad", "kompot_demo_fold_change.png", "kompot_demo_volcano.png"]
+NAMES = [
+    "kompot_demo.h5ad",
+    "kompot_demo_abundance.png",
+    "kompot_demo_fold_change.png",
+    "kompot_demo_volcano.png",
+]
 CALLED = "kompot_de_control_to_treated_is_de"
 DISTANCE = "kompot_de_control_to_treated_mahalanobis"
 
@@ -59,7 +65,12 @@ def test_report_says_how_many_called_genes_were_not_planted(demonstration, n_fal
     table["is_de"] = is_planted
     table.loc[table.index[~is_planted][:n_false], "is_de"] = True
     report = demo_report(
-        demonstration.adata, table, table.index[0], demonstration.files, seconds=1.0
+        demonstration.adata,
+        table,
+        demonstration.abundance,
+        table.index[0],
+        demonstration.files,
+        seconds=(1.0, 2.0),
     )
     text = " ".join(report.split())
     n_planted = is_planted.sum()
@@ -67,6 +78,20 @@ def test_report_says_how_many_called_genes_were_not_planted(demonstration, n_fal
     assert ("Not planted:" in text) == (n_false > 0)
     if n_false:
         assert f"Not planted: {n_false} of the {n_planted + n_false} called genes" in text
+
+
+def test_report_tells_abundance_beside_its_truth(demonstration):
+    cells = read_data(demonstration.files[0]).obs
+    lfc = cells["kompot_da_control_to_treated_lfc"]
+    truth = cells["true_log_abundance_ratio"]
+    correlation = np.corrcoef(lfc, truth)[0, 1]
+    text = " ".join(demonstration.report.split())
+    assert f"{len(cells)} cells correlates {correlation:.2f} with the planted one" in text
+    for branch in cells["branch"].cat.categories:
+        assert re.search(rf"^ *{branch} ", demonstration.report, re.M)
+    planted = demonstration.abundance.groups["true_lfc"]
+    assert planted["branch_1"] == pytest.approx(truth[cells["branch"] == "branch_1"].mean())
+    assert planted["branch_1"] > 0 > planted["branch_2"]
 
 
 def test_options_have_the_defaults_of_the_function():

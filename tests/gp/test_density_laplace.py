@@ -6,7 +6,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from kompot.gp import laplace
+from kompot.gp import cell_features
+from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
 from kompot.gp.features import fit_features
 from kompot.gp.kernels import Matern52
@@ -25,12 +26,12 @@ def make_problem(states, length_scale, **limits):
     distances = nearest_distinct_distances(states)
     features = fit_features(states, Matern52(length_scale), rng=np.random.default_rng(0), **limits)
     likelihood = NeighborLikelihood.of_distances(distances, 2.0)
-    return features, states, likelihood, prior_mean_log_density(distances, 2.0)
+    return CellFeatures(features, states), likelihood, prior_mean_log_density(distances, 2.0)
 
 
 def log_posterior(problem, weights):
-    features, states, likelihood, mu = problem
-    return likelihood.log_likelihood(mu + features(states) @ weights) - 0.5 * weights @ weights
+    cells, likelihood, mu = problem
+    return likelihood.log_likelihood(mu + cells.times(weights)) - 0.5 * weights @ weights
 
 
 def test_covariance_is_the_inverse_of_the_hessian_by_finite_differences(problem):
@@ -59,9 +60,9 @@ def test_maximum_beats_every_nearby_point(problem, rng):
 
 
 def test_gradient_vanishes_at_the_maximum(problem):
-    features, states, likelihood, mu = problem
+    cells, likelihood, mu = problem
     posterior = fit_density(*problem)
-    phi = features(states)
+    phi = cells.features(cells.states)
     gradient = phi.T @ (1 - likelihood.expected(mu + phi @ posterior.weights)) - posterior.weights
     relative = np.linalg.norm(gradient) / np.linalg.norm(phi.sum(axis=0))
     assert posterior.converged
@@ -98,9 +99,10 @@ def test_unknown_optimizer_is_refused(problem):
 
 def test_features_computed_in_each_pass_change_nothing(problem, monkeypatch):
     kept = fit_density(*problem)
-    monkeypatch.setattr(laplace, "_STORED_BYTES", 0)
-    monkeypatch.setattr(laplace, "_CHUNK", 7)
-    again = fit_density(*problem)
+    cells, likelihood, mu = problem
+    monkeypatch.setattr(cell_features, "_STORED_BYTES", 0)
+    monkeypatch.setattr(cell_features, "_CHUNK", 7)
+    again = fit_density(CellFeatures(cells.features, cells.states), likelihood, mu)
     np.testing.assert_allclose(again.weights, kept.weights, rtol=1e-9)
     np.testing.assert_allclose(again.factor, kept.factor, rtol=1e-9, atol=1e-12)
 
@@ -130,9 +132,10 @@ def test_evidence_is_the_integral_over_the_prior(rng):
 
 
 def test_prior_variance_scales_the_features(problem):
-    features, states, likelihood, mu = problem
+    cells, likelihood, mu = problem
     posterior = fit_density(*problem, prior_variance=4.0)
-    doubled = fit_density(replace(features, factor=features.factor / 2.0), states, likelihood, mu)
+    scaled = replace(cells.features, factor=cells.features.factor / 2.0)
+    doubled = fit_density(CellFeatures(scaled, cells.states), likelihood, mu)
     np.testing.assert_allclose(posterior.weights, 2.0 * doubled.weights, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(posterior.covariance, 4.0 * doubled.covariance, atol=1e-10)
     assert posterior.log_evidence == pytest.approx(doubled.log_evidence)
@@ -142,9 +145,9 @@ def test_uncertainty_shrinks_with_cells(rng):
     states = rng.normal(size=(2400, 2))
     variances = []
     for n_cells in (150, 600, 2400):
-        features, cells, likelihood, mu = make_problem(states[:n_cells], length_scale=3.0, tol=1e-4)
-        posterior = fit_density(features, cells, likelihood, mu)
-        variances.append(posterior.variance(features(np.zeros((1, 2))))[0])
+        cells, likelihood, mu = make_problem(states[:n_cells], length_scale=3.0, tol=1e-4)
+        posterior = fit_density(cells, likelihood, mu)
+        variances.append(posterior.variance(cells.features(np.zeros((1, 2))))[0])
     assert variances[0] > 1.5 * variances[1] > 2.25 * variances[2]
 
 

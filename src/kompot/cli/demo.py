@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
+    from kompot.cli.demo_abundance import DemoAbundance
+
 __all__ = ["Demonstration", "command", "run_demo"]
 
 
@@ -30,6 +32,8 @@ class Demonstration:
         Simulated data with the results.
     table
         Genes by decreasing distance, with what was planted: columns ``effect`` and ``true_lfc``.
+    abundance
+        Cells and branches with their change in abundance, and what was planted: ``true_lfc``.
     report
         What was found and what it means, in words.
     files
@@ -38,6 +42,7 @@ class Demonstration:
 
     adata: "AnnData"
     table: "pd.DataFrame"
+    abundance: "DemoAbundance"
     report: str
     files: tuple[Path, ...]
 
@@ -51,7 +56,7 @@ def run_demo(
     seed: int = 0,
     progress: bool = True,
 ) -> Demonstration:
-    """Simulate two conditions with known truth, compare them, and say what was found.
+    """Simulate two conditions with known truth, compare expression and abundance, and explain.
 
     Parameters
     ----------
@@ -70,8 +75,9 @@ def run_demo(
 
     Returns
     -------
-    The data, the genes, and a report; ``kompot_demo.h5ad``, ``kompot_demo_volcano.png`` and
-    ``kompot_demo_fold_change.png`` are written.
+    The data, the genes, the cells, and a report; ``kompot_demo.h5ad``,
+    ``kompot_demo_volcano.png``, ``kompot_demo_fold_change.png`` and ``kompot_demo_abundance.png``
+    are written.
 
     Raises
     ------
@@ -79,6 +85,7 @@ def run_demo(
         If the data cannot be simulated as wanted.
     """
     from kompot.anndata import compute_differential_expression
+    from kompot.cli.demo_abundance import compare_abundance
     from kompot.cli.demo_report import demo_report
     from kompot.datasets import simulate
     from kompot.records.tables import ranked
@@ -90,6 +97,8 @@ def run_demo(
         n_donors=n_donors,
         mean_count=1.0,
         donor_sd=0.12,
+        donor_composition=60.0,
+        abundance_log_odds=2.0,
         lfc_local=2.0,
         random_state=seed,
     )
@@ -103,19 +112,22 @@ def run_demo(
         progress=progress,
         return_full_results=True,
     )
-    seconds = time.perf_counter() - started
+    between = time.perf_counter()
+    abundance = compare_abundance(adata, seed, progress=progress)
+    seconds = (between - started, time.perf_counter() - between)
     scores = cast("dict[str, Any]", result)["table"]
     table = ranked(scores.join(adata.var[["effect", "true_lfc"]]))
     gene = _shown_gene(table)
-    files = _write(adata, gene, Path(directory))
-    return Demonstration(adata, table, demo_report(adata, table, gene, files, seconds), files)
+    files = _write(adata, abundance, gene, Path(directory))
+    report = demo_report(adata, table, abundance, gene, files, seconds)
+    return Demonstration(adata, table, abundance, report, files)
 
 
 _HELP = f"""{summary(run_demo)}
 
-The data have two branches, donors, and genes planted to change everywhere or in a part of one
-branch. Written are the data with the results, a volcano plot, and a figure of one gene. Takes
-seconds.
+The data have two branches, one of which has more cells in the treated, donors, and genes planted
+to change everywhere or in a part of one branch. Written are the data with the results, a volcano
+plot, a figure of one gene, and one of the abundance. Takes seconds.
 
 \b
 Example:
@@ -147,23 +159,29 @@ def _shown_gene(table: "pd.DataFrame") -> str:
     return str((table if chosen.empty else chosen).index[0])
 
 
-def _write(adata: "AnnData", gene: str, directory: Path) -> tuple[Path, ...]:
+def _write(
+    adata: "AnnData", abundance: "DemoAbundance", gene: str, directory: Path
+) -> tuple[Path, ...]:
     """Write data and figures, and put them in place once all are written."""
     from matplotlib.figure import Figure
 
+    from kompot.cli.demo_abundance import draw_abundance
     from kompot.plot import plot_gene_expression, volcano_de
 
     volcano = Figure(figsize=(8, 6), layout="constrained")
     volcano_de(adata, ax=volcano.subplots(), title="Simulated data: genes from control to treated")
     panels = Figure(figsize=(9.5, 8.5), layout="constrained")
     plot_gene_expression(adata, gene, basis="X_tree", figure=panels)
+    cells = Figure(figsize=(11, 4.5), layout="constrained")
+    draw_abundance(adata, abundance, cells)
+    figures = {"volcano": volcano, "fold_change": panels, "abundance": cells}
 
     directory.mkdir(parents=True, exist_ok=True)
-    names = ("kompot_demo.h5ad", "kompot_demo_volcano.png", "kompot_demo_fold_change.png")
+    names = ["kompot_demo.h5ad", *(f"kompot_demo_{name}.png" for name in figures)]
     files = tuple(directory / name for name in names)
     with ExitStack() as stack:
-        data, first, second = (stack.enter_context(replaced(path)) for path in files)
+        data, *pictures = (stack.enter_context(replaced(path)) for path in files)
         write_data(adata, data, ".h5ad")
-        volcano.savefig(first, format="png", dpi=150)
-        panels.savefig(second, format="png", dpi=150)
+        for figure, picture in zip(figures.values(), pictures, strict=True):
+            figure.savefig(picture, format="png", dpi=150)
     return files

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from anndata import AnnData
 
+from kompot.cli.demo_abundance import DemoAbundance, found_abundance
 from kompot.cli.summary import HEADINGS, listed
 from kompot.plot.stored_runs import read_expression_run
 
@@ -22,8 +23,13 @@ _NUMBERS = """\
   genes. It is about these cells, not about other donors."""
 
 
-def demo_report(
-    adata: AnnData, table: pd.DataFrame, gene: str, files: Sequence[Path], seconds: float
+def demo_report(  # noqa: PLR0917
+    adata: AnnData,
+    table: pd.DataFrame,
+    abundance: DemoAbundance,
+    gene: str,
+    files: Sequence[Path],
+    seconds: tuple[float, float],
 ) -> str:
     """Say what was simulated, what was found, what it means and what to look at.
 
@@ -33,26 +39,30 @@ def demo_report(
         Simulated data with the results.
     table
         Genes by decreasing distance, with ``effect`` and ``true_lfc``.
+    abundance
+        Cells and branches with their change in abundance.
     gene
         The gene in the figure.
     files
-        Data, volcano plot, figure of the gene.
+        Data, volcano plot, figure of the gene, figure of the abundance.
     seconds
-        How long the analysis took.
+        How long the analyses of expression and of abundance took.
     """
     columns = ["mean_lfc", "mahalanobis", "local_fdr", "effect", "true_lfc"]
     leading = listed(table[columns].head(10).rename(columns=HEADINGS))
+    branches, _, cells = found_abundance(abundance).partition("\n\n")
     parts = [
         _simulated(adata, table, seconds),
-        f"The ten genes with the largest distance:\n\n{leading}",
+        f"EXPRESSION: the ten genes with the largest distance\n\n{leading}",
         f"How much of the truth was found\n{_filled(_found(table))}",
         f"What the numbers mean\n{_filled(_NUMBERS)}",
+        f"ABUNDANCE: the branches, from control to treated\n\n{branches}\n\n{_filled(cells)}",
         f"What to look at next\n{_next(adata, table, gene, files)}",
     ]
     return "\n\n".join(parts)
 
 
-def _simulated(adata: AnnData, table: pd.DataFrame, seconds: float) -> str:
+def _simulated(adata: AnnData, table: pd.DataFrame, seconds: tuple[float, float]) -> str:
     """One paragraph on the data."""
     cells = adata.obs["condition"].value_counts()
     donors = {
@@ -64,7 +74,8 @@ def _simulated(adata: AnnData, table: pd.DataFrame, seconds: float) -> str:
         f"donors, {cells['treated']} treated of {donors['treated']} others) on two branches, and "
         f"{adata.n_vars} genes. {kinds.get('global', 0)} genes were planted to change everywhere "
         f"(global), {kinds.get('local', 0)} to change in a part of one branch (local). "
-        f"Comparing the conditions took {seconds:.1f} s."
+        "Treated cells are more often in branch_1, and therefore less often elsewhere. "
+        f"Comparing expression took {seconds[0]:.1f} s, abundance {seconds[1]:.1f} s."
     )
     return textwrap.fill(text, 80)
 
@@ -101,7 +112,7 @@ def _found(table: pd.DataFrame) -> str:
 
 def _next(adata: AnnData, table: pd.DataFrame, gene: str, files: Sequence[Path]) -> str:
     """Files and what they show."""
-    data, volcano, panels = files
+    data, volcano, panels, cells = files
     fold_change = read_expression_run(adata).fold_change
     row = table.loc[gene]
     planted = "was not planted"
@@ -113,11 +124,14 @@ def _next(adata: AnnData, table: pd.DataFrame, gene: str, files: Sequence[Path])
             "    all genes: called ones in colour, above the line",
             f"  {panels}",
             f"    where {gene} changes: it {planted}",
+            f"  {cells}",
+            "    the log fold change of abundance of every cell, found and planted",
             f"  {data}",
-            "    the data with the results: scores in .var, the truth in .var['effect'] and",
-            "    .var['true_lfc'], the fold change of every cell in",
-            f"    .layers[{fold_change!r}]",
-            "  On data of your own:",
+            "    the data with the results: scores of genes in .var, the truth in",
+            "    .var['effect'] and .var['true_lfc'], the fold change of every cell in",
+            f"    .layers[{fold_change!r}]; abundance in .obs,",
+            "    its truth in .obs['true_log_abundance_ratio']",
+            "  On data of your own ('kompot da' for abundance):",
             "    kompot de cells.h5ad -o result.h5ad -t genes.csv --groupby condition \\",
             "      --condition1 control --condition2 treated",
         ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.features import FeatureMap, fit_features
 from kompot.gp.kernels import make_kernel
@@ -90,7 +91,9 @@ def length_scale_by_evidence(
             rng=np.random.default_rng(seed),
         )
         evidence = sum(
-            fit_density(features, cells, likelihood, likelihood.mean_log_density()).log_evidence
+            fit_density(
+                CellFeatures(features, cells), likelihood, likelihood.mean_log_density()
+            ).log_evidence
             for cells, likelihood in parts
         )
         tried.append((factor * heuristic, features, evidence))

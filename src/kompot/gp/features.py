@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kompot import threads
 from kompot.gp.kernels import Kernel
 from kompot.gp.linalg import row_slices, whiten
 
@@ -149,8 +150,10 @@ def fit_features(
 
 def _with_residual(found: FeatureMap, states: Array) -> tuple[FeatureMap, Array]:
     """The map with its residual on all cells, and that residual ``(n_cells,)``."""
-    parts = [residual_variance(found(states[rows])) for rows in row_slices(len(states), _CHUNK)]
-    residual = np.concatenate(parts)
+    parts = threads.map_batches(
+        lambda rows: residual_variance(found(states[rows])), row_slices(len(states), _CHUNK)
+    )
+    residual = np.concatenate(list(parts))
     mean, largest = float(residual.mean()), float(residual.max())
     return FeatureMap(found.kernel, found.landmarks, found.factor, mean, largest), residual
 

@@ -21,13 +21,12 @@ not (Shao & Wu 1989, *Ann. Statist.* 17, 1176).
 import numpy as np
 from numpy.typing import NDArray
 
+from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import log_ball_volume
-from kompot.gp.features import FeatureMap
 from kompot.gp.laplace import DensityPosterior
-from kompot.gp.linalg import row_slices
 from kompot.gp.neighbors import Neighborhoods
 
-__all__ = ["HALF_NEIGHBORS", "half_sample_covariance", "score_differences"]
+__all__ = ["HALF_NEIGHBORS", "score_differences"]
 
 Array = NDArray[np.float64]
 
@@ -36,26 +35,19 @@ HALF_NEIGHBORS = 8
 _HALVES = 100
 """Random divisions: the variance has a relative standard error of 14 %."""
 _LARGEST_LEVERAGE = 0.9
-_CHUNK = 4096
 
 
 def score_differences(
-    features: FeatureMap,
-    states: Array,
-    near: Neighborhoods,
-    posterior: DensityPosterior,
-    d: float,
+    places: CellFeatures, near: Neighborhoods, posterior: DensityPosterior, d: float
 ) -> Array:
     r"""Differences of the log likelihood's gradient between random halves of the cells.
 
     Parameters
     ----------
-    features
-        Feature map of rank ``rank``.
-    states
-        Cell states, ``(n_cells, n_dims)``.
+    places
+        Features of the distinct cell states, of rank ``rank``.
     near
-        Their places and neighbours. Copies of a cell stay together.
+        Neighbours and copies of these. Copies of a cell stay together.
     posterior
         Posterior of their density.
     d
@@ -69,25 +61,27 @@ def score_differences(
     n_places, n_neighbors = near.neighbors.shape
     sides = np.tile(np.arange(n_places) % 2 == 0, (_HALVES, 1))
     sides = np.ascontiguousarray(np.random.default_rng(0).permuted(sides, axis=1).T)
-    chunks = list(row_slices(n_places, _CHUNK))
-    fitted = [_fitted(posterior, features(states[near.first[rows]])) for rows in chunks]
-    log_density, variance = (np.concatenate(parts) for parts in zip(*fitted, strict=True))
+    fitted = zip(*places.map(lambda _, phi: _fitted(posterior, phi)), strict=True)
+    log_density, variance = (np.concatenate(parts) for parts in fitted)
     with np.errstate(over="ignore"):
         expected = np.exp(log_density[:, None] + log_ball_volume(near.distances, d))
     leverage = np.minimum(expected[:, 0] * variance, _LARGEST_LEVERAGE)
     whole = float(near.copies @ ((1.0 - expected[:, 0]) ** 2 / (1.0 - leverage)))
     chance = 0.5 ** np.arange(1, n_neighbors + 1)
     chance[-1] *= 2.0
-    expected *= posterior.mean_expected * len(states) / float(near.copies @ expected @ chance)
+    expected *= posterior.mean_expected * near.copies.sum() / float(near.copies @ expected @ chance)
     half = float(near.copies @ (1.0 - expected) ** 2 @ chance)
-    differences = np.zeros((_HALVES, features.rank))
-    for rows in chunks:
+
+    def difference(rows: slice, phi: Array) -> Array:
         crowd = np.broadcast_to(expected[rows, -1:], sides[rows].shape)
         for k in reversed(range(n_neighbors - 1)):
             is_same = sides[near.neighbors[rows, k]] == sides[rows]
             crowd = np.where(is_same, expected[rows, k : k + 1], crowd)
         terms = np.where(sides[rows], 1.0 - crowd, crowd - 1.0) * near.copies[rows, None]
-        differences += terms.T @ features(states[near.first[rows]])
+        product: Array = terms.T @ phi
+        return product
+
+    differences: Array = np.sum(list(places.map(difference)), axis=0)
     scale = whole / half if half > 0 else 1.0
     return differences * np.sqrt(max(scale, 1.0) / _HALVES)
 
@@ -95,21 +89,3 @@ def score_differences(
 def _fitted(posterior: DensityPosterior, phi: Array) -> tuple[Array, Array]:
     """Log density and its posterior variance at features."""
     return posterior.mean(phi), posterior.variance(phi)
-
-
-def half_sample_covariance(posterior: DensityPosterior, differences: Array) -> Array:
-    r"""Covariance of the estimated weights over repeated draws of the cells, ``(rank, rank)``.
-
-    :math:`H^{-1} G H^{-1}`. Of the estimate, not of the truth: it does not know what the prior
-    smooths away.
-
-    Parameters
-    ----------
-    posterior
-        Posterior of the density.
-    differences
-        Of the gradient, ``(n_halves, rank)``.
-    """
-    moves = differences @ posterior.covariance
-    covariance: Array = moves.T @ moves
-    return covariance

@@ -12,7 +12,6 @@ Newton's method finds its only maximum :math:`\hat z` in a few steps, and
 """
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
 
+from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood
-from kompot.gp.features import FeatureMap
-from kompot.gp.linalg import explained_cholesky, row_slices
+from kompot.gp.linalg import explained_cholesky
 
 __all__ = ["OPTIMIZERS", "DensityConvergenceWarning", "DensityPosterior", "fit_density"]
 
@@ -35,9 +34,6 @@ _GRADIENT_GOAL = 1e-9
 """Relative gradient norm at which to stop."""
 _GRADIENT_LIMIT = 1e-6
 """Relative gradient norm above which the maximum counts as not reached."""
-_STORED_BYTES = 512 * 2**20
-"""Features that need more are computed again in each pass."""
-_CHUNK = 4096
 _SUFFICIENT_DECREASE = 1e-4
 _SMALLEST_STEP = 2.0**-40
 _LOG_EXPONENTIAL_VARIANCE = np.pi**2 / 6.0
@@ -108,8 +104,7 @@ class DensityPosterior:
 
 
 def fit_density(
-    features: FeatureMap,
-    states: Array,
+    cells: CellFeatures,
     likelihood: NeighborLikelihood,
     mu: float,
     *,
@@ -121,10 +116,8 @@ def fit_density(
 
     Parameters
     ----------
-    features
-        Feature map of rank ``rank``.
-    states
-        Cell states, ``(n_cells, n_dims)``.
+    cells
+        Features of the cells, of rank ``rank``.
     likelihood
         Likelihood of the cells' nearest-neighbour distances.
     mu
@@ -157,51 +150,18 @@ def fit_density(
             UserWarning,
             stacklevel=2,
         )
-    problem = _LogPosterior(_Passes(features, states), likelihood, mu, 1.0 / prior_variance)
+    problem = _LogPosterior(cells, likelihood, mu, 1.0 / prior_variance)
     minimize = _minimize_lbfgs if optimizer == "L-BFGS-B" else _minimize_newton
     state, steps = minimize(problem, problem.regression_start(), n_iter)
     if state.gradient_norm > _GRADIENT_LIMIT:
         warnings.warn(
-            f"The density of {len(states)} cells was not found to full accuracy: after {steps} "
+            f"The density of {len(cells)} cells was not found to full accuracy: after {steps} "
             f"steps of {optimizer} the relative gradient norm is {state.gradient_norm:.1e}, above "
             f"{_GRADIENT_LIMIT:g}. Use optimizer='newton' or more steps (`n_iter`).",
             DensityConvergenceWarning,
             stacklevel=2,
         )
     return _posterior(problem, state, steps)
-
-
-class _Passes:
-    """Features of the cells by chunks of rows, kept if they fit and else computed each time."""
-
-    def __init__(self, features: FeatureMap, states: Array) -> None:
-        self.features, self.states = features, states
-        self.slices = list(row_slices(len(states), _CHUNK))
-        self.stored: list[Array] | None = None
-        if 8 * len(states) * features.rank <= _STORED_BYTES:
-            self.stored = [np.ascontiguousarray(features(states[rows])) for rows in self.slices]
-
-    def __iter__(self) -> Iterator[tuple[slice, Array]]:
-        for i, rows in enumerate(self.slices):
-            yield rows, self.features(self.states[rows]) if self.stored is None else self.stored[i]
-
-    def times(self, weights: Array) -> Array:
-        """Features times weights ``(rank,)``: ``(n_cells,)``."""
-        return np.concatenate([phi @ weights for _, phi in self])
-
-    def weighted_sum(self, cells: Array) -> Array:
-        """Sum of the features of cells with weights ``(n_cells,)``: ``(rank,)``."""
-        total: Array = np.sum([cells[rows] @ phi for rows, phi in self], axis=0)
-        return total
-
-    def gram(self, cells: Array) -> Array:
-        r""":math:`\Phi^\top \operatorname{diag}(w) \Phi` for :math:`w \ge 0`, ``(n_cells,)``."""
-        total = np.zeros((self.features.rank, self.features.rank))
-        root = np.sqrt(cells)
-        for rows, phi in self:
-            scaled = phi * root[rows, None]
-            total += scaled.T @ scaled
-        return total
 
 
 @dataclass(frozen=True)
@@ -219,32 +179,32 @@ class _LogPosterior:
     """Negative log posterior of the weights and its derivatives."""
 
     def __init__(
-        self, passes: _Passes, likelihood: NeighborLikelihood, mu: float, precision: float
+        self, cells: CellFeatures, likelihood: NeighborLikelihood, mu: float, precision: float
     ) -> None:
-        self.passes, self.likelihood, self.mu, self.precision = passes, likelihood, mu, precision
-        self.total = passes.weighted_sum(np.ones(len(passes.states)))
+        self.cells, self.likelihood, self.mu, self.precision = cells, likelihood, mu, precision
+        self.total = cells.weighted_sum(np.ones(len(cells)))
         self.scale = max(float(np.linalg.norm(self.total)), 1.0)
 
     def regression_start(self) -> Array:
         """Weights of a ridge regression of the nearest-neighbour log density."""
         target = self.likelihood.nearest_neighbor_log_density() - self.mu
-        precision = self.passes.gram(np.full(len(target), 1.0 / _LOG_EXPONENTIAL_VARIANCE))
+        precision = self.cells.gram(np.full(len(target), 1.0 / _LOG_EXPONENTIAL_VARIANCE))
         np.fill_diagonal(precision, precision.diagonal() + self.precision)
-        cross = self.passes.weighted_sum(target / _LOG_EXPONENTIAL_VARIANCE)
+        cross = self.cells.weighted_sum(target / _LOG_EXPONENTIAL_VARIANCE)
         return _solve(_cholesky(precision), cross)
 
     def at(self, weights: Array, log_density: Array | None = None) -> _Iterate:
         """Everything but the Hessian at some weights."""
         if log_density is None:
-            log_density = self.mu + self.passes.times(weights)
+            log_density = self.mu + self.cells.times(weights)
         expected = self.likelihood.expected(log_density)
-        gradient = self.precision * weights - self.total + self.passes.weighted_sum(expected)
+        gradient = self.precision * weights - self.total + self.cells.weighted_sum(expected)
         norm = float(np.linalg.norm(gradient)) / self.scale
         return _Iterate(weights, log_density, expected, gradient, norm)
 
     def hessian(self, point: _Iterate) -> Array:
         """Second derivative at a point, ``(rank, rank)``."""
-        hessian = self.passes.gram(point.expected)
+        hessian = self.cells.gram(point.expected)
         np.fill_diagonal(hessian, hessian.diagonal() + self.precision)
         return hessian
 
@@ -256,7 +216,7 @@ def _minimize_newton(problem: _LogPosterior, start: Array, n_iter: int) -> tuple
         if point.gradient_norm < _GRADIENT_GOAL:
             return point, done
         step = -_solve(_cholesky(problem.hessian(point)), point.gradient)
-        along = problem.passes.times(step)
+        along = problem.cells.times(step)
         length = _step_length(point, step, along, problem.precision)
         if length == 0.0:
             return point, done
@@ -319,7 +279,7 @@ def _posterior(problem: _LogPosterior, point: _Iterate, steps: int) -> DensityPo
         mu=problem.mu,
         weights=point.weights,
         factor=factor,
-        n_cells=len(problem.passes.states),
+        n_cells=len(problem.cells),
         gradient_norm=point.gradient_norm,
         converged=point.gradient_norm < _GRADIENT_LIMIT,
         n_iter=steps,

@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
 from kompot.gp.evidence import ScaleEvidence, length_scale_by_evidence
 from kompot.gp.features import FeatureMap, fit_features, residual_variance
@@ -156,7 +157,7 @@ class DensityEstimator(Parameters):
         heuristic = length_scale_of_distances(distances, 1.0)
         features, evidence = self.find_features(states, [(states, likelihood)], heuristic)
         mu = prior_mean_log_density(distances, d) if self.mu is None else float(self.mu)
-        self.fit_posterior(features, states, likelihood, d, mu)
+        self.fit_posterior(CellFeatures(features, states), likelihood, d, mu)
         self.evidence_: ScaleEvidence | None = evidence
         self.nn_distances_ = np.empty_like(distances)
         self.nn_distances_[order] = distances
@@ -327,8 +328,7 @@ class DensityEstimator(Parameters):
 
     def fit_posterior(
         self,
-        features: FeatureMap,
-        states: Array,
+        cells: CellFeatures,
         likelihood: NeighborLikelihood,
         d: float,
         mu: float,
@@ -337,16 +337,15 @@ class DensityEstimator(Parameters):
     ) -> Self:
         """Fit in given features: the last step of :meth:`fit`, for densities that share them."""
         self.posterior_: DensityPosterior = fit_density(
-            features,
-            states,
+            cells,
             likelihood,
             mu,
             optimizer=self.optimizer,
             n_iter=int(self.n_iter),
             prior_variance=prior_variance,
         )
-        self.features_ = features
-        self.d_, self.mu_, self.ls_ = d, mu, features.kernel.length_scale
+        self.features_: FeatureMap = cells.features
+        self.d_, self.mu_, self.ls_ = d, mu, self.features_.kernel.length_scale
         return self
 
     @property

@@ -6,14 +6,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot import threads
+from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood
-from kompot.gp.features import FeatureMap, residual_variance
+from kompot.gp.features import residual_variance
 from kompot.gp.halves import HALF_NEIGHBORS
 from kompot.gp.linalg import row_slices
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.density_estimator import DensityEstimator, lexicographic_order
 from kompot.models.fold_change_summary import fold_change_summary
-from kompot.models.fold_change_variance import UNCERTAINTIES, fold_change_covariance
+from kompot.models.fold_change_variance import UNCERTAINTIES, weight_spread
 from kompot.models.given_density import check_given, given_sample_variance, predict_given
 from kompot.models.parameters import Parameters
 from kompot.models.sample_densities import (
@@ -23,6 +25,7 @@ from kompot.models.sample_densities import (
     number_samples,
 )
 from kompot.models.shared_density import (
+    fit_densities,
     neighbors_within,
     normalized_log_density,
     ratio_normalization,
@@ -35,6 +38,8 @@ __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
 Array = NDArray[np.float64]
 
 _CHUNK = 4096
+_TOLERANCE = 1e-6
+"""Log densities are then exact to 1e-4 or better with the long default scale."""
 
 
 class DifferentialAbundance(Parameters):
@@ -87,7 +92,7 @@ class DifferentialAbundance(Parameters):
     batch_size
         Cells predicted at a time; None or 0 for 4096.
     uncertainty
-        What :math:`C_c` is (:func:`kompot.models.fold_change_variance.fold_change_covariance`).
+        What :math:`C_c` is (:func:`kompot.models.fold_change_variance.weight_spread`).
         ``"sampling"``: variance of the estimate over draws of the cells, which makes z standard
         where nothing changed, however little the cells say, but leaves out what the prior smooths
         away. ``"laplace"``: the posterior's, which trusts the nearest-neighbour likelihood.
@@ -104,11 +109,10 @@ class DifferentialAbundance(Parameters):
     ls_, d_ : float
         Length scale and dimension used.
     offset_ : float
-        :math:`b`; half of it is in each condition's log density.
+        :math:`b`, half of it in each condition's log density.
     evidence_ : ScaleEvidence or None
         Evidence against length scale, with ``ls="evidence"``.
     samples_ : SampleDensities or None
-        Densities of the samples.
     """
 
     def __init__(  # noqa: PLR0917
@@ -209,6 +213,7 @@ class DifferentialAbundance(Parameters):
             **density_kwargs,
         )
 
+    @threads.single_threaded_products()
     def fit_cells(
         self,
         states: Array,
@@ -243,31 +248,29 @@ class DifferentialAbundance(Parameters):
         settings = self._settings(landmarks, ls_factor, density_kwargs)
         settings.check_parameters()
         order = lexicographic_order(states)
-        rows = [order[condition[order] == c] for c in (0, 1)]
+        places = [np.flatnonzero(condition[order] == c) for c in (0, 1)]
+        rows = [order[where] for where in places]
         states, cells = states[order], [states[r] for r in rows]
         n_neighbors = 1 if self.uncertainty == "laplace" else HALF_NEIGHBORS
         distances, near = neighbors_within(settings, cells, rows, n_neighbors)
         shared = shared_parameters(settings, cells, distances, both=sync_parameters)
         likelihoods = [NeighborLikelihood.of_distances(one, shared.d) for one in distances]
-        parts = list(zip(cells, likelihoods, strict=True))
-        features, self.evidence_ = settings.find_features(states, parts, shared.heuristic)
-        densities = [
-            self._settings(landmarks, ls_factor, density_kwargs).fit_posterior(
-                features,
-                *parts[c],
-                shared.d,
-                shared.mu[c],
-                prior_variance=2.0 * len(cells[1 - c]) / len(states),
-            )
-            for c in (0, 1)
-        ]
+        features, self.evidence_ = settings.find_features(
+            states, list(zip(cells, likelihoods, strict=True)), shared.heuristic
+        )
+        embedded = [CellFeatures(features, one) for one in cells]
+        densities = fit_densities(settings, embedded, likelihoods, shared)
         for density, one in zip(densities, distances, strict=True):
             density.nn_distances_ = one
-        self.density1_, self.density2_ = densities
-        self.features_: FeatureMap = features
+        self.density1_, self.density2_, self.features_ = *densities, features
         self.ls_, self.d_ = features.kernel.length_scale, shared.d
-        self._covariance: Array = fold_change_covariance(densities, cells, near, self.uncertainty)
-        self._normalize_ratio(states)
+        self._spread = [
+            weight_spread(*fitted, self.uncertainty)
+            for fitted in zip(densities, embedded, near, strict=True)
+        ]
+        self.offset_, self._center = 0.0, np.zeros(features.rank)
+        if self.ratio_normalized:
+            self.offset_, self._center = ratio_normalization(densities, embedded, places)
         self.samples_: SampleDensities | None = None
         if sample is not None:
             members = [sample[r] for r in rows]
@@ -304,20 +307,22 @@ class DifferentialAbundance(Parameters):
         ``log_fold_change_zscore``, ``neg_log10_fold_change_ptp`` (one-sided) and
         ``log_fold_change_direction`` (up, neutral or down), each ``(n_cells,)``; natural log.
         """
-        given = (log_fold_change_threshold, ptp_threshold)
+        wanted = (log_fold_change_threshold, ptp_threshold)
         own = (self.log_fold_change_threshold, self.ptp_threshold)
-        thresholds = [o if g is None else g for g, o in zip(given, own, strict=True)]
-        if self.density_predictor1 is None:
+        thresholds = [o if w is None else w for w, o in zip(wanted, own, strict=True)]
+        given = (self.density_predictor1, self.density_predictor2)
+        if given[0] is None:
             require_fitted(self, "density2_")
             n_dims = self.features_.landmarks.shape[1]
             states, chunk = as_states(X_new, "X_new", n_dims), self._predict_chunk
         else:
             self._check_parameters()
-            predictors = (self.density_predictor1, self.density_predictor2)
-            states, chunk = as_states(X_new, "X_new"), partial(predict_given, predictors)
+            states, chunk = as_states(X_new, "X_new"), partial(predict_given, given)
         slices = list(row_slices(len(states), self.batch_size or _CHUNK))
-        parts = [chunk(states[rows]) for rows in bar(slices, "predicting", "batch", shown=progress)]
-        density1, density2, variance = (np.concatenate(a) for a in zip(*parts, strict=True))
+        each = threads.map_batches if given[0] is None else map
+        parts = each(lambda rows: chunk(states[rows]), slices)
+        shown = bar(parts, "predicting", "batch", len(slices), shown=progress)
+        density1, density2, variance = (np.concatenate(a) for a in zip(*shown, strict=True))
         for predictor in (self.variance_predictor1, self.variance_predictor2):
             variance = variance + given_sample_variance(predictor, states)
         return fold_change_summary(density1, density2, variance + self.eps, *thresholds)
@@ -328,7 +333,8 @@ class DifferentialAbundance(Parameters):
         states = as_states(X, "X", self.features_.landmarks.shape[1])
         phi = self.features_(states)
         centered = phi - self._center
-        covariance = centered @ self._covariance @ centered.T
+        moves = [centered @ spread.T for spread in self._spread]
+        covariance = moves[0] @ moves[0].T + moves[1] @ moves[1].T
         covariance[np.diag_indices_from(covariance)] += 2.0 * residual_variance(phi)
         between = self._deviations(states, phi)
         return covariance + between @ between.T
@@ -346,7 +352,8 @@ class DifferentialAbundance(Parameters):
         mean = phi.mean(axis=0) - self._center
         left = 2.0 * residual_variance(phi).mean() / len(phi)
         between = float(np.square(self._deviations(states, phi).mean(axis=0)).sum())
-        variance = max(mean @ self._covariance @ mean, 0.0) + between + left + self.eps
+        moves = sum(float(np.square(spread @ mean).sum()) for spread in self._spread)
+        variance = moves + between + left + self.eps
         return float((density2 - density1).mean()), float(variance)
 
     def _predict_chunk(self, states: Array) -> tuple[Array, Array, Array]:
@@ -355,8 +362,8 @@ class DifferentialAbundance(Parameters):
         density1 = normalized_log_density(self.density1_, phi) - self.offset_ / 2.0
         density2 = normalized_log_density(self.density2_, phi) + self.offset_ / 2.0
         centered = phi - self._center
-        variance = np.einsum("ij,ij->i", centered @ self._covariance, centered)
-        variance = np.maximum(variance, 0.0) + 2.0 * residual_variance(phi)
+        moves = [np.square(centered @ spread.T).sum(axis=1) for spread in self._spread]
+        variance = moves[0] + moves[1] + 2.0 * residual_variance(phi)
         variance += np.square(self._deviations(states, phi)).sum(axis=1)
         return density1, density2, variance
 
@@ -367,18 +374,15 @@ class DifferentialAbundance(Parameters):
         own = self.samples_.features is self.features_
         return self.samples_.deviations(phi if own else self.samples_.features(states))
 
-    def _normalize_ratio(self, states: Array) -> None:
-        """Find the offset and the mean of the features that it takes out."""
-        densities = (self.density1_, self.density2_)
-        self.offset_, self._center = 0.0, np.zeros(self.features_.rank)
-        if self.ratio_normalized:
-            self.offset_, self._center = ratio_normalization(*densities, states)
-
     def _settings(
         self, landmarks: ArrayLike | None, ls_factor: float, density_kwargs: dict[str, Any]
     ) -> DensityEstimator:
         """A density with the parameters of this model."""
-        own = {"n_landmarks": self.n_landmarks, "random_state": self.random_state}
+        own = {
+            "n_landmarks": self.n_landmarks,
+            "random_state": self.random_state,
+            "tol": _TOLERANCE,
+        }
         chosen = {"landmarks": landmarks, "ls_factor": ls_factor}
         return DensityEstimator(**own | chosen | density_kwargs)
 

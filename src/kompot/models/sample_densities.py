@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.features import FeatureMap
 from kompot.gp.laplace import DensityPosterior
@@ -198,7 +199,9 @@ def _fit_sample(
     likelihood = NeighborLikelihood.of_distances(distances, whole.d_)
     mu = whole.mu_ + np.log(n_cells / whole.posterior_.n_cells)
     density = DensityEstimator(**settings.get_params())
-    return density.fit_posterior(features, states, likelihood, whole.d_, mu).posterior_
+    return density.fit_posterior(
+        CellFeatures(features, states), likelihood, whole.d_, mu
+    ).posterior_
 
 
 def _offsets(cells: ConditionCells, features: FeatureMap, slopes: Array, levels: Array) -> Array:

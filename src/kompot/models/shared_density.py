@@ -5,15 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kompot.gp.density import prior_mean_log_density
+from kompot.gp.cell_features import CellFeatures
+from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
 from kompot.gp.length_scale import length_scale_of_distances
-from kompot.gp.linalg import row_slices
 from kompot.gp.neighbors import Neighborhoods, find_neighborhoods
 from kompot.models.density_estimator import DensityEstimator, refuse_one_place
 from kompot.stats.abundance import ratio_offset
 
 __all__ = [
     "SharedParameters",
+    "fit_densities",
     "neighbors_within",
     "normalized_log_density",
     "ratio_normalization",
@@ -21,8 +22,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-
-_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -102,22 +101,56 @@ def shared_parameters(
     return SharedParameters(d, float(np.exp(log_scale)), mu)
 
 
+def fit_densities(
+    settings: DensityEstimator,
+    cells: list[CellFeatures],
+    likelihoods: list[NeighborLikelihood],
+    shared: SharedParameters,
+) -> list[DensityEstimator]:
+    """Fit the density of each condition in the same features, smoothed alike.
+
+    The prior variance of each is inversely proportional to its number of cells, 1 on average.
+
+    Parameters
+    ----------
+    settings
+        Parameters of the densities.
+    cells, likelihoods
+        Features and likelihood of the cells of each condition.
+    shared
+        What the densities have in common.
+    """
+    n_cells = sum(len(one) for one in cells)
+    return [
+        DensityEstimator(**settings.get_params()).fit_posterior(
+            cells[c],
+            likelihoods[c],
+            shared.d,
+            shared.mu[c],
+            prior_variance=2.0 * len(cells[1 - c]) / n_cells,
+        )
+        for c in (0, 1)
+    ]
+
+
 def normalized_log_density(density: DensityEstimator, phi: Array) -> Array:
     """Log density per cell of its condition at features ``(n_cells, rank)``: ``(n_cells,)``."""
     return density.posterior_.mean(phi) - np.log(density.posterior_.n_cells)
 
 
 def ratio_normalization(
-    density1: DensityEstimator, density2: DensityEstimator, states: Array
+    densities: list[DensityEstimator], cells: list[CellFeatures], places: list[NDArray[np.intp]]
 ) -> tuple[float, Array]:
     """Offset that makes the ratio of two densities one of normalised densities.
 
     Parameters
     ----------
-    density1, density2
-        Densities in the same features.
-    states
-        Cells of both conditions, ``(n_cells, n_dims)``.
+    densities
+        Densities of the conditions, in the same features.
+    cells
+        Features of the cells of each condition.
+    places
+        Where these are in an order of all cells, which does not depend on the conditions.
 
     Returns
     -------
@@ -126,15 +159,11 @@ def ratio_normalization(
     center
         Mean of the features that it takes out, ``(rank,)``.
     """
-    features = density1.features_
-    slices = list(row_slices(len(states), _CHUNK))
-    ratio = []
-    for rows in slices:
-        phi = features(states[rows])
-        ratio.append(normalized_log_density(density2, phi) - normalized_log_density(density1, phi))
-    n_cells = [density.posterior_.n_cells for density in (density1, density2)]
-    offset, weights = ratio_offset(np.concatenate(ratio), *n_cells)
-    center = np.zeros(features.rank)
-    for rows in slices:
-        center += weights[rows] @ features(states[rows])
-    return offset, center
+    first, second = (density.posterior_ for density in densities)
+    level = (second.mu - np.log(second.n_cells)) - (first.mu - np.log(first.n_cells))
+    ratio = np.empty(sum(len(one) for one in cells))
+    for one, where in zip(cells, places, strict=True):
+        ratio[where] = one.times(second.weights - first.weights) + level
+    offset, weights = ratio_offset(ratio, first.n_cells, second.n_cells)
+    sums = [one.weighted_sum(weights[where]) for one, where in zip(cells, places, strict=True)]
+    return offset, sums[0] + sums[1]

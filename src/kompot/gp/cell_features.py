@@ -1,0 +1,81 @@
+"""Features of cells by chunks of rows, and sums over them."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kompot import threads
+from kompot.gp.features import FeatureMap
+from kompot.gp.linalg import row_slices
+
+__all__ = ["CellFeatures"]
+
+Array = NDArray[np.float64]
+_Result = TypeVar("_Result")
+
+_STORED_BYTES = 400 * 2**20
+"""Features that need more are computed again in each pass."""
+_CHUNK = 4096
+
+
+class CellFeatures:
+    """Features of cells, kept if they fit and else computed in each pass.
+
+    Chunks are worked on side by side and summed in their order: results are the same to the last
+    bit for any number of threads.
+
+    Parameters
+    ----------
+    features
+        Feature map of rank ``rank``.
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    """
+
+    def __init__(self, features: FeatureMap, states: Array) -> None:
+        self.features, self.states = features, states
+        self._slices = list(row_slices(len(states), _CHUNK))
+        self._stored: list[Array] | None = None
+        if 8 * len(states) * features.rank <= _STORED_BYTES:
+            self._stored = list(self.map(lambda _, phi: np.ascontiguousarray(phi)))
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def map(self, work: Callable[[slice, Array], _Result]) -> Iterator[_Result]:
+        """What ``work`` makes of the rows and features of each chunk, in order."""
+
+        def chunk(number: int) -> _Result:
+            rows = self._slices[number]
+            if self._stored is None:
+                return work(rows, self.features(self.states[rows]))
+            return work(rows, self._stored[number])
+
+        if len(self._slices) == 1:
+            yield chunk(0)
+        else:
+            yield from threads.map_batches(chunk, range(len(self._slices)))
+
+    def times(self, weights: Array) -> Array:
+        """Features times weights ``(rank,)``: ``(n_cells,)``."""
+        return np.concatenate(list(self.map(lambda _, phi: phi @ weights)))
+
+    def weighted_sum(self, cells: Array) -> Array:
+        """Sum of the features of cells with weights ``(n_cells,)``: ``(rank,)``."""
+        total: Array = np.sum(list(self.map(lambda rows, phi: cells[rows] @ phi)), axis=0)
+        return total
+
+    def gram(self, cells: Array) -> Array:
+        r""":math:`\Phi^\top \operatorname{diag}(w) \Phi` for :math:`w \ge 0`, ``(n_cells,)``."""
+        root, rank = np.sqrt(cells), self.features.rank
+        total = np.zeros((rank, rank))
+        for part in self.map(lambda rows, phi: _square(phi * root[rows, None])):
+            total += part
+        return total
+
+
+def _square(scaled: Array) -> Array:
+    product: Array = scaled.T @ scaled
+    return product
