@@ -339,8 +339,6 @@ class SampleSettings:
                 f"[{self.covariates!r}]."
             )
             raise TypeError(msg)
-        if self.paired is not None:
-            flags(paired=self.paired)
 
 
 @dataclass(frozen=True)
