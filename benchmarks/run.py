@@ -19,6 +19,7 @@ import alone
 import density
 import groups
 import sidebyside
+import truth
 from bench import WORK, Bench, ChildFailedError
 from environments import python_with
 
@@ -104,6 +105,9 @@ def _add_abundance(commands: Any) -> None:
     command.add_argument("--cells", type=int, default=10_000)
     command.add_argument("--large", type=int, default=200_000, help="cells of the large data set")
     _add_repeats(command, 3)
+
+    command = _add(commands, "truth", truth.truth, needs_original=True)
+    command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
 
     command = _add(commands, "localisation", density.localisation)
     command.add_argument("--cells", type=int, default=3000)
