@@ -69,7 +69,7 @@ templates_path = ["_templates"]
 # Pages with code are run when the site is built, and an error ends the build.
 nb_execution_mode = os.environ.get("KOMPOT_DOCS_EXECUTE", "force")
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300
+nb_execution_timeout = 1200
 nb_merge_streams = True
 nb_output_stderr = "warn"
 nb_execution_in_temp = True
