@@ -9,8 +9,8 @@ strictly concave with Hessian :math:`-H`,
 (Rasmussen & Williams 2006, sections 3.4 and 3.5). Cells are independent given their states, so
 that, unlike that of nearest-neighbour distances, this likelihood is the true one. Over draws of the
 labels the gradient varies by :math:`\Phi^\top W \Phi` with
-:math:`W = \operatorname{diag}(\pi (1-\pi))`; over those with as many labelled cells, of which nothing
-is to be learned, by
+:math:`W = \operatorname{diag}(\pi (1-\pi))`; over those with as many labelled cells, of which
+nothing is to be learned, by
 :math:`J = \Phi^\top W \Phi - \Phi^\top W 1 1^\top W \Phi / 1^\top W 1`, and the estimate by
 :math:`H^{-1} J H^{-1}`.
 """
