@@ -23,11 +23,13 @@ Keep = bool | Sequence[str] | None
 
 _FURTHER_TYPES = {
     *("smoothed", "std_with_sample_var", "weighted_mean_log_fold_change", "local_fdr"),
-    *("basis", "weights", "colors"),
+    *("basis", "weights", "deviations", "posterior_std", "colors"),
 }
-_FACTORS = {"basis", "weights"}
+_FACTORS = {"basis", "weights", "deviations"}
 """Layers in factored form, in ``obsm`` and ``varm``."""
-_FACTORED = {"imputed", "smoothed", "fold_change"}
+_FACTORED = {
+    *("imputed", "smoothed", "fold_change", "fold_change_zscores", "std_with_sample_var"),
+}
 _SAME_TYPE = {"smoothed": "imputed", "imputed": "smoothed"}
 """What versions of the original call the same thing."""
 
