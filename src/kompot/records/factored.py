@@ -8,7 +8,7 @@ so that ``obsm`` and ``varm`` hold in :math:`(n + g) r` numbers what the layer h
 :math:`n g`. A run that stores factors says in its record which layers can be made of them, and how.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ __all__ = [
     "factored_entry",
     "factored_layers",
     "factored_source",
+    "is_shared",
+    "recorded_writer",
     "require_factors",
     "same_basis",
 ]
@@ -162,7 +164,7 @@ def factored_source(adata: AnnData, name: str) -> FactoredLayer | None:
         stored = adata.uns.get(key)
         if not isinstance(stored, Mapping) or _ENTRY not in str(stored.get("run_history", "")):
             continue
-        runs = read_history(stored)
+        runs = _readable(stored)
         owner = field_owners(runs).get(("layers", name), -1)
         if name not in adata.layers:
             owner = -1
@@ -172,6 +174,38 @@ def factored_source(adata: AnnData, name: str) -> FactoredLayer | None:
                 require_factors(adata, runs, number, layer)
                 return layer
     return None
+
+
+def recorded_writer(adata: AnnData, name: str) -> int | None:
+    """Number of the newest run that says it wrote a layer; None if none does."""
+    for key in HISTORY_KEYS.values():
+        stored = adata.uns.get(key)
+        if isinstance(stored, Mapping):
+            number = field_owners(_readable(stored)).get(("layers", name))
+            if number is not None:
+                return number
+    return None
+
+
+def is_shared(runs: Sequence[Mapping[str, Any]], chosen: Collection[int], name: str) -> bool:
+    """Whether runs other than the chosen ones have factored layers of a basis that exists now.
+
+    Parameters
+    ----------
+    runs
+        Recorded runs.
+    chosen
+        Numbers of some.
+    name
+        Key of ``obsm`` with the basis.
+    """
+    digest = _digest(runs[field_owners(runs)["obsm", name]])
+    return any(
+        number not in chosen
+        and _digest(run) == digest
+        and any(layer.basis == name for layer in factored_layers(run).values())
+        for number, run in enumerate(runs)
+    )
 
 
 def same_basis(adata: AnnData, key: str, location: str, name: str, digest: str) -> bool:
@@ -191,10 +225,7 @@ def same_basis(adata: AnnData, key: str, location: str, name: str, digest: str) 
     stored = adata.uns.get(key)
     if name not in getattr(adata, location) or not isinstance(stored, Mapping):
         return False
-    try:
-        runs = read_history(stored)
-    except ValueError:  # said when the run is recorded
-        return False
+    runs = _readable(stored)
     owner = field_owners(runs).get((location, name))
     return owner is not None and _digest(runs[owner]) == digest
 
@@ -239,6 +270,14 @@ def require_factors(
                 f"run {newer} replaced some by others that do not fit: {remedy}."
             )
             raise ValueError(msg)
+
+
+def _readable(stored: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Recorded runs; none if they cannot be read, which is said when a run is recorded."""
+    try:
+        return read_history(stored)
+    except ValueError:
+        return []
 
 
 def _digest(run: Mapping[str, Any]) -> str | None:

@@ -9,7 +9,12 @@ from anndata import AnnData
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from kompot.records.factored import FactoredLayer, Spread, factored_source
+from kompot.records.factored import (
+    FactoredLayer,
+    Spread,
+    factored_source,
+    recorded_writer,
+)
 
 __all__ = ["factored_rows", "get_layer", "has_layer"]
 
@@ -190,6 +195,9 @@ def _source(adata: AnnData, name: str) -> FactoredLayer | str:
         if known in adata.layers:
             return known
     msg = f"There is no layer {name!r}; there are {sorted(filter(None, adata.layers))}."
+    number = recorded_writer(adata, name)
+    if number is not None:
+        msg += f" Run {number} wrote it; repeat that with layers='dense' or layers='factored'."
     raise ValueError(msg)
 
 
