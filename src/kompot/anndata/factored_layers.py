@@ -73,7 +73,7 @@ def factor_values(
     if lost:
         log.warning(
             "%s: the values of genes that were not tested now belonged to other features and are "
-            "gone; landmarks that are stored and reused (`store_landmarks`) keep them",
+            "gone; the same `random_state` and `landmarks` as before keep them",
             ", ".join(lost),
         )
     return values
