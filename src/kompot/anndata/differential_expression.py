@@ -235,6 +235,10 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         compared, in their order), ``(n_cells, n_null)``.
     combine_with_internal
         Whether shuffled genes count as well as what was given.
+    use_empirical_variance
+        Give each gene its own noise, estimated from residuals. Not available yet.
+    return_null_data
+        Also return what distances were judged against (``null`` below).
     **function_kwargs
         None beyond the above; an unknown name is refused.
 
@@ -254,6 +258,10 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
       :class:`kompot.models.donor_expression.DonorExpression`;
     * ``model``: the fitted :class:`kompot.DifferentialExpression`;
     * ``landmarks``: ``(rank, n_dims)``;
+    * with ``return_null_data`` also ``null``, of which a dictionary is returned in any case:
+      ``mahalanobis``, the distances against which genes were judged, ``(n_null,)``;
+      ``gene_indices`` and ``gene_names`` of the shuffled genes among them; ``seed``, ``n_null``
+      and ``source`` (``"internal"``, ``"given"``, ``"both"`` or ``"none"``);
     * ``field_names``: names of the stored fields by role.
 
     Raises

@@ -9,6 +9,7 @@ import pandas as pd
 from kompot.anndata.expression_groups import groups_summary
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_results import ExpressionResult
+from kompot.models.given_expression import GivenExpression
 from kompot.records.encoding import encoded
 from kompot.records.expression_fields import ExpressionFields
 from kompot.records.fields import Field
@@ -132,8 +133,10 @@ def _samples(result: ExpressionResult, inputs: ExpressionInputs) -> dict[str, An
 
 
 def _numerics(result: ExpressionResult, source: str) -> dict[str, Any]:
-    """What the numerics reached."""
-    model = result.model
+    """What the numerics reached; of given functions what they are."""
+    model: Any = result.model
+    if isinstance(model, GivenExpression):
+        return {"functions": model.describe(), "landmarks_source": source}
     return {
         "ls": model.ls_,
         "evidence": None if model.evidence_ is None else asdict(model.evidence_),

@@ -35,7 +35,10 @@ __all__ = ["NO_OPTIONS", "command"]
 log = logging.getLogger(__name__)
 
 # Beside what has no meaning in a shell in any analysis: vectors and matrices of a null.
-NO_OPTIONS = (*LEFT_OUT, "null_mahalanobis", "null_expression", "combine_with_internal")
+NO_OPTIONS = (
+    *LEFT_OUT,
+    *("null_mahalanobis", "null_expression", "combine_with_internal", "return_null_data"),
+)
 
 _SECTIONS = sections(
     Comparison=Comparison,
