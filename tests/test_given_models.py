@@ -249,3 +249,33 @@ def test_predictors_of_the_other_analysis_are_refused(cells, short, given, messa
     settings = {f"{kind}{number}": abs for kind in given for number in (1, 2)}
     with pytest.raises(ValueError, match=message):
         short(cells, *WHO, obsm_key="X_states", model=kompot.ModelSettings(**settings))
+
+
+def test_given_functions_on_arrays(cells):
+    first, second = fitted(cells)
+    model = kompot.DifferentialExpression(function_predictor1=first, function_predictor2=second)
+    states = np.asarray(cells.obsm["X_states"])
+    mask = (cells.obs["condition"] == "control").to_numpy()
+    expression = dense(cells)
+    given = model.fit(states[mask], expression[mask], states[~mask], expression[~mask])
+    found = given.predict(states, compute_mahalanobis=True, progress=False)
+    own = kompot.DifferentialExpression(tol=0.0).fit(
+        *(states[mask], expression[mask], states[~mask], expression[~mask]), **options(cells)
+    )
+    expected = own.predict(states, compute_mahalanobis=True, progress=False)
+    assert set(found) == set(expected)
+    for name in set(expected) - {"ptp"}:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-8, err_msg=name)
+    np.testing.assert_allclose(
+        given.compute_mahalanobis_distances(states), own.compute_mahalanobis_distances(states), 1e-5
+    )
+    table = own.compute_fdr(np.linspace(0.1, 2, 50), 0.1, gene_names=cells.var_names)
+    assert list(table.columns) == ["mahalanobis", "pvalue", "local_fdr", "tail_fdr", "is_de"]
+    assert list(table.index) == list(cells.var_names)
+    np.testing.assert_array_equal(table["mahalanobis"], expected["mahalanobis_distances"])
+    with pytest.raises(ValueError, match="There are no distances yet"):
+        kompot.DifferentialExpression().compute_fdr([1.0])
+    with pytest.raises(ValueError, match="'function_predictor2' is None"):
+        kompot.DifferentialExpression(function_predictor1=first).fit(
+            states[mask], expression[mask], states[~mask], expression[~mask]
+        )

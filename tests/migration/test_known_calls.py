@@ -216,7 +216,8 @@ def test_documented_filters_exclude(adata, cell_filter, groups):
             {"first": {"cell_type": "branch_1"}, "second": {"cell_type": ["root"]}},
             ["first", "second"],
         ),
-        ([{"cell_type": "branch_1"}, {"cell_type": "root"}], ["cell_type=branch_1", "cell_type=root"]),
+        ([{"cell_type": "branch_1"}, {"cell_type": "root"}],
+            ["cell_type=branch_1", "cell_type=root"]),
     ],
 )  # fmt: skip
 def test_documented_groups(adata, groups, names):

@@ -26,7 +26,7 @@ from kompot.models.expression_scores import (
     tail_probability,
     truncation_error,
 )
-from kompot.models.parameters import Parameters
+from kompot.models.injected_expression import InjectedExpression
 from kompot.models.sample_fit import sum_conditions
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
 from kompot.settings.checks import PARAM_SCHEMES, choice, number
@@ -39,7 +39,7 @@ __all__ = ["DifferentialExpression", "GeneScores"]
 Array = NDArray[np.float64]
 
 
-class DifferentialExpression(Parameters):
+class DifferentialExpression(InjectedExpression):
     r"""Compare the expression of two conditions as functions of cell state.
 
     Each condition :math:`c` is a Gaussian-process regression in the same features :math:`\phi`,
@@ -67,6 +67,8 @@ class DifferentialExpression(Parameters):
         From which cells the length scale is estimated: ``"condition1"``, ``"condition2"``,
         ``"pooled"`` (all), or ``"symmetric"`` (geometric mean of both, weighted by their numbers
         of cells), which makes exchanging the conditions change nothing but the sign.
+    model1, model2, function_predictor1, ...
+        Functions to compare instead of fitting (:class:`kompot.ModelSettings`): nothing is fitted.
 
     Attributes
     ----------
@@ -102,15 +104,25 @@ class DifferentialExpression(Parameters):
         kernel: str = "matern52",
         tol: float = 1e-6,
         param_scheme: str = "condition1",
+        model1: Any = None,
+        model2: Any = None,
+        function_predictor1: Any = None,
+        function_predictor2: Any = None,
+        obs_variance_predictor1: Any = None,
+        obs_variance_predictor2: Any = None,
+        variance_predictor1: Any = None,
+        variance_predictor2: Any = None,
     ) -> None:
-        self.n_landmarks = n_landmarks
-        self.use_sample_variance = use_sample_variance
-        self.eps = eps
-        self.random_state = random_state
-        self.batch_size = batch_size
-        self.kernel = kernel
-        self.tol = tol
-        self.param_scheme = param_scheme
+        self.n_landmarks, self.use_sample_variance = n_landmarks, use_sample_variance
+        self.eps, self.random_state, self.batch_size = eps, random_state, batch_size
+        self.kernel, self.tol, self.param_scheme = kernel, tol, param_scheme
+        self.model1, self.model2 = model1, model2
+        self.function_predictor1 = function_predictor1
+        self.function_predictor2 = function_predictor2
+        self.obs_variance_predictor1 = obs_variance_predictor1
+        self.obs_variance_predictor2 = obs_variance_predictor2
+        self.variance_predictor1 = variance_predictor1
+        self.variance_predictor2 = variance_predictor2
 
     def fit(
         self,
@@ -152,6 +164,8 @@ class DifferentialExpression(Parameters):
         ValueError
             If shapes disagree, numbers are not finite or a parameter is out of range.
         """
+        if self.injected() is not None:
+            return self
         states, expression, condition = stack_conditions((X1, y1), (X2, y2))
         labels = condition1_sample_indices, condition2_sample_indices
         return self.fit_cells(
@@ -323,12 +337,17 @@ class DifferentialExpression(Parameters):
         ``(n_cells, n_genes)``, and
         ``mean_log_fold_change`` over these cells ``(n_genes,)``; natural log.
         """
-        require_fitted(self, "delta_")
-        states = as_states(X_new, "X_new", self.features_.landmarks.shape[1])
-        result = predict_batches(self.predict_chunk, states, self.batch_size, progress=progress)
+        if (given := self.injected()) is not None:
+            result = given.predict(X_new, compute_mahalanobis, progress)
+        else:
+            require_fitted(self, "delta_")
+            states = as_states(X_new, "X_new", self.features_.landmarks.shape[1])
+            result = predict_batches(self.predict_chunk, states, self.batch_size, progress=progress)
+            if compute_mahalanobis:
+                scores = self.score()
+                result["mahalanobis_distances"], result["ptp"] = scores.mahalanobis, scores.ptp
         if compute_mahalanobis:
-            scores = self.score()
-            result["mahalanobis_distances"], result["ptp"] = scores.mahalanobis, scores.ptp
+            self.mahalanobis_distances_ = result["mahalanobis_distances"]
         return result
 
     def predict_chunk(self, states: Array, genes: bool = True) -> dict[str, Array]:
