@@ -17,7 +17,7 @@ def configure_logging(stream: TextIO | None = None, level: int | str = logging.I
     """Write the messages of the logger ``kompot`` to a stream.
 
     Importing the package configures nothing: without this call messages go where the program that
-    imports it sends them (:mod:`logging`), or nowhere below a warning. Called again, the stream and
+    imports it sends them (``logging``), or nowhere below a warning. Called again, the stream and
     the level are replaced; handlers of others are left alone.
 
     Parameters
@@ -25,7 +25,7 @@ def configure_logging(stream: TextIO | None = None, level: int | str = logging.I
     stream
         Where to write; None for standard output.
     level
-        Least important message that is written, a level of :mod:`logging` or its name.
+        Least important message that is written, a level of ``logging`` or its name.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from kompot import threads
 from kompot.anndata.expression_run import run_expression
+from kompot.anndata.given_expression_run import needs_given_run, run_given_expression
 from kompot.anndata.later import refuse_unknown
 from kompot.settings import (
     EXPRESSION_KEY,
@@ -215,6 +216,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     param_scheme
         From which cells the length scale is estimated: ``"condition1"``, ``"condition2"``,
         ``"pooled"`` or ``"symmetric"`` (exchanging the conditions then only changes signs).
+        ``"separate"`` gives each condition a length scale of its own; distances are then measured
+        at the landmarks of both, without ``ptp`` and without samples.
     group_variance
         Share of the posterior variance over a group's cells that its distance counts, in (0, 1].
         Less is more local; at 1 the distance of every group is the global one.
@@ -355,4 +358,6 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         SampleSettings(donor_col, paired, covariates, significance, regions),
     )
     with threads.single_threaded_products():
+        if needs_given_run(settings):
+            return run_given_expression(adata, settings)
         return run_expression(adata, settings)

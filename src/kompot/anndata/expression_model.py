@@ -17,7 +17,7 @@ from kompot.stats.null_genes import choose_null_genes, shuffle_columns
 if TYPE_CHECKING:
     from kompot.models.donor_expression import DonorExpression
 
-__all__ = ["compare_samples", "fit_model", "picked_null_genes", "with_seeds"]
+__all__ = ["compare_samples", "fit_model", "picked_null_genes", "shuffled_genes", "with_seeds"]
 
 _NULL_BLOCK = 512
 """Shuffled genes in a matrix."""
@@ -27,7 +27,7 @@ def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> Differe
     """Fit both conditions and the shuffled genes in one pass over the cells."""
     gp, null_expression = settings.gp, []
     if inputs.null.choice is not None:
-        null_expression = _shuffled(inputs.expression, inputs.null.choice, settings)
+        null_expression = shuffled_genes(inputs.expression, inputs.null.choice, settings)
     if inputs.null.expression is not None:
         null_expression.append(inputs.null.expression)
     model = DifferentialExpression(
@@ -67,7 +67,7 @@ def compare_samples(
     return score_donors((model.statistics1_, model.statistics2_), sums, index, samples.design)
 
 
-def _shuffled(
+def shuffled_genes(
     expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
 ) -> list[Any]:
     """Shuffled genes, some hundred in each matrix, made side by side."""

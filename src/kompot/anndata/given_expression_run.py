@@ -1,4 +1,4 @@
-"""Differential expression of functions that were fitted elsewhere.
+"""Differential expression of functions that were fitted elsewhere, or apart from each other.
 
 The functions are evaluated, never fitted: expression is not read, and what only a fit needs
 (``sigma``, ``ls``, ``n_landmarks``, ...) has no effect. Fields and records are those of any run,
@@ -7,6 +7,9 @@ but for what needs the data: tail probabilities (``ptp``), and significance over
 Genes are the columns of the data that are tested, in their order; the functions give one column
 for each. Null genes are some of these columns that are known not to differ (shuffled before
 fitting); they are left out of the results.
+
+With ``param_scheme="separate"`` each condition is fitted here, with a length scale of its own; the
+functions are then compared in the same way.
 """
 
 import logging
@@ -19,7 +22,8 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot import memory
-from kompot.anndata.cell_choice import choose_cells
+from kompot.anndata.cell_choice import CellChoice, choose_cells
+from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_groups import full_group_results, group_values
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_layers import cell_values
@@ -31,26 +35,40 @@ from kompot.anndata.expression_results import (
     gene_values,
     stored_fields,
 )
-from kompot.anndata.inputs import read_abundance_change, read_cells, read_expression
+from kompot.anndata.inputs import (
+    Cells,
+    read_abundance_change,
+    read_cells,
+    read_expression,
+    refuse_missing_values,
+)
 from kompot.anndata.landmarks import find_landmarks
 from kompot.anndata.later import refuse_later_features
-from kompot.anndata.null_inputs import NullInputs
+from kompot.anndata.null_inputs import NullInputs, read_null
+from kompot.anndata.null_results import null_data
+from kompot.anndata.separate_scales import fit_separately
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.models.given_expression import GivenExpression, given_expression
 from kompot.records.expression_fields import ExpressionFields
 from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
+from kompot.settings.checks import SEPARATE
 from kompot.stats.fold_change import abundance_weights
 
 if TYPE_CHECKING:
     from kompot.models.differential_expression import DifferentialExpression
 
-__all__ = ["run_given_expression"]
+__all__ = ["needs_given_run", "run_given_expression"]
 
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
+
+
+def needs_given_run(settings: ExpressionSettings) -> bool:
+    """Whether functions are given, or fitted apart, so that they share no features."""
+    return bool(settings.model.names) or settings.gp.param_scheme == SEPARATE
 
 
 def run_given_expression(
@@ -84,7 +102,7 @@ def run_given_expression(
         refuse_overwrite(adata, wanted, what, settings)
 
     result = _compute(model, inputs, settings)
-    full = _full_results(result, inputs, wanted, settings)
+    full = _full_results(adata, result, inputs, wanted, settings)
     if not (output.copy or output.inplace):
         return full
     values: dict[Field, Any] = {}
@@ -115,15 +133,21 @@ def _read(adata: AnnData, settings: ExpressionSettings) -> tuple[ExpressionInput
             "`sample_col` needs expression of samples, but functions were given: leave it out, and "
             "give `variance_predictor1` and `variance_predictor2` for the variance between samples."
         )
+        if not settings.model.names:
+            msg = (
+                "`sample_col` needs features that both conditions share, which "
+                "param_scheme='separate' does not have; use another scheme."
+            )
         raise ValueError(msg)
     choice = choose_cells(adata, comparison, settings.filter, stacklevel=5)
     cells = read_cells(adata, comparison, choice.excluded)
     tested = read_expression(adata, cells, comparison)
     columns = np.arange(adata.n_vars) if tested.genes is None else tested.genes
+    if not settings.model.names:
+        return _fitted(adata, settings, choice, cells, tested)
     null = _null_columns(settings, columns)
-    keys = (settings.storage.result_key, "kompot_de", "kompot_da")
     given = gp.landmarks if gp.landmarks is not None else "draw"
-    landmarks, source = find_landmarks(adata, given, keys, cells.n_dims)
+    landmarks, source = find_landmarks(adata, given, (), cells.n_dims)
     model = given_expression(
         settings.model,
         eps=gp.eps,
@@ -155,6 +179,31 @@ def _read(adata: AnnData, settings: ExpressionSettings) -> tuple[ExpressionInput
         NullInputs(null),
         None,
     ), model
+
+
+def _fitted(
+    adata: AnnData,
+    settings: ExpressionSettings,
+    choice: CellChoice,
+    cells: Cells,
+    tested: ExpressionRows,
+) -> tuple[ExpressionInputs, GivenExpression]:
+    """Functions of both conditions fitted apart (``param_scheme="separate"``)."""
+    null = read_null(settings, cells, adata.n_vars, donor_level=False)
+    if null.expression is not None or len(null.distances):
+        msg = (
+            "`null_expression` and `null_mahalanobis` cannot be used with "
+            "param_scheme='separate'; give `null_genes`, or another scheme."
+        )
+        raise ValueError(msg)
+    keys = (settings.storage.result_key, "kompot_de", "kompot_da")
+    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    refuse_missing_values(adata, tested)
+    model = fit_separately(tested, cells, null.choice, landmarks, settings)
+    change = read_abundance_change(adata, settings.comparison, cells.rows)
+    names = adata.var_names if tested.genes is None else adata.var_names[tested.genes]
+    inputs = (choice, cells, tested, names, landmarks, source, change, null, None)
+    return ExpressionInputs(*inputs), model
 
 
 def _null_columns(
@@ -294,6 +343,7 @@ def _ratio(sums: Array, count: float) -> Array:
 
 
 def _full_results(
+    adata: AnnData,
     result: ExpressionResult,
     inputs: ExpressionInputs,
     wanted: list[Field],
@@ -305,7 +355,9 @@ def _full_results(
         "model": result.model,
         "field_names": {field.role: field.name for field in wanted},
     }
-    if settings.output.return_null_data:
+    if settings.output.return_null_data and not settings.model.names:
+        full["null"] = null_data(adata, result, inputs, settings)
+    elif settings.output.return_null_data:
         full["null"] = {
             "mahalanobis": result.null,
             "gene_indices": np.asarray(settings.fdr.null_genes or [], dtype=np.intp),

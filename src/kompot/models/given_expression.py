@@ -304,6 +304,7 @@ class GivenExpression:
                 for name, value in vars(function).items()
                 if value is not None and name != "number"
             }
+            | ({"ls": float(function.mean.ls)} if hasattr(function.mean, "ls") else {})
             for function in self.functions
         }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from kompot.settings.checks import (
     PARAM_SCHEMES,
+    SEPARATE,
     choice,
     flags,
     given_flags,
@@ -94,7 +95,7 @@ class GPSettings(Options):
             self.kernel,
             ("matern52", "matern32", "exponential", "squared_exponential", "rational_quadratic"),
         )
-        choice("param_scheme", self.param_scheme, PARAM_SCHEMES)
+        choice("param_scheme", self.param_scheme, (*PARAM_SCHEMES, SEPARATE))
         flags(jit_compile=self.jit_compile, use_empirical_variance=self.use_empirical_variance)
 
 
