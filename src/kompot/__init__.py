@@ -16,16 +16,19 @@ if TYPE_CHECKING:
         compute_differential_abundance,
         compute_differential_expression,
         compute_fdr,
+        compute_smoothed_expression,
         diffusion_maps,
         extract_null_distribution,
         null_check,
         recompute_fdr,
+        smooth_expression,
         update_direction_column,
     )
     from kompot.models import (
         DensityEstimator,
         DifferentialAbundance,
         DifferentialExpression,
+        ExpressionModel,
         FunctionEstimator,
         SampleVarianceEstimator,
     )
@@ -46,6 +49,7 @@ _HOMES = {
     "DensityEstimator": "kompot.models",
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
+    "ExpressionModel": "kompot.models",
     "FunctionEstimator": "kompot.models",
     "NullCheck": "kompot.anndata",
     "RunComparison": "kompot.records",
@@ -56,6 +60,7 @@ _HOMES = {
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
     "compute_fdr": "kompot.anndata",
+    "compute_smoothed_expression": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
     "diffusion_maps": "kompot.anndata",
     "extract_null_distribution": "kompot.anndata",
@@ -65,6 +70,7 @@ _HOMES = {
     "recompute_fdr": "kompot.anndata",
     "report": "kompot.reporting",
     "runs": "kompot.records",
+    "smooth_expression": "kompot.anndata",
     "update_direction_column": "kompot.anndata",
 }
 _SUBPACKAGES = {
@@ -82,6 +88,7 @@ __all__ = [
     "DensityEstimator",
     "DifferentialAbundance",
     "DifferentialExpression",
+    "ExpressionModel",
     "FunctionEstimator",
     "NullCheck",
     "RunComparison",
@@ -93,6 +100,7 @@ __all__ = [
     "compute_differential_abundance",
     "compute_differential_expression",
     "compute_fdr",
+    "compute_smoothed_expression",
     "compute_weighted_mean_fold_change",
     "datasets",
     "diffusion_maps",
@@ -108,6 +116,7 @@ __all__ = [
     "records",
     "report",
     "runs",
+    "smooth_expression",
     "stats",
     "update_direction_column",
 ]

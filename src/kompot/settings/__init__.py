@@ -12,6 +12,7 @@ from kompot.settings.options import (
     StorageSettings,
 )
 from kompot.settings.runs import AbundanceSettings, Comparison, ExpressionSettings
+from kompot.settings.smoothing import Smoothing, SmoothingSettings
 
 __all__ = [
     "AbundanceSettings",
@@ -25,5 +26,7 @@ __all__ = [
     "GPSettings",
     "OutputSettings",
     "SampleSettings",
+    "Smoothing",
+    "SmoothingSettings",
     "StorageSettings",
 ]

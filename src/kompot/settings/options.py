@@ -50,6 +50,8 @@ class GPSettings:
         Prior variance that the features may leave on average, in [0, 1).
     param_scheme
         From which cells the length scale is estimated.
+    use_empirical_variance
+        Whether each gene has its own noise, as a function of cell state.
     """
 
     sigma: float = 1.0
@@ -64,6 +66,7 @@ class GPSettings:
     kernel: str = "matern52"
     tol: float = 1e-6
     param_scheme: str = "condition1"
+    use_empirical_variance: bool = False
 
     def __post_init__(self) -> None:
         number("sigma", self.sigma, above=0)
@@ -83,7 +86,7 @@ class GPSettings:
         choice(
             "param_scheme", self.param_scheme, ("condition1", "condition2", "symmetric", "pooled")
         )
-        flags(jit_compile=self.jit_compile)
+        flags(jit_compile=self.jit_compile, use_empirical_variance=self.use_empirical_variance)
 
 
 @dataclass(frozen=True)
