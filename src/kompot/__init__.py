@@ -41,20 +41,43 @@ if TYPE_CHECKING:
         runs,
     )
     from kompot.reporting import report
+    from kompot.settings import (
+        DAThresholdSettings,
+        DensitySettings,
+        DonorAbundanceOptions,
+        FDRSettings,
+        FilterSettings,
+        GPSettings,
+        ModelSettings,
+        OutputSettings,
+        SampleSettings,
+        StorageSettings,
+    )
+    from kompot.short_forms import da, de
     from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DAThresholdSettings": "kompot.settings",
     "DensityEstimator": "kompot.models",
+    "DensitySettings": "kompot.settings",
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
+    "DonorAbundanceOptions": "kompot.settings",
     "ExpressionModel": "kompot.models",
+    "FDRSettings": "kompot.settings",
+    "FilterSettings": "kompot.settings",
     "FunctionEstimator": "kompot.models",
+    "GPSettings": "kompot.settings",
+    "ModelSettings": "kompot.settings",
     "NullCheck": "kompot.anndata",
+    "OutputSettings": "kompot.settings",
     "RunComparison": "kompot.records",
     "RunInfo": "kompot.records",
+    "SampleSettings": "kompot.settings",
     "SampleVarianceEstimator": "kompot.models",
+    "StorageSettings": "kompot.settings",
     "check_underrepresentation": "kompot.anndata",
     "cleanup": "kompot.records",
     "compute_differential_abundance": "kompot.anndata",
@@ -62,6 +85,8 @@ _HOMES = {
     "compute_fdr": "kompot.anndata",
     "compute_smoothed_expression": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
+    "da": "kompot.short_forms",
+    "de": "kompot.short_forms",
     "diffusion_maps": "kompot.anndata",
     "extract_null_distribution": "kompot.anndata",
     "get_field_status": "kompot.records",
@@ -85,15 +110,25 @@ _SUBPACKAGES = {
 }
 
 __all__ = [
+    "DAThresholdSettings",
     "DensityEstimator",
+    "DensitySettings",
     "DifferentialAbundance",
     "DifferentialExpression",
+    "DonorAbundanceOptions",
     "ExpressionModel",
+    "FDRSettings",
+    "FilterSettings",
     "FunctionEstimator",
+    "GPSettings",
+    "ModelSettings",
     "NullCheck",
+    "OutputSettings",
     "RunComparison",
     "RunInfo",
+    "SampleSettings",
     "SampleVarianceEstimator",
+    "StorageSettings",
     "anndata",
     "check_underrepresentation",
     "cleanup",
@@ -102,7 +137,9 @@ __all__ = [
     "compute_fdr",
     "compute_smoothed_expression",
     "compute_weighted_mean_fold_change",
+    "da",
     "datasets",
+    "de",
     "diffusion_maps",
     "extract_null_distribution",
     "get_field_status",

@@ -343,10 +343,15 @@ def test_smoothing_of_the_original_is_repeated(original):
         pytest.skip("version 0.6.3 does not smooth")
     run = kompot.RunInfo(original, 0, "smooth")
     arguments = run.call_args()
-    again = kompot.compute_smoothed_expression(original, **arguments, copy=True, overwrite=True)
+    again = kompot.compute_smoothed_expression(
+        original, **arguments, copy=True, overwrite=True, progress=False
+    )
     name = run.field_names["smoothed_key"]
     now, then = np.asarray(again.layers[name]), np.asarray(original.layers[name])
-    assert np.corrcoef(now.ravel(), then.ravel())[0, 1] > 0.99
+    known = np.isfinite(then)
+    assert known.any()
+    np.testing.assert_array_equal(np.isfinite(now), known)
+    np.testing.assert_allclose(now[known], then[known], atol=0.01)
 
 
 def test_runs_with_samples_are_repeated(adata, de, da):

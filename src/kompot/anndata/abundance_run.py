@@ -192,7 +192,7 @@ def _fit(given: _Input, settings: AbundanceSettings) -> DifferentialAbundance:
         sample=None if given.samples is None else given.samples.numbers,
         landmarks=given.landmarks,
         ls_factor=gp.ls_factor,
-        sync_parameters=gp.sync_parameters,
+        param_scheme="symmetric" if gp.sync_parameters else gp.param_scheme,
         **gp.estimator,
     )
 

@@ -10,6 +10,8 @@ from kompot import threads
 from kompot.anndata.expression_run import run_expression
 from kompot.anndata.later import refuse_unknown
 from kompot.settings import (
+    EXPRESSION_KEY,
+    NULL_GENES,
     Comparison,
     ExpressionSettings,
     FDRSettings,
@@ -52,14 +54,14 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     check_representation: bool | None = FilterSettings.check_representation,
     copy: bool = OutputSettings.copy,
     inplace: bool = OutputSettings.inplace,
-    result_key: str = StorageSettings.result_key,
+    result_key: str = EXPRESSION_KEY,
     overwrite: bool | None = StorageSettings.overwrite,
     store_landmarks: bool = StorageSettings.store_landmarks,
     return_full_results: bool = OutputSettings.return_full_results,
     store_posterior_covariance: bool = StorageSettings.store_posterior_covariance,
     allow_single_condition_variance: bool = OutputSettings.allow_single_condition_variance,
     progress: bool = OutputSettings.progress,
-    null_genes: int | Sequence[int] | None = FDRSettings.null_genes,
+    null_genes: int | Sequence[int] | None = NULL_GENES,
     null_seed: int | None = FDRSettings.null_seed,
     fdr_threshold: float = FDRSettings.threshold,
     store_additional_stats: bool = StorageSettings.store_additional_stats,
@@ -79,6 +81,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     null_mahalanobis: Any = FDRSettings.null_mahalanobis,
     null_expression: Any = FDRSettings.null_expression,
     combine_with_internal: bool = FDRSettings.combine_with_internal,
+    use_empirical_variance: bool = GPSettings.use_empirical_variance,
+    return_null_data: bool = OutputSettings.return_null_data,
     **function_kwargs: Any,
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     r"""Find the genes whose expression differs between two conditions as a function of cell state.
@@ -310,6 +314,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             kernel=kernel,
             tol=tol,
             param_scheme=param_scheme,
+            use_empirical_variance=use_empirical_variance,
         ),
         FDRSettings(
             *(null_genes, null_seed, fdr_threshold),
@@ -337,6 +342,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             allow_single_condition_variance=allow_single_condition_variance,
             progress=progress,
             attribution=attribution,
+            return_null_data=return_null_data,
         ),
         SampleSettings(donor_col, paired, covariates, significance, regions),
     )

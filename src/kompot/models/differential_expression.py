@@ -29,16 +29,14 @@ from kompot.models.expression_scores import (
 from kompot.models.parameters import Parameters
 from kompot.models.sample_fit import sum_conditions
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
+from kompot.settings.checks import PARAM_SCHEMES, choice, number
 from kompot.stats.mahalanobis import difference_covariance, mahalanobis
 from kompot.stats.region_sums import RegionIndex
 from kompot.stats.sample_variance import mahalanobis_with_samples
 
-__all__ = ["PARAM_SCHEMES", "DifferentialExpression", "GeneScores"]
+__all__ = ["DifferentialExpression", "GeneScores"]
 
 Array = NDArray[np.float64]
-
-PARAM_SCHEMES = ("condition1", "condition2", "symmetric", "pooled")
-"""From which cells the length scale is estimated."""
 
 
 class DifferentialExpression(Parameters):
@@ -354,12 +352,8 @@ class DifferentialExpression(Parameters):
         return fold_change_covariance_at(self.features_, self._posteriors(), states)
 
     def _check_parameters(self) -> None:
-        if not (np.isfinite(self.eps) and self.eps >= 0):
-            msg = f"`eps` must be finite and not negative, got {self.eps!r}."
-            raise ValueError(msg)
-        if self.param_scheme not in PARAM_SCHEMES:
-            msg = f"`param_scheme` must be one of {PARAM_SCHEMES}, got {self.param_scheme!r}."
-            raise ValueError(msg)
+        number("eps", self.eps, least=0)
+        choice("param_scheme", self.param_scheme, PARAM_SCHEMES)
 
     def _posteriors(self) -> tuple[Posterior, Posterior]:
         return self.posterior1_, self.posterior2_

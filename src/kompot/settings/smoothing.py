@@ -33,7 +33,10 @@ class Smoothing:
 
 @dataclass(frozen=True)
 class SmoothingSettings:
-    """All options of a run that smooths; those that only concern comparisons have no effect."""
+    """All options of a run that smooths; those that only concern comparisons have no effect.
+
+    A ``result_key`` of None is replaced by what it stands for.
+    """
 
     KEY = "kompot_smooth"
     """Key of ``uns`` with the history, and the default beginning of names."""
@@ -42,13 +45,10 @@ class SmoothingSettings:
 
     comparison: Smoothing
     gp: GPSettings = field(default_factory=lambda: GPSettings(batch_size=500))
-    storage: StorageSettings = field(
-        default_factory=lambda: StorageSettings(result_key="kompot_smooth")
-    )
+    storage: StorageSettings = field(default_factory=StorageSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
 
     def __post_init__(self) -> None:
-        """Names begin with ``kompot_smooth`` unless another key than the comparisons' is given."""
-        if self.storage.result_key == StorageSettings.result_key:
+        if self.storage.result_key is None:
             storage = replace(self.storage, result_key=self.KEY)
             object.__setattr__(self, "storage", storage)
