@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         ExpressionModel,
         FunctionEstimator,
         SampleVarianceEstimator,
+        load_model,
+        save_model,
     )
     from kompot.records import (
         RunComparison,
@@ -91,10 +93,12 @@ _HOMES = {
     "extract_null_distribution": "kompot.anndata",
     "get_field_status": "kompot.records",
     "get_table": "kompot.records",
+    "load_model": "kompot.models",
     "null_check": "kompot.anndata",
     "recompute_fdr": "kompot.anndata",
     "report": "kompot.reporting",
     "runs": "kompot.records",
+    "save_model": "kompot.models",
     "smooth_expression": "kompot.anndata",
     "update_direction_column": "kompot.anndata",
 }
@@ -145,6 +149,7 @@ __all__ = [
     "get_field_status",
     "get_table",
     "gp",
+    "load_model",
     "models",
     "null_check",
     "pl",
@@ -153,6 +158,7 @@ __all__ = [
     "records",
     "report",
     "runs",
+    "save_model",
     "smooth_expression",
     "stats",
     "update_direction_column",

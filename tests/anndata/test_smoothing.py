@@ -129,7 +129,9 @@ def test_a_fitted_model_is_evaluated_without_a_fit(adata):
     smooth(other, model=given, overwrite=True)
     np.testing.assert_array_equal(other.layers[LAYERS[0]], adata.layers[LAYERS[0]])
     with pytest.raises(ValueError, match="60 genes but 1 are to be smoothed"):
-        smooth(other, model=full["model"], genes=[adata.var_names[0]], overwrite=True)
+        smooth(other, model=given, genes=[adata.var_names[0]], overwrite=True)
+    with pytest.raises(ValueError, match=r"60 genes .*, others than the 60"):
+        smooth(other[:, ::-1].copy(), model=full["model"], overwrite=True)
     with pytest.raises(TypeError, match="`model` must be a fitted"):
         smooth(other, model=3)
 

@@ -50,6 +50,7 @@ def run_smoothing(
     if model is None:
         refuse_missing_values(adata, inputs.expression)
         model = _fit(inputs, settings)
+        model.gene_names_ = inputs.gene_names.astype(str).tolist()
     else:
         _check_model(model, inputs)
 
@@ -157,6 +158,14 @@ def _fit(inputs: SmoothingInputs, settings: SmoothingSettings) -> ExpressionMode
 
 def _check_model(model: ExpressionModel, inputs: SmoothingInputs) -> None:
     """Refuse a fitted model of other genes."""
+    names = getattr(model, "gene_names_", None)
+    if names is not None and names != inputs.gene_names.astype(str).tolist():
+        msg = (
+            f"The given model has {len(names)} genes (first: {names[:5]}), others than the "
+            f"{len(inputs.gene_names)} to be smoothed, or in another order; choose those of the "
+            "model with `genes`, or take adata[:, model.gene_names_]."
+        )
+        raise ValueError(msg)
     first = inputs.states[inputs.rows[:1]]
     found, wanted = model.predict(first).reshape(1, -1).shape[1], inputs.expression.shape[1]
     if found != wanted:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kompot.models.function_estimator import FunctionEstimator
     from kompot.models.group_scores import GroupScores, score_groups
     from kompot.models.sample_variance_estimator import SampleVarianceEstimator
+    from kompot.models.saved import load_model, save_model
 
 _HOMES = {
     "DensityEstimator": "kompot.models.density_estimator",
@@ -22,6 +23,8 @@ _HOMES = {
     "GeneScores": "kompot.models.differential_expression",
     "GroupScores": "kompot.models.group_scores",
     "SampleVarianceEstimator": "kompot.models.sample_variance_estimator",
+    "load_model": "kompot.models.saved",
+    "save_model": "kompot.models.saved",
     "score_groups": "kompot.models.group_scores",
 }
 
@@ -34,6 +37,8 @@ __all__ = [
     "GeneScores",
     "GroupScores",
     "SampleVarianceEstimator",
+    "load_model",
+    "save_model",
     "score_groups",
 ]
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.features import FeatureMap, fit_features
+from kompot.gp.gradients import function_gradient
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import length_scale_by_scheme
 from kompot.gp.regression import Posterior, fit_posterior
@@ -340,6 +341,27 @@ class DifferentialExpression(Parameters):
         return predict_states(
             self.features_(states), self._posteriors(), deviations, eps=self.eps, genes=genes
         )
+
+    def gradient(self, X: ArrayLike, of: str = "fold_change") -> Array:
+        """Gradient by cell state, exact for every kernel: ``(n_cells, n_dims, n_genes)``.
+
+        Parameters
+        ----------
+        X
+            Cell states, ``(n_cells, n_dims)``.
+        of
+            ``"fold_change"``, or the functions of ``"condition1"`` or ``"condition2"``.
+        """
+        require_fitted(self, "delta_")
+        states = as_states(X, "X", self.features_.landmarks.shape[1])
+        first, second = self._posteriors()
+        functions = {
+            "fold_change": self.delta_,
+            "condition1": first.weights,
+            "condition2": second.weights,
+        }
+        choice("of", of, tuple(functions))
+        return function_gradient(self.features_, functions[of], states)
 
     def covariance(self, X: ArrayLike) -> Array:
         r"""Posterior covariance of the fold change between cells, ``(n_cells, n_cells)``.

@@ -75,6 +75,8 @@ class ExpressionModel(Parameters):
         Observation variance.
     deviations_ : list of ndarray
         How samples differ, ``(rank, n_genes)`` each; empty without samples.
+    gene_names_ : list of str or None
+        Names of the genes, if the model was fitted to AnnData.
     """
 
     def __init__(  # noqa: PLR0917 the documented order of arguments
@@ -212,6 +214,7 @@ class ExpressionModel(Parameters):
         self.function_ = FunctionEstimator(batch_size=self.batch_size).of(
             features, posterior, chosen
         )
+        self.gene_names_: list[str] | None = None
         self.noise_: NoiseVariance | None = None
         if self.use_empirical_variance:
             (self.noise_,) = fit_noise(
