@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.features import FeatureMap, fit_features
-from kompot.gp.gradients import function_gradient
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import length_scale_by_scheme
 from kompot.gp.regression import Posterior, fit_posterior
@@ -27,6 +26,7 @@ from kompot.models.expression_scores import (
     tail_probability,
     truncation_error,
 )
+from kompot.models.fold_change_gradient import FoldChangeGradient
 from kompot.models.parameters import Parameters
 from kompot.models.sample_fit import sum_conditions
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
@@ -40,7 +40,7 @@ __all__ = ["DifferentialExpression", "GeneScores"]
 Array = NDArray[np.float64]
 
 
-class DifferentialExpression(Parameters):
+class DifferentialExpression(FoldChangeGradient, Parameters):
     r"""Compare the expression of two conditions as functions of cell state.
 
     Each condition :math:`c` is a Gaussian-process regression in the same features :math:`\phi`,
@@ -342,27 +342,6 @@ class DifferentialExpression(Parameters):
             self.features_(states), self._posteriors(), deviations, eps=self.eps, genes=genes
         )
 
-    def gradient(self, X: ArrayLike, of: str = "fold_change") -> Array:
-        """Gradient by cell state, exact for every kernel: ``(n_cells, n_dims, n_genes)``.
-
-        Parameters
-        ----------
-        X
-            Cell states, ``(n_cells, n_dims)``.
-        of
-            ``"fold_change"``, or the functions of ``"condition1"`` or ``"condition2"``.
-        """
-        require_fitted(self, "delta_")
-        states = as_states(X, "X", self.features_.landmarks.shape[1])
-        first, second = self._posteriors()
-        functions = {
-            "fold_change": self.delta_,
-            "condition1": first.weights,
-            "condition2": second.weights,
-        }
-        choice("of", of, tuple(functions))
-        return function_gradient(self.features_, functions[of], states)
-
     def covariance(self, X: ArrayLike) -> Array:
         r"""Posterior covariance of the fold change between cells, ``(n_cells, n_cells)``.
 
@@ -376,6 +355,10 @@ class DifferentialExpression(Parameters):
     def _check_parameters(self) -> None:
         number("eps", self.eps, least=0)
         choice("param_scheme", self.param_scheme, PARAM_SCHEMES)
+
+    def _function_weights(self) -> tuple[Array, Array]:
+        require_fitted(self, "delta_")
+        return self.posterior1_.weights, self.posterior2_.weights
 
     def _posteriors(self) -> tuple[Posterior, Posterior]:
         return self.posterior1_, self.posterior2_

@@ -227,7 +227,7 @@ class _Unpacking:
         kind: Any = getattr(import_module(_HOMES[entry["class"]]), entry["class"])
         held = {name: self._value(one) for name, one in entry["holds"].items()}
         if is_dataclass(kind):
-            made = kind(**held)
+            made: Any = kind(**held)  # type: ignore[operator]
         else:
             parameters = {name: held.pop(name) for name in kind().get_params()}
             made = kind(**parameters)
