@@ -235,6 +235,12 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         compared, in their order), ``(n_cells, n_null)``.
     combine_with_internal
         Whether shuffled genes count as well as what was given.
+    use_empirical_variance
+        Whether every gene has noise of its own, as a function of cell state, estimated from its
+        residuals (:mod:`kompot.gp.observation_noise`) in a second pass over the cells. Distances,
+        their tail probabilities and rates, standard deviations and z-scores are then in units of
+        that noise (:mod:`kompot.stats.own_noise`) and R_A_std, R_B_std are layers; fold changes,
+        the distances of groups and the posterior covariance stay as they are.
     **function_kwargs
         None beyond the above; an unknown name is refused.
 

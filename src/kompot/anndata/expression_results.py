@@ -197,8 +197,8 @@ def stored_fields(
         (fields.imputed2, dense),
         (fields.fold_change, dense),
         (fields.zscores, dense and extra),
-        (fields.std1, dense or not samples),
-        (fields.std2, dense or not samples),
+        (fields.std1, dense or fields.std1.location == "obs"),
+        (fields.std2, dense or fields.std2.location == "obs"),
         (fields.covariance, storage.store_posterior_covariance and not samples),
     ]
     by_group = [

@@ -46,6 +46,7 @@ def run_expression(
         comparison.condition2,
         with_samples=inputs.samples is not None,
         donor_level=inputs.donor_level,
+        with_noise=settings.gp.use_empirical_variance,
     )
     has_fdr = inputs.donor_level or inputs.null.exists
     wanted = stored_fields(fields, settings, has_fdr=has_fdr)

@@ -20,7 +20,6 @@ def refuse_later_features(settings: ExpressionSettings) -> None:
     storage = settings.storage
     refuse_given(
         jit_compile=settings.gp.jit_compile,
-        use_empirical_variance=settings.gp.use_empirical_variance,
         store_arrays_on_disk=bool(storage.store_arrays_on_disk),
         disk_storage_dir=storage.disk_storage_dir is not None,
     )

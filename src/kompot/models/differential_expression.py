@@ -22,18 +22,20 @@ from kompot.models.expression_prediction import (
 )
 from kompot.models.expression_scores import (
     GeneScores,
+    gene_distances,
     noise_variance,
     tail_probability,
     truncation_error,
 )
 from kompot.models.fold_change_gradient import FoldChangeGradient
+from kompot.models.noise_fit import OwnNoise, fit_own_noise
 from kompot.models.parameters import Parameters
 from kompot.models.sample_fit import sum_conditions
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
 from kompot.settings.checks import PARAM_SCHEMES, choice, number
-from kompot.stats.mahalanobis import difference_covariance, mahalanobis
+from kompot.stats.mahalanobis import difference_covariance, landmark_jitter, mahalanobis
+from kompot.stats.own_noise import tail_with_own_noise
 from kompot.stats.region_sums import RegionIndex
-from kompot.stats.sample_variance import mahalanobis_with_samples
 
 __all__ = ["DifferentialExpression", "GeneScores"]
 
@@ -54,6 +56,9 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
     use_sample_variance
         Whether distances and standard deviations allow for the variance between samples; None for
         whether samples are given.
+    use_empirical_variance
+        Whether each gene has noise of its own, as a function of cell state, from its residuals in a
+        second pass: what the uncertainty of fold changes is then made of, which stay the same.
     eps
         Jitter of the fold change's covariance at the landmarks, not negative.
     random_state
@@ -97,6 +102,7 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
         n_landmarks: int | None = None,
         *,
         use_sample_variance: bool | None = None,
+        use_empirical_variance: bool = False,
         eps: float = 1e-8,
         random_state: int | None = None,
         batch_size: int | None = 500,
@@ -106,6 +112,7 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
     ) -> None:
         self.n_landmarks = n_landmarks
         self.use_sample_variance = use_sample_variance
+        self.use_empirical_variance = use_empirical_variance
         self.eps = eps
         self.random_state = random_state
         self.batch_size = batch_size
@@ -247,6 +254,13 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
         self.posterior1_: Posterior = fit_posterior(self.statistics1_, self.sigma_)
         self.posterior2_: Posterior = fit_posterior(self.statistics2_, self.sigma_)
         self.delta_: Array = self.posterior2_.weights - self.posterior1_.weights
+        self.own_noise_: OwnNoise | None = None
+        if self.use_empirical_variance:
+            self.own_noise_ = fit_own_noise(
+                *(self.features_, states, [expression, *null_expression], condition),
+                *(self._posteriors(), sums.statistics),
+                progress=progress,
+            )
         self._split_null(expression.shape[1])
         return self
 
@@ -257,6 +271,10 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
         self.deviations1_, self.deviations2_ = (
             [one[:, :n_genes] for one in ones] for ones in deviations
         )
+        self.null_noise_: OwnNoise | None = None
+        if self.own_noise_ is not None:
+            self.null_noise_ = self.own_noise_.genes(slice(n_genes, None))
+            self.own_noise_ = self.own_noise_.genes(slice(n_genes))
         self.null_delta_: Array = self.delta_[:, n_genes:]
         self.delta_ = self.delta_[:, :n_genes]
         self.statistics1_, self.statistics2_ = (
@@ -269,16 +287,19 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
     def null_distances(self) -> Array:
         """Mahalanobis distances of the shuffled genes, ``(n_null,)``."""
         require_fitted(self, "delta_")
-        return self._distances(self.null_delta_, self.null_deviations_)
+        return self._distances(self.null_delta_, self.null_deviations_, self.null_noise_)
 
     def score(self) -> GeneScores:
         """Mean fold change over the cells fitted, distance and tail probability of each gene."""
         require_fitted(self, "delta_")
-        covariance = self.fold_change_covariance()
-        distance = self._distances(self.delta_, [*self.deviations1_, *self.deviations2_])
-        ptp = tail_probability(
-            distance * self.sigma_, self._posteriors(), covariance, self.noise_variance()
-        )
+        deviations = [*self.deviations1_, *self.deviations2_]
+        distance = self._distances(self.delta_, deviations, self.own_noise_)
+        jitter = landmark_jitter(self.features_.factor, self.eps)
+        if self.own_noise_ is None:
+            scaled, noise = distance * self.sigma_, self.noise_variance()
+            ptp = tail_probability(scaled, self._posteriors(), jitter, noise)
+        else:
+            ptp = tail_with_own_noise(distance, self.own_noise_.errors, jitter)
         return GeneScores(self.mean_fold_change(), distance, ptp)
 
     def truncation_error(self) -> float:
@@ -286,8 +307,7 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
         require_fitted(self, "delta_")
         return truncation_error(
             mahalanobis(self.delta_, self.fold_change_covariance()),
-            (self.statistics1_, self.statistics2_),
-            self.features_.factor,
+            *((self.statistics1_, self.statistics2_), self.features_.factor),
             sigma=self.sigma_,
             eps=self.eps,
         )
@@ -297,8 +317,7 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
         require_fitted(self, "delta_")
         total = self.statistics1_.total + self.statistics2_.total
         n_cells = self.statistics1_.n_cells + self.statistics2_.n_cells
-        mean: Array = total @ self.delta_ / n_cells
-        return mean
+        return total @ self.delta_ / n_cells
 
     def predict(
         self,
@@ -337,9 +356,12 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
 
         Without genes the standard deviations leave the samples out.
         """
-        deviations = self.deviations1_, self.deviations2_
         return predict_states(
-            self.features_(states), self._posteriors(), deviations, eps=self.eps, genes=genes
+            *(self.features_(states), self._posteriors()),
+            (self.deviations1_, self.deviations2_),
+            eps=self.eps,
+            genes=genes,
+            own_noise=self.own_noise_,
         )
 
     def covariance(self, X: ArrayLike) -> Array:
@@ -363,24 +385,16 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
     def _posteriors(self) -> tuple[Posterior, Posterior]:
         return self.posterior1_, self.posterior2_
 
-    def _distances(self, delta: Array, deviations: list[Array]) -> Array:
-        """Distances, allowing for samples where there are any."""
-        covariance = self.fold_change_covariance()
-        if not deviations:
-            return mahalanobis(delta, covariance)
-        return mahalanobis_with_samples(delta, covariance, deviations)
-
     def fold_change_covariance(self) -> Array:
         r"""Covariance :math:`M` of ``delta_``, with jitter, ``(rank, rank)``; without samples."""
-        return difference_covariance(
-            self.posterior1_.covariance,
-            self.posterior2_.covariance,
-            self.features_.factor,
-            self.eps,
-        )
+        covariances = self.posterior1_.covariance, self.posterior2_.covariance
+        return difference_covariance(*covariances, self.features_.factor, self.eps)
+
+    def _distances(self, delta: Array, deviations: list[Array], own: OwnNoise | None) -> Array:
+        jitter = landmark_jitter(self.features_.factor, self.eps)
+        return gene_distances(delta, self._posteriors(), jitter, deviations, own)
 
     def noise_variance(self) -> Array:
         """Residual variance of each gene around both fits, ``(n_genes,)``."""
-        return noise_variance(
-            [(self.posterior1_, self.statistics1_), (self.posterior2_, self.statistics2_)]
-        )
+        statistics = self.statistics1_, self.statistics2_
+        return noise_variance(list(zip(self._posteriors(), statistics, strict=True)))

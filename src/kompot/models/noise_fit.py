@@ -1,6 +1,7 @@
 """From cells to the noise of each gene: a second pass, after the functions are fitted."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from kompot.gp.observation_noise import NoiseVariance, SquaredResiduals
 from kompot.gp.regression import Posterior, SufficientStatistics
 from kompot.models.expression_fit import Rows
 from kompot.progress import bar
+from kompot.stats.own_noise import ErrorCovariance, state_bins
 
-__all__ = ["fit_noise"]
+__all__ = ["OwnNoise", "fit_noise", "fit_own_noise"]
 
 Array = NDArray[np.float64]
 
@@ -72,6 +74,78 @@ def fit_noise(  # noqa: PLR0917
         total.smoothed(posterior, sums.total)
         for total, posterior, sums in zip(totals, posteriors, statistics, strict=True)
     )
+
+
+@dataclass(frozen=True)
+class OwnNoise:
+    """The noise of every gene in both conditions, and how unsure it makes their functions.
+
+    Attributes
+    ----------
+    noise
+        Noise variance of each condition as a function of cell state.
+    errors
+        Covariance of the weights' errors of each condition.
+    """
+
+    noise: tuple[NoiseVariance, NoiseVariance]
+    errors: tuple[ErrorCovariance, ErrorCovariance]
+
+    def genes(self, chosen: slice) -> "OwnNoise":
+        """The same of some genes only."""
+        first, second = (one.genes(chosen) for one in self.noise)
+        error1, error2 = (one.genes(chosen) for one in self.errors)
+        return OwnNoise((first, second), (error1, error2))
+
+
+def fit_own_noise(  # noqa: PLR0917
+    features: FeatureMap,
+    states: Array,
+    expression: Sequence[Rows],
+    condition: NDArray[np.intp],
+    posteriors: tuple[Posterior, Posterior],
+    statistics: Sequence[SufficientStatistics],
+    *,
+    progress: bool = False,
+) -> OwnNoise:
+    """Noise of every gene in two conditions, and the errors of their weights.
+
+    Parameters
+    ----------
+    features, states, expression, condition, posteriors, statistics, progress
+        As for :func:`fit_noise`.
+    """
+    noise = fit_noise(
+        *(features, states, expression, condition, posteriors, statistics), progress=progress
+    )
+    bins = state_bins(states, features.rank)
+    n_bins = int(bins.max()) + 1
+    grams = np.zeros((2, n_bins, features.rank, features.rank))
+    totals = np.zeros((2, n_bins, features.rank))
+
+    def sums_of_chunk(chunk: tuple[int, NDArray[np.intp]]) -> tuple[int, Array, Array]:
+        number, cells = chunk
+        phi = features(states[cells])
+        return number, phi.T @ phi, phi.sum(axis=0)
+
+    codes = condition * n_bins + bins
+    chunks = (
+        (number, cells[rows])
+        for number in range(2 * n_bins)
+        for cells in [np.flatnonzero(codes == number)]
+        for rows in row_slices(len(cells), _CHUNK)
+    )
+    for number, gram, total in threads.map_batches(sums_of_chunk, chunks):
+        grams[divmod(number, n_bins)] += gram
+        totals[divmod(number, n_bins)] += total
+    first, second = (
+        ErrorCovariance.of(
+            *(posteriors[c], noise[c], grams[c], totals[c]),
+            np.bincount(bins[condition == c], minlength=n_bins).astype(float),
+        )
+        for c in (0, 1)
+    )
+    return OwnNoise((noise[0], noise[1]), (first, second))
 
 
 def _dense(values: Any) -> Array:

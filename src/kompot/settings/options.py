@@ -62,7 +62,8 @@ class GPSettings(Options):
     param_scheme
         From which cells the length scale is estimated.
     use_empirical_variance
-        Whether each gene has its own noise, as a function of cell state.
+        Whether each gene has noise of its own, as a function of cell state, estimated from
+        residuals.
     """
 
     sigma: float = 1.0
