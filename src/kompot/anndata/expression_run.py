@@ -19,8 +19,9 @@ from kompot.anndata.expression_results import (
     stored_fields,
 )
 from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_later_features
+from kompot.anndata.later import refuse_later_features, refuse_own_noise
 from kompot.anndata.layer_store import store_of_layers
+from kompot.anndata.null_results import null_data
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.records.expression_fields import ExpressionFields
@@ -38,6 +39,7 @@ def run_expression(
     """Validate, read, check resources, fit, score, write, record."""
     usage = memory.Usage()
     refuse_later_features(settings)
+    refuse_own_noise(settings)
     settings = with_seeds(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
     inputs = read_inputs(adata, settings)
@@ -47,6 +49,7 @@ def run_expression(
         comparison.condition2,
         with_samples=inputs.samples is not None,
         donor_level=inputs.donor_level,
+        with_noise=settings.gp.use_empirical_variance,
     )
     has_fdr = inputs.donor_level or inputs.null.exists
     wanted = stored_fields(fields, settings, has_fdr=has_fdr)
@@ -63,6 +66,9 @@ def run_expression(
     model = result.model
     _log_result(result, inputs, settings)
     full = _full_results(result, inputs, wanted) if output.return_full_results else {}
+    if output.return_null_data:
+        full["null"] = null_data(adata, result, inputs, settings)
+    returns = output.return_full_results or output.return_null_data
     if not (output.copy or output.inplace):
         return full
 
@@ -85,8 +91,8 @@ def run_expression(
     target = adata.copy() if output.copy else adata
     write_fields(target, {field: values[field] for field in wanted}, uns)
     if output.copy:
-        return (full, target) if output.return_full_results else target
-    return full if output.return_full_results else None
+        return (full, target) if returns else target
+    return full if returns else None
 
 
 def _compute(inputs: ExpressionInputs, settings: ExpressionSettings) -> ExpressionResult:

@@ -14,6 +14,7 @@ from kompot.gp.halves import HALF_NEIGHBORS
 from kompot.gp.linalg import row_slices
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.density_estimator import DensityEstimator, lexicographic_order
+from kompot.models.fold_change_gradient import FoldChangeGradient
 from kompot.models.fold_change_summary import fold_change_summary
 from kompot.models.fold_change_variance import UNCERTAINTIES, weight_spread
 from kompot.models.given_density import check_given, given_sample_variance, predict_given
@@ -32,6 +33,7 @@ from kompot.models.shared_density import (
     shared_parameters,
 )
 from kompot.progress import bar
+from kompot.settings.checks import choice, number
 
 __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
 
@@ -42,7 +44,7 @@ _TOLERANCE = 1e-6
 """Log densities are then exact to 1e-4 or better with the long default scale."""
 
 
-class DifferentialAbundance(Parameters):
+class DifferentialAbundance(FoldChangeGradient, Parameters):
     r"""Compare the density of cells of two conditions as functions of cell state.
 
     Each condition :math:`c` has its own density, :math:`f_c = \mu_c + \phi z_c`
@@ -159,6 +161,8 @@ class DifferentialAbundance(Parameters):
         sample_estimator_ls: float | None = None,
         sync_parameters: bool = False,
         allow_single_condition_variance: bool = False,
+        *,
+        param_scheme: str = "condition1",
         **density_kwargs: Any,
     ) -> Self:
         """Fit both conditions.
@@ -176,11 +180,13 @@ class DifferentialAbundance(Parameters):
         sample_estimator_ls
             Length scale of the samples' densities; None for that of the conditions.
         sync_parameters
-            From which cells the shared parameters come: condition 1, or with True both, weighted
-            by their numbers of cells (``ls`` as a geometric mean), which makes exchanging the
-            conditions change nothing but the sign.
+            The same as ``param_scheme="symmetric"``.
         allow_single_condition_variance
             Whether one condition with several samples is enough.
+        param_scheme
+            From which cells the shared parameters come
+            (:func:`kompot.models.shared_density.shared_parameters`); ``"symmetric"`` makes
+            exchanging the conditions change nothing but the sign.
         **density_kwargs
             Parameters of :class:`DensityEstimator`, such as ``ls`` (a number or
             ``"evidence"``), ``d``, ``d_method``, ``mu``, ``kernel``, ``tol``, ``optimizer``;
@@ -209,7 +215,7 @@ class DifferentialAbundance(Parameters):
             sample_estimator_ls=sample_estimator_ls,
             landmarks=landmarks,
             ls_factor=ls_factor,
-            sync_parameters=sync_parameters,
+            param_scheme="symmetric" if sync_parameters else param_scheme,
             **density_kwargs,
         )
 
@@ -221,7 +227,7 @@ class DifferentialAbundance(Parameters):
         *,
         landmarks: ArrayLike | None = None,
         ls_factor: float = 10.0,
-        sync_parameters: bool = False,
+        param_scheme: str = "condition1",
         sample: NDArray[np.intp] | None = None,
         sample_estimator_ls: float | None = None,
         **density_kwargs: Any,
@@ -234,7 +240,7 @@ class DifferentialAbundance(Parameters):
             Cell states, ``(n_cells, n_dims)``, finite float64.
         condition
             0 or 1 for each cell, ``(n_cells,)``.
-        landmarks, ls_factor, sync_parameters, **density_kwargs
+        landmarks, ls_factor, param_scheme, **density_kwargs
             As in :meth:`fit`; ``nn_distances`` in the order of the cells.
         sample
             Number of each cell's sample within its condition, -1 for none, ``(n_cells,)``
@@ -253,7 +259,7 @@ class DifferentialAbundance(Parameters):
         states, cells = states[order], [states[r] for r in rows]
         n_neighbors = 1 if self.uncertainty == "laplace" else HALF_NEIGHBORS
         distances, near = neighbors_within(settings, cells, rows, n_neighbors)
-        shared = shared_parameters(settings, cells, distances, both=sync_parameters)
+        shared = shared_parameters(settings, cells, distances, param_scheme)
         likelihoods = [NeighborLikelihood.of_distances(one, shared.d) for one in distances]
         features, self.evidence_ = settings.find_features(
             states, list(zip(cells, likelihoods, strict=True)), shared.heuristic
@@ -330,8 +336,7 @@ class DifferentialAbundance(Parameters):
     def covariance(self, X: ArrayLike) -> Array:
         """Posterior covariance of the log fold change between cells, ``(n_cells, n_cells)``."""
         require_fitted(self, "density2_")
-        states = as_states(X, "X", self.features_.landmarks.shape[1])
-        phi = self.features_(states)
+        phi = self.features_(states := as_states(X, "X", self.features_.landmarks.shape[1]))
         centered = phi - self._center
         moves = [centered @ spread.T for spread in self._spread]
         covariance = moves[0] @ moves[0].T + moves[1] @ moves[1].T
@@ -346,9 +351,8 @@ class DifferentialAbundance(Parameters):
         :math:`\bar a` of the cells' features, plus what features leave, independent in each cell.
         """
         require_fitted(self, "density2_")
-        states = as_states(X, "X", self.features_.landmarks.shape[1])
+        phi = self.features_(states := as_states(X, "X", self.features_.landmarks.shape[1]))
         density1, density2, _ = self._predict_chunk(states)
-        phi = self.features_(states)
         mean = phi.mean(axis=0) - self._center
         left = 2.0 * residual_variance(phi).mean() / len(phi)
         between = float(np.square(self._deviations(states, phi).mean(axis=0)).sum())
@@ -378,23 +382,19 @@ class DifferentialAbundance(Parameters):
         self, landmarks: ArrayLike | None, ls_factor: float, density_kwargs: dict[str, Any]
     ) -> DensityEstimator:
         """A density with the parameters of this model."""
-        own = {
-            "n_landmarks": self.n_landmarks,
-            "random_state": self.random_state,
-            "tol": _TOLERANCE,
-        }
-        chosen = {"landmarks": landmarks, "ls_factor": ls_factor}
+        own = {"n_landmarks": self.n_landmarks, "random_state": self.random_state}
+        chosen = {"tol": _TOLERANCE, "landmarks": landmarks, "ls_factor": ls_factor}
         return DensityEstimator(**own | chosen | density_kwargs)
+
+    def _function_weights(self) -> tuple[Array, Array]:
+        require_fitted(self, "density2_")
+        return self.density1_.posterior_.weights, self.density2_.posterior_.weights
 
     def _check_parameters(self, sample: Any = None) -> None:
         if self.jit_compile:
             msg = "JAX is not available for abundance yet: leave `jit_compile` out."
             raise NotImplementedError(msg)
         check_positive(ptp_threshold=self.ptp_threshold)
-        if not (np.isfinite(self.eps) and self.eps >= 0):
-            msg = f"`eps` must be finite and not negative, got {self.eps!r}."
-            raise ValueError(msg)
-        if self.uncertainty not in UNCERTAINTIES:
-            msg = f"`uncertainty` must be one of {UNCERTAINTIES}, got {self.uncertainty!r}."
-            raise ValueError(msg)
+        number("eps", self.eps, least=0)
+        choice("uncertainty", self.uncertainty, UNCERTAINTIES)
         check_given(self.density_predictor1, self.density_predictor2, sample)
