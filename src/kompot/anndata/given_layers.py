@@ -90,7 +90,7 @@ def _fill(
 ) -> None:
     """Evaluate the functions, a batch of cells at a time."""
     states = read_states(adata, settings.comparison.obsm_key)
-    known: NDArray[np.bool_] = np.isfinite(states).all(axis=1)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(states).all(axis=1))
     if inputs.choice.excluded is not None:
         known &= ~inputs.choice.excluded
     slices = list(row_slices(adata.n_obs, settings.gp.batch_size))
