@@ -29,6 +29,11 @@ _HOMES = {
     "null_check": "kompot.anndata.donor_splits",
     "recompute_fdr": "kompot.anndata.distance_nulls",
 }
+_MODULES = {
+    "differential_abundance": "kompot.anndata.differential_abundance",
+    "differential_expression": "kompot.anndata.differential_expression",
+    "utils": "kompot.anndata.utils",
+}
 
 __all__ = [
     "NullCheck",
@@ -43,4 +48,4 @@ __all__ = [
     "update_direction_column",
 ]
 
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__ = attach(__name__, _HOMES, _MODULES)
