@@ -43,7 +43,8 @@ from kompot.anndata.inputs import (
     refuse_missing_values,
 )
 from kompot.anndata.landmarks import find_landmarks
-from kompot.anndata.later import refuse_later_features
+from kompot.anndata.later import refuse_later_features, refuse_own_noise
+from kompot.anndata.layer_store import store_of_layers
 from kompot.anndata.null_inputs import NullInputs, read_null
 from kompot.anndata.null_results import null_data
 from kompot.anndata.separate_scales import fit_separately
@@ -84,6 +85,7 @@ def run_given_expression(
     usage = memory.Usage()
     refuse_later_features(settings)
     refuse_factored(settings)
+    refuse_own_noise(settings)
     settings = with_seeds(settings)
     inputs, model = _read(adata, settings)
     storage, output = settings.storage, settings.output
@@ -98,9 +100,12 @@ def run_given_expression(
     names = (storage.result_key, comparison.condition1, comparison.condition2)
     fields = ExpressionFields(*names, with_samples=model.is_varied)
     wanted = _wanted(fields, model, settings)
+    store = None
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
+        n_layers = sum(field.location == "layers" for field in wanted)
+        store = store_of_layers(adata, n_layers, storage)
 
     result = _compute(model, inputs, settings)
     full = _full_results(adata, result, inputs, wanted, settings)
@@ -109,7 +114,7 @@ def run_given_expression(
     values: dict[Field, Any] = {}
     values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
     values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
-    values |= given_cell_values(adata, fields, wanted, model, inputs, settings)
+    values |= given_cell_values(adata, fields, wanted, model, inputs, settings, store)
     record = expression_record(result, fields, wanted, inputs, settings, usage=usage.taken())
     points = np.empty((0, inputs.cells.n_dims))
     if output.compute_mahalanobis:
@@ -129,6 +134,12 @@ def run_given_expression(
 def _read(adata: AnnData, settings: ExpressionSettings) -> tuple[ExpressionInputs, GivenExpression]:
     """Cells, genes and functions, all checked."""
     comparison, gp = settings.comparison, settings.gp
+    if settings.storage.layers == "factored":
+        msg = (
+            "layers='factored' needs features that both conditions share, which functions that "
+            "are given or fitted apart do not have; use 'dense' or 'none'."
+        )
+        raise ValueError(msg)
     if comparison.sample_col is not None:
         msg = (
             "`sample_col` needs expression of samples, but functions were given: leave it out, and "

@@ -1,5 +1,7 @@
 """What given functions say about each cell, ready to be written."""
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -8,8 +10,9 @@ from numpy.typing import NDArray
 
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.inputs import read_states
-from kompot.anndata.writing import spread_columns
+from kompot.anndata.layer_store import DenseLayer
 from kompot.gp.linalg import row_slices
+from kompot.models.array_store import ArrayStore
 from kompot.models.given_expression import GivenExpression
 from kompot.progress import bar
 from kompot.records.expression_fields import ExpressionFields
@@ -19,6 +22,8 @@ from kompot.stats.fold_change import fold_change_zscores
 
 __all__ = ["given_cell_values", "refuse_factored"]
 
+Outputs = dict[str, Callable[[slice, NDArray[Any]], None]]
+
 
 def given_cell_values(  # noqa: PLR0917
     adata: AnnData,
@@ -27,6 +32,7 @@ def given_cell_values(  # noqa: PLR0917
     model: GivenExpression,
     inputs: ExpressionInputs,
     settings: ExpressionSettings,
+    store: ArrayStore | None = None,
 ) -> dict[Field, NDArray[Any]]:
     """Layers (float32), columns of ``obs`` and the covariance, for every cell of the data.
 
@@ -42,21 +48,21 @@ def given_cell_values(  # noqa: PLR0917
         "condition2_std": fields.std2,
     }
     names = {part: field for part, field in names.items() if field in wanted}
-    genes, n_genes = inputs.expression.genes, len(inputs.gene_names)
-    arrays: dict[str, NDArray[Any]] = {
-        part: np.empty((adata.n_obs, n_genes), dtype=np.float32)
-        if field.location == "layers"
-        else np.empty(adata.n_obs)
-        for part, field in names.items()
+    columns = {
+        part: np.empty(adata.n_obs) for part, field in names.items() if field.location == "obs"
     }
-    if arrays:
-        _fill(arrays, adata, model, inputs, settings)
-    values = {
-        field: spread_columns(adata, field.name, arrays[part], genes)
-        if field.location == "layers"
-        else arrays[part]
-        for part, field in names.items()
-    }
+    outputs: Outputs = {part: column.__setitem__ for part, column in columns.items()}
+    values: dict[Field, NDArray[Any]] = {names[part]: column for part, column in columns.items()}
+    with ExitStack() as stack:
+        layers = {
+            part: stack.enter_context(DenseLayer(adata, field.name, inputs.expression.genes, store))
+            for part, field in names.items()
+            if field.location == "layers"
+        }
+        outputs |= {part: layer.write for part, layer in layers.items()}
+        if outputs:
+            _fill(outputs, adata, model, inputs, settings)
+        values |= {names[part]: layer.finished() for part, layer in layers.items()}
     if fields.covariance in wanted:
         rows = inputs.cells.rows
         covariance = np.zeros((adata.n_obs, adata.n_obs))
@@ -82,7 +88,7 @@ def refuse_factored(settings: ExpressionSettings) -> None:
 
 
 def _fill(
-    arrays: dict[str, NDArray[Any]],
+    outputs: Outputs,
     adata: AnnData,
     model: GivenExpression,
     inputs: ExpressionInputs,
@@ -90,21 +96,28 @@ def _fill(
 ) -> None:
     """Evaluate the functions, a batch of cells at a time."""
     states = read_states(adata, settings.comparison.obsm_key)
-    known: NDArray[np.bool_] = np.asarray(np.isfinite(states).all(axis=1))
+    known = np.asarray(np.isfinite(states).all(axis=1))
     if inputs.choice.excluded is not None:
         known &= ~inputs.choice.excluded
     slices = list(row_slices(adata.n_obs, settings.gp.batch_size))
-    wide = any(array.ndim == 2 for array in arrays.values())
+    wide = bool({"condition1_imputed", "fold_change"} & set(outputs)) or model.is_varied
     for rows in bar(slices, "predicting", "batch", shown=settings.output.progress):
-        for array in arrays.values():
-            array[rows] = np.nan
-        cells = rows.start + np.flatnonzero(known[rows])
-        if not len(cells):
-            continue
-        part = model.predict_chunk(states[cells], genes=wide)
-        if "fold_change_zscores" in arrays:
+        chosen = known[rows]
+        part: dict[str, NDArray[Any]] = {}
+        if chosen.any():
+            part = model.predict_chunk(states[rows][chosen], genes=wide)
+        if part and "fold_change_zscores" in outputs:
             part["fold_change_zscores"] = fold_change_zscores(
                 part["fold_change"], part["condition1_std"], part["condition2_std"]
             )
-        for name, array in arrays.items():
-            array[cells] = part[name]
+        for name, write in outputs.items():
+            width = (len(inputs.gene_names),) if _is_layer(name, model) else ()
+            block = np.full((len(chosen), *width), np.nan)
+            if part:
+                block[chosen] = part[name]
+            write(rows, block)
+
+
+def _is_layer(part: str, model: GivenExpression) -> bool:
+    """Whether a part has a value for each gene."""
+    return not part.endswith("_std") or model.is_varied

@@ -63,7 +63,8 @@ class GPSettings(Options):
     param_scheme
         From which cells the length scale is estimated.
     use_empirical_variance
-        Whether each gene has its own noise, estimated from residuals. Not available yet.
+        Whether each gene has noise of its own, as a function of cell state, estimated from
+        residuals.
     """
 
     sigma: float = 1.0
@@ -189,17 +190,21 @@ class StorageSettings(Options):
     Parameters
     ----------
     result_key
-        Beginning of every field's name; None for ``"kompot_de"`` or ``"kompot_da"``.
+        Beginning of every field's name; None for ``"kompot_de"``, ``"kompot_da"`` or
+        ``"kompot_smooth"``.
     overwrite
         True replaces earlier results silently, None with a warning, False refuses.
     store_landmarks, store_posterior_covariance, store_additional_stats
         Also store these.
-    store_arrays_on_disk, disk_storage_dir
-        Large arrays on disk.
+    store_arrays_on_disk
+        Whether large arrays are in files; None for whether there is a directory for them, or they
+        would take more than their share of memory.
+    disk_storage_dir
+        Directory of the files; None for the system's place for temporary files.
     max_memory_ratio
         Share of the available memory that large arrays may take, in (0, 1].
     layers
-        ``"dense"`` or ``"none"``.
+        ``"dense"``, ``"factored"`` or ``"none"``.
     """
 
     result_key: Any = None
@@ -226,7 +231,7 @@ class StorageSettings(Options):
         number("max_memory_ratio", self.max_memory_ratio, above=0, most=1)
         flags(**given_flags(store_arrays_on_disk=self.store_arrays_on_disk))
         kind("disk_storage_dir", self.disk_storage_dir, (str, PathLike), "a path")
-        choice("layers", self.layers, ("dense", "none"))
+        choice("layers", self.layers, ("dense", "factored", "none"))
         flags(
             store_landmarks=self.store_landmarks,
             store_posterior_covariance=self.store_posterior_covariance,
