@@ -84,8 +84,8 @@ def run_given_expression(
     """
     usage = memory.Usage()
     refuse_later_features(settings)
-    refuse_factored(settings)
     refuse_own_noise(settings)
+    refuse_factored(settings)
     settings = with_seeds(settings)
     inputs, model = _read(adata, settings)
     storage, output = settings.storage, settings.output
@@ -134,12 +134,6 @@ def run_given_expression(
 def _read(adata: AnnData, settings: ExpressionSettings) -> tuple[ExpressionInputs, GivenExpression]:
     """Cells, genes and functions, all checked."""
     comparison, gp = settings.comparison, settings.gp
-    if settings.storage.layers == "factored":
-        msg = (
-            "layers='factored' needs features that both conditions share, which functions that "
-            "are given or fitted apart do not have; use 'dense' or 'none'."
-        )
-        raise ValueError(msg)
     if comparison.sample_col is not None:
         msg = (
             "`sample_col` needs expression of samples, but functions were given: leave it out, and "

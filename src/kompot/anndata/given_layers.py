@@ -1,6 +1,5 @@
 """What given functions say about each cell, ready to be written."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -9,6 +8,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.expression_inputs import ExpressionInputs
+from kompot.anndata.expression_layers import Outputs, prediction_parts
 from kompot.anndata.inputs import read_states
 from kompot.anndata.layer_store import DenseLayer
 from kompot.gp.linalg import row_slices
@@ -21,8 +21,6 @@ from kompot.settings import ExpressionSettings
 from kompot.stats.fold_change import fold_change_zscores
 
 __all__ = ["given_cell_values", "refuse_factored"]
-
-Outputs = dict[str, Callable[[slice, NDArray[Any]], None]]
 
 
 def given_cell_values(  # noqa: PLR0917
@@ -37,32 +35,22 @@ def given_cell_values(  # noqa: PLR0917
     """Layers (float32), columns of ``obs`` and the covariance, for every cell of the data.
 
     Cells that were left out have none (NaN); the covariance is zero for these and for cells of
-    other conditions.
+    other conditions. Dense layers are made in ``store``; None for memory.
     """
-    names = {
-        "condition1_imputed": fields.imputed1,
-        "condition2_imputed": fields.imputed2,
-        "fold_change": fields.fold_change,
-        "fold_change_zscores": fields.zscores,
-        "condition1_std": fields.std1,
-        "condition2_std": fields.std2,
-    }
-    names = {part: field for part, field in names.items() if field in wanted}
-    columns = {
-        part: np.empty(adata.n_obs) for part, field in names.items() if field.location == "obs"
-    }
-    outputs: Outputs = {part: column.__setitem__ for part, column in columns.items()}
-    values: dict[Field, NDArray[Any]] = {names[part]: column for part, column in columns.items()}
+    names, genes = prediction_parts(fields, wanted), inputs.expression.genes
+    columns = {name: np.empty(adata.n_obs) for name, f in names.items() if f.location == "obs"}
+    outputs: Outputs = {name: column.__setitem__ for name, column in columns.items()}
     with ExitStack() as stack:
         layers = {
-            part: stack.enter_context(DenseLayer(adata, field.name, inputs.expression.genes, store))
-            for part, field in names.items()
+            name: stack.enter_context(DenseLayer(adata, field.name, genes, store))
+            for name, field in names.items()
             if field.location == "layers"
         }
-        outputs |= {part: layer.write for part, layer in layers.items()}
+        outputs |= {name: layer.write for name, layer in layers.items()}
         if outputs:
-            _fill(outputs, adata, model, inputs, settings)
-        values |= {names[part]: layer.finished() for part, layer in layers.items()}
+            _fill(outputs, adata, model, inputs, settings, wide=set(layers))
+        values = {names[name]: layer.finished() for name, layer in layers.items()}
+    values |= {names[name]: column for name, column in columns.items()}
     if fields.covariance in wanted:
         rows = inputs.cells.rows
         covariance = np.zeros((adata.n_obs, adata.n_obs))
@@ -93,31 +81,26 @@ def _fill(
     model: GivenExpression,
     inputs: ExpressionInputs,
     settings: ExpressionSettings,
+    *,
+    wide: set[str],
 ) -> None:
     """Evaluate the functions, a batch of cells at a time."""
     states = read_states(adata, settings.comparison.obsm_key)
-    known = np.asarray(np.isfinite(states).all(axis=1))
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(states).all(axis=1))
     if inputs.choice.excluded is not None:
         known &= ~inputs.choice.excluded
+    n_genes = len(inputs.gene_names)
     slices = list(row_slices(adata.n_obs, settings.gp.batch_size))
-    wide = bool({"condition1_imputed", "fold_change"} & set(outputs)) or model.is_varied
     for rows in bar(slices, "predicting", "batch", shown=settings.output.progress):
-        chosen = known[rows]
-        part: dict[str, NDArray[Any]] = {}
-        if chosen.any():
-            part = model.predict_chunk(states[rows][chosen], genes=wide)
+        inside = known[rows]
+        part = model.predict_chunk(states[rows][inside], genes=bool(wide)) if inside.any() else {}
         if part and "fold_change_zscores" in outputs:
             part["fold_change_zscores"] = fold_change_zscores(
                 part["fold_change"], part["condition1_std"], part["condition2_std"]
             )
         for name, write in outputs.items():
-            width = (len(inputs.gene_names),) if _is_layer(name, model) else ()
-            block = np.full((len(chosen), *width), np.nan)
+            shape = (len(inside), n_genes) if name in wide else (len(inside),)
+            values = np.full(shape, np.nan)
             if part:
-                block[chosen] = part[name]
-            write(rows, block)
-
-
-def _is_layer(part: str, model: GivenExpression) -> bool:
-    """Whether a part has a value for each gene."""
-    return not part.endswith("_std") or model.is_varied
+                values[inside] = part[name]
+            write(rows, values)
