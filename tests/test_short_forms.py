@@ -293,7 +293,7 @@ def test_settings_remember_what_was_given(made_of):
 
 @pytest.mark.parametrize(("scheme", "swapped"), [
     ("condition1", "condition2"), ("condition2", "condition1"), ("symmetric", "symmetric"),
-    ("pooled", "pooled"),
+    ("pooled", "pooled"), ("separate", "separate"),
 ])  # fmt: skip
 def test_expression_of_exchanged_conditions_has_the_other_sign(adata, scheme, swapped):
     adata = adata[np.r_[0:350]].copy()  # of unequal sizes
@@ -303,7 +303,10 @@ def test_expression_of_exchanged_conditions_has_the_other_sign(adata, scheme, sw
     kompot.de(here, "condition", first, second, param_scheme=scheme, **options)
     kompot.de(there, "condition", second, first, param_scheme=swapped, **options)
     one, other = "kompot_de_control_to_treated_", "kompot_de_treated_to_control_"
+    assert (one + "ptp" in here.var) == (scheme != "separate")
     for name, sign in [("mean_lfc", -1), ("mahalanobis", 1), ("mahalanobis_pvalue", 1), ("ptp", 1)]:
+        if one + name not in here.var:
+            continue
         np.testing.assert_allclose(
             here.var[one + name], sign * there.var[other + name], rtol=1e-9, atol=1e-9
         )
@@ -345,3 +348,40 @@ def test_schemes_differ_where_conditions_do(adata):
     same = adata.copy()
     kompot.da(same, *WHO, sync_parameters=True, **QUIET)
     assert kompot.RunInfo(same).run_info["numerics"]["ls"] == scales["symmetric"]
+
+
+def test_separate_scales_are_those_of_each_condition(adata):
+    adata = adata[::2, :10].copy()
+    states = np.asarray(adata.obsm["DM_EigenVectors"])
+    states[(adata.obs["condition"] == "treated").to_numpy()] *= 2.0
+    adata.obsm["DM_EigenVectors"] = states
+    result = kompot.de(
+        adata, *WHO, param_scheme="separate", null_genes=20, random_state=0, groups="branch",
+        return_full_results=True, return_null_data=True, **QUIET,
+    )  # fmt: skip
+    means, scales = [], []
+    expression = np.asarray(adata.X.todense() if hasattr(adata.X, "todense") else adata.X)
+    for condition in WHO[1:]:
+        own = (adata.obs["condition"] == condition).to_numpy()
+        fitted = kompot.FunctionEstimator(tol=1e-6, random_state=0).fit(
+            states[own], expression[own]
+        )
+        scales.append(fitted.ls_)
+        means.append(fitted.predict(states))
+    found = kompot.RunInfo(adata).run_info["numerics"]["functions"]
+    assert [found[f"condition{c}"]["ls"] for c in (1, 2)] == pytest.approx(scales)
+    assert scales[1] == pytest.approx(2 * scales[0], rel=0.2)
+    table = result["table"]
+    np.testing.assert_allclose(table["mean_lfc"], (means[1] - means[0]).mean(axis=0), atol=1e-8)
+    assert result["null"]["mahalanobis"].shape == (20,)
+    assert table["pvalue"].between(0, 1).all()
+    assert result["group_mahalanobis_distances"].shape == (10, 3)
+    # A run repeats, and what needs common features is refused.
+    again = kompot.de(
+        adata, *WHO, **kompot.RunInfo(adata).to_settings(), overwrite=True, return_full_results=True
+    )
+    np.testing.assert_array_equal(again["table"]["mahalanobis"], table["mahalanobis"])
+    with pytest.raises(ValueError, match="features that both conditions share"):
+        kompot.de(adata, *WHO, param_scheme="separate", sample_col="donor")
+    with pytest.raises(ValueError, match="'param_scheme' must be one of"):
+        kompot.da(adata, *WHO, param_scheme="separate")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         compute_differential_expression,
         compute_fdr,
         compute_smoothed_expression,
+        densify,
         diffusion_maps,
         extract_null_distribution,
         null_check,
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
         smooth_expression,
         update_direction_column,
     )
+    from kompot.batches import apply_batched, batch_process
+    from kompot.gp.landmark_cells import find_landmarks
+    from kompot.log_output import configure_logging
     from kompot.models import (
         DensityEstimator,
         DifferentialAbundance,
@@ -34,11 +38,13 @@ if TYPE_CHECKING:
         load_model,
         save_model,
     )
+    from kompot.models.predictor import Predictor
     from kompot.records import (
         RunComparison,
         RunInfo,
         cleanup,
         get_field_status,
+        get_layer,
         get_table,
         runs,
     )
@@ -57,6 +63,7 @@ if TYPE_CHECKING:
     )
     from kompot.short_forms import da, de
     from kompot.stats.fold_change import compute_weighted_mean_fold_change
+    from kompot.stats.vector_distances import compute_mahalanobis_distance
 
 __version__ = "0.1.0"
 
@@ -75,23 +82,31 @@ _HOMES = {
     "ModelSettings": "kompot.settings",
     "NullCheck": "kompot.anndata",
     "OutputSettings": "kompot.settings",
+    "Predictor": "kompot.models.predictor",
     "RunComparison": "kompot.records",
     "RunInfo": "kompot.records",
     "SampleSettings": "kompot.settings",
     "SampleVarianceEstimator": "kompot.models",
     "StorageSettings": "kompot.settings",
+    "apply_batched": "kompot.batches",
+    "batch_process": "kompot.batches",
     "check_underrepresentation": "kompot.anndata",
     "cleanup": "kompot.records",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
     "compute_fdr": "kompot.anndata",
+    "compute_mahalanobis_distance": "kompot.stats.vector_distances",
     "compute_smoothed_expression": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
+    "densify": "kompot.anndata",
+    "configure_logging": "kompot.log_output",
     "da": "kompot.short_forms",
     "de": "kompot.short_forms",
     "diffusion_maps": "kompot.anndata",
     "extract_null_distribution": "kompot.anndata",
+    "find_landmarks": "kompot.gp.landmark_cells",
     "get_field_status": "kompot.records",
+    "get_layer": "kompot.records",
     "get_table": "kompot.records",
     "load_model": "kompot.models",
     "null_check": "kompot.anndata",
@@ -128,25 +143,33 @@ __all__ = [
     "ModelSettings",
     "NullCheck",
     "OutputSettings",
+    "Predictor",
     "RunComparison",
     "RunInfo",
     "SampleSettings",
     "SampleVarianceEstimator",
     "StorageSettings",
     "anndata",
+    "apply_batched",
+    "batch_process",
     "check_underrepresentation",
     "cleanup",
     "compute_differential_abundance",
     "compute_differential_expression",
     "compute_fdr",
+    "compute_mahalanobis_distance",
     "compute_smoothed_expression",
     "compute_weighted_mean_fold_change",
+    "configure_logging",
     "da",
     "datasets",
     "de",
+    "densify",
     "diffusion_maps",
     "extract_null_distribution",
+    "find_landmarks",
     "get_field_status",
+    "get_layer",
     "get_table",
     "gp",
     "load_model",

@@ -12,6 +12,7 @@ from anndata import AnnData
 from kompot import threads
 from kompot.anndata.abundance_run import density_parameters, run_abundance
 from kompot.anndata.expression_run import run_expression
+from kompot.anndata.given_expression_run import needs_given_run, run_given_expression
 from kompot.records.parameters import FURTHER, argument_names, by_kind
 from kompot.settings import (
     AbundanceSettings,
@@ -120,6 +121,8 @@ def de(  # noqa: PLR0917 the order of arguments that users know
     if dry_run:
         return _dry_run("dry_run_differential_expression", adata, flat, "de")
     with threads.single_threaded_products():
+        if needs_given_run(settings):
+            return run_given_expression(adata, settings)
         return run_expression(adata, settings)
 
 

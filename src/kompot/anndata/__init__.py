@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from kompot.lazy import attach
 
 if TYPE_CHECKING:
+    from kompot.anndata.dense_layers import densify
     from kompot.anndata.differential_abundance import compute_differential_abundance
     from kompot.anndata.differential_expression import compute_differential_expression
     from kompot.anndata.diffusion import diffusion_maps
@@ -24,6 +25,7 @@ _HOMES = {
     "compute_differential_abundance": "kompot.anndata.differential_abundance",
     "compute_differential_expression": "kompot.anndata.differential_expression",
     "compute_fdr": "kompot.anndata.distance_nulls",
+    "densify": "kompot.anndata.dense_layers",
     "compute_smoothed_expression": "kompot.anndata.smoothing",
     "diffusion_maps": "kompot.anndata.diffusion",
     "update_direction_column": "kompot.anndata.directions",
@@ -40,6 +42,7 @@ __all__ = [
     "compute_differential_expression",
     "compute_fdr",
     "compute_smoothed_expression",
+    "densify",
     "diffusion_maps",
     "extract_null_distribution",
     "null_check",

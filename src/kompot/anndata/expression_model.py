@@ -10,6 +10,7 @@ from kompot import threads
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_samples import ExpressionSamples, region_finder
+from kompot.anndata.layer_store import array_store
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.settings import ExpressionSettings
 from kompot.stats.null_genes import choose_null_genes, shuffle_columns
@@ -17,7 +18,7 @@ from kompot.stats.null_genes import choose_null_genes, shuffle_columns
 if TYPE_CHECKING:
     from kompot.models.donor_expression import DonorExpression
 
-__all__ = ["compare_samples", "fit_model", "with_seeds"]
+__all__ = ["compare_samples", "fit_model", "picked_null_genes", "shuffled_genes", "with_seeds"]
 
 _NULL_BLOCK = 512
 """Shuffled genes in a matrix."""
@@ -27,7 +28,7 @@ def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> Differe
     """Fit both conditions and the shuffled genes in one pass over the cells."""
     gp, null_expression = settings.gp, []
     if inputs.null.choice is not None:
-        null_expression = _shuffled(inputs.expression, inputs.null.choice, settings)
+        null_expression = shuffled_genes(inputs.expression, inputs.null.choice, settings)
     if inputs.null.expression is not None:
         null_expression.append(inputs.null.expression)
     model = DifferentialExpression(
@@ -52,6 +53,7 @@ def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> Differe
         sample=None if inputs.samples is None else inputs.samples.samples.codes,
         allow_single_condition_variance=settings.output.allow_single_condition_variance,
         regions=region_finder(inputs.samples, inputs.cells),
+        store=array_store(settings.storage),
         progress=settings.output.progress,
     )
 
@@ -68,14 +70,11 @@ def compare_samples(
     return score_donors((model.statistics1_, model.statistics2_), sums, index, samples.design)
 
 
-def _shuffled(
+def shuffled_genes(
     expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
 ) -> list[Any]:
     """Shuffled genes, some hundred in each matrix, made side by side."""
-    rng = np.random.default_rng(settings.fdr.null_seed)
-    picked = choose_null_genes(null_choice, expression.shape[1], rng)
-    if isinstance(null_choice, int) and expression.genes is not None:
-        picked = expression.genes[picked]
+    picked, rng = picked_null_genes(expression, null_choice, settings)
     genes, places = np.unique(picked, return_inverse=True)
     columns = ExpressionRows(expression.matrix, expression.cells, genes).read()
     n_blocks = -(-len(places) // _NULL_BLOCK)
@@ -83,6 +82,17 @@ def _shuffled(
     return list(
         threads.map_batches(lambda part: shuffle_columns(columns[:, part[0]], part[1]), work)
     )
+
+
+def picked_null_genes(
+    expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
+) -> tuple[NDArray[np.intp], np.random.Generator]:
+    """Columns of the data that are shuffled, ``(n_null,)``, and the generator that shuffles."""
+    rng = np.random.default_rng(settings.fdr.null_seed)
+    picked = choose_null_genes(null_choice, expression.shape[1], rng)
+    if isinstance(null_choice, int) and expression.genes is not None:
+        picked = expression.genes[picked]
+    return picked, rng
 
 
 def with_seeds(settings: ExpressionSettings) -> ExpressionSettings:

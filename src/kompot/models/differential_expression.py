@@ -15,11 +15,6 @@ from kompot.models.array_store import ArrayStore
 from kompot.models.arrays import as_states, require_fitted
 from kompot.models.condition_samples import requested_samples, split_by_condition
 from kompot.models.expression_fit import Rows, stack_conditions
-from kompot.models.expression_prediction import (
-    fold_change_covariance_at,
-    predict_batches,
-    predict_states,
-)
 from kompot.models.expression_scores import (
     GeneScores,
     gene_distances,
@@ -27,9 +22,8 @@ from kompot.models.expression_scores import (
     tail_probability,
     truncation_error,
 )
-from kompot.models.fold_change_gradient import FoldChangeGradient
+from kompot.models.fitted_expression import FittedExpression
 from kompot.models.noise_fit import OwnNoise, fit_own_noise
-from kompot.models.parameters import Parameters
 from kompot.models.sample_fit import sum_conditions
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
 from kompot.settings.checks import PARAM_SCHEMES, choice, number
@@ -42,7 +36,7 @@ __all__ = ["DifferentialExpression", "GeneScores"]
 Array = NDArray[np.float64]
 
 
-class DifferentialExpression(FoldChangeGradient, Parameters):
+class DifferentialExpression(FittedExpression):
     r"""Compare the expression of two conditions as functions of cell state.
 
     Each condition :math:`c` is a Gaussian-process regression in the same features :math:`\phi`,
@@ -73,6 +67,8 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
         From which cells the length scale is estimated: ``"condition1"``, ``"condition2"``,
         ``"pooled"`` (all), or ``"symmetric"`` (geometric mean of both, weighted by their numbers
         of cells), which makes exchanging the conditions change nothing but the sign.
+    model1, model2, function_predictor1, ...
+        Functions to compare instead of fitting (:class:`kompot.ModelSettings`): nothing is fitted.
 
     Attributes
     ----------
@@ -109,16 +105,26 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
         kernel: str = "matern52",
         tol: float = 1e-6,
         param_scheme: str = "condition1",
+        model1: Any = None,
+        model2: Any = None,
+        function_predictor1: Any = None,
+        function_predictor2: Any = None,
+        obs_variance_predictor1: Any = None,
+        obs_variance_predictor2: Any = None,
+        variance_predictor1: Any = None,
+        variance_predictor2: Any = None,
     ) -> None:
-        self.n_landmarks = n_landmarks
-        self.use_sample_variance = use_sample_variance
+        self.n_landmarks, self.use_sample_variance = n_landmarks, use_sample_variance
         self.use_empirical_variance = use_empirical_variance
-        self.eps = eps
-        self.random_state = random_state
-        self.batch_size = batch_size
-        self.kernel = kernel
-        self.tol = tol
-        self.param_scheme = param_scheme
+        self.eps, self.random_state, self.batch_size = eps, random_state, batch_size
+        self.kernel, self.tol, self.param_scheme = kernel, tol, param_scheme
+        self.model1, self.model2 = model1, model2
+        self.function_predictor1 = function_predictor1
+        self.function_predictor2 = function_predictor2
+        self.obs_variance_predictor1 = obs_variance_predictor1
+        self.obs_variance_predictor2 = obs_variance_predictor2
+        self.variance_predictor1 = variance_predictor1
+        self.variance_predictor2 = variance_predictor2
 
     def fit(
         self,
@@ -160,6 +166,8 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
         ValueError
             If shapes disagree, numbers are not finite or a parameter is out of range.
         """
+        if self.injected() is not None:
+            return self
         states, expression, condition = stack_conditions((X1, y1), (X2, y2))
         labels = condition1_sample_indices, condition2_sample_indices
         return self.fit_cells(
@@ -312,78 +320,9 @@ class DifferentialExpression(FoldChangeGradient, Parameters):
             eps=self.eps,
         )
 
-    def mean_fold_change(self) -> Array:
-        """Mean fold change of each gene over the cells fitted, ``(n_genes,)``, natural log."""
-        require_fitted(self, "delta_")
-        total = self.statistics1_.total + self.statistics2_.total
-        n_cells = self.statistics1_.n_cells + self.statistics2_.n_cells
-        return total @ self.delta_ / n_cells
-
-    def predict(
-        self,
-        X_new: ArrayLike,
-        compute_mahalanobis: bool = False,
-        progress: bool = True,
-    ) -> dict[str, Array]:
-        """Both functions and their difference at cell states.
-
-        Parameters
-        ----------
-        X_new
-            Cell states, ``(n_cells, n_dims)``.
-        compute_mahalanobis
-            Also give ``mahalanobis_distances`` and ``ptp``, ``(n_genes,)``.
-        progress
-            Show a progress bar.
-
-        Returns
-        -------
-        ``condition1_imputed``, ``condition2_imputed``, ``fold_change``, ``fold_change_zscores``
-        ``(n_cells, n_genes)``, ``condition1_std``, ``condition2_std`` ``(n_cells,)``, with samples
-        ``(n_cells, n_genes)``, and
-        ``mean_log_fold_change`` over these cells ``(n_genes,)``; natural log.
-        """
-        require_fitted(self, "delta_")
-        states = as_states(X_new, "X_new", self.features_.landmarks.shape[1])
-        result = predict_batches(self.predict_chunk, states, self.batch_size, progress=progress)
-        if compute_mahalanobis:
-            scores = self.score()
-            result["mahalanobis_distances"], result["ptp"] = scores.mahalanobis, scores.ptp
-        return result
-
-    def predict_chunk(self, states: Array, genes: bool = True) -> dict[str, Array]:
-        """Standard deviations and, unless declined, all genes' functions at some cells.
-
-        Without genes the standard deviations leave the samples out.
-        """
-        return predict_states(
-            *(self.features_(states), self._posteriors()),
-            (self.deviations1_, self.deviations2_),
-            eps=self.eps,
-            genes=genes,
-            own_noise=self.own_noise_,
-        )
-
-    def covariance(self, X: ArrayLike) -> Array:
-        r"""Posterior covariance of the fold change between cells, ``(n_cells, n_cells)``.
-
-        :math:`\phi (B_1^{-1} + B_2^{-1}) \phi^\top`, and twice what the features leave of the
-        prior, :math:`2 (k - \phi\phi^\top)`.
-        """
-        require_fitted(self, "delta_")
-        states = as_states(X, "X", self.features_.landmarks.shape[1])
-        return fold_change_covariance_at(self.features_, self._posteriors(), states)
-
     def _check_parameters(self) -> None:
         number("eps", self.eps, least=0)
         choice("param_scheme", self.param_scheme, PARAM_SCHEMES)
-
-    def _function_weights(self) -> tuple[Array, Array]:
-        require_fitted(self, "delta_")
-        return self.posterior1_.weights, self.posterior2_.weights
-
-    def _posteriors(self) -> tuple[Posterior, Posterior]:
-        return self.posterior1_, self.posterior2_
 
     def fold_change_covariance(self) -> Array:
         r"""Covariance :math:`M` of ``delta_``, with jitter, ``(rank, rank)``; without samples."""

@@ -5,10 +5,21 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PARAM_SCHEMES", "choice", "flags", "given_flags", "kind", "null_genes", "number"]
+__all__ = [
+    "PARAM_SCHEMES",
+    "SEPARATE",
+    "choice",
+    "flags",
+    "given_flags",
+    "kind",
+    "null_genes",
+    "number",
+]
 
 PARAM_SCHEMES = ("condition1", "condition2", "symmetric", "pooled")
 """From which cells the smoothness that two conditions share is estimated."""
+SEPARATE = "separate"
+"""Each condition has a length scale of its own; only for expression."""
 
 
 def number(

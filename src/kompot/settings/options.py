@@ -7,6 +7,7 @@ from typing import Any
 
 from kompot.settings.checks import (
     PARAM_SCHEMES,
+    SEPARATE,
     choice,
     flags,
     given_flags,
@@ -95,7 +96,7 @@ class GPSettings(Options):
             self.kernel,
             ("matern52", "matern32", "exponential", "squared_exponential", "rational_quadratic"),
         )
-        choice("param_scheme", self.param_scheme, PARAM_SCHEMES)
+        choice("param_scheme", self.param_scheme, (*PARAM_SCHEMES, SEPARATE))
         flags(jit_compile=self.jit_compile, use_empirical_variance=self.use_empirical_variance)
 
 
@@ -195,12 +196,15 @@ class StorageSettings(Options):
         True replaces earlier results silently, None with a warning, False refuses.
     store_landmarks, store_posterior_covariance, store_additional_stats
         Also store these.
-    store_arrays_on_disk, disk_storage_dir
-        Large arrays on disk.
+    store_arrays_on_disk
+        Whether large arrays are in files; None for whether there is a directory for them, or they
+        would take more than their share of memory.
+    disk_storage_dir
+        Directory of the files; None for the system's place for temporary files.
     max_memory_ratio
         Share of the available memory that large arrays may take, in (0, 1].
     layers
-        ``"dense"`` or ``"none"``.
+        ``"dense"``, ``"factored"`` or ``"none"``.
     """
 
     result_key: Any = None
@@ -227,7 +231,7 @@ class StorageSettings(Options):
         number("max_memory_ratio", self.max_memory_ratio, above=0, most=1)
         flags(**given_flags(store_arrays_on_disk=self.store_arrays_on_disk))
         kind("disk_storage_dir", self.disk_storage_dir, (str, PathLike), "a path")
-        choice("layers", self.layers, ("dense", "none"))
+        choice("layers", self.layers, ("dense", "factored", "none"))
         flags(
             store_landmarks=self.store_landmarks,
             store_posterior_covariance=self.store_posterior_covariance,
