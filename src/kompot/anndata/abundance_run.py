@@ -187,6 +187,7 @@ def _fit(given: _Input, settings: AbundanceSettings) -> DifferentialAbundance:
         gp.n_landmarks,
         random_state=gp.random_state,
         batch_size=gp.batch_size,
+        ratio=gp.ratio,
         **predictors(settings.model),
     )
     return model.fit_cells(
