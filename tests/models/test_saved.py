@@ -43,6 +43,11 @@ def fitted(name, cells):
     if name == "de":
         model = DifferentialExpression(random_state=0)
         return model.fit(first, y1, second, y2), ["predict", "covariance"]
+    if name == "de_noise":
+        model = DifferentialExpression(random_state=0, use_empirical_variance=True)
+        return model.fit(first, y1, second, y2), ["predict"]
+    if name == "da_labels":
+        return DifferentialAbundance(ratio="labels").fit(first, second), ["predict", "covariance"]
     if name == "de_samples":
         model = DifferentialExpression(random_state=0).fit(
             *cells, condition1_sample_indices=samples[0], condition2_sample_indices=samples[1]
@@ -58,7 +63,10 @@ def fitted(name, cells):
     return model, ["predict", "covariance"]
 
 
-NAMES = ["function", "density", "expression", "samples", "de", "de_samples", "da", "da_samples"]
+NAMES = [
+    *("function", "density", "expression", "samples"),
+    *("de", "de_samples", "de_noise", "da", "da_samples", "da_labels"),
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
