@@ -207,7 +207,8 @@ def explain_colors(
     if legend_loc is None:
         return
     if isinstance(colors, Values):
-        bar = ax.figure.colorbar(points, ax=ax, shrink=0.6, aspect=25, pad=0.02)
+        # Of the Axes itself, so that it stays beside it where another panel has a wide legend.
+        bar = ax.figure.colorbar(points, cax=ax.inset_axes((1.02, 0.2, 0.024, 0.6)))
         bar.outline.set_visible(False)
         return
     if legend_loc == "on data" and xy is not None:

@@ -217,14 +217,15 @@ def _draw_distances(ax: Axes, adata: AnnData, run: ExpressionRun, null: Any) -> 
     if not known.any():
         say_on(ax, "no gene has a distance")
         return
-    given = None if null is None else np.asarray(null, dtype=float).ravel()
-    top = max(float(distance[known].max()), 1.0 if given is None else float(np.nanmax(given)))
+    given = np.asarray([] if null is None else null, dtype=float).ravel()
+    given = given[np.isfinite(given)]
+    top = max(float(distance[known].max()), float(given.max(initial=1.0)))
     edges = np.linspace(0, top * 1.0001, 60)
     parts = [distance[known & ~called], distance[known & called]]
     labels = [f"not called ({len(parts[0])})", f"called ({len(parts[1])})"]
     ax.hist(parts, list(edges), stacked=True, color=["0.75", "#bd1f01"], label=labels)
-    if given is not None:
-        share = known.sum() / max(np.isfinite(given).sum(), 1)
+    if len(given):
+        share = known.sum() / len(given)
         counts, _ = np.histogram(given, edges)
         ax.stairs(counts * share, edges, color="black", label=f"null genes ({len(given)}), scaled")
     else:
