@@ -22,6 +22,7 @@ __all__ = ["DiagnosticPanels", "diagnostics"]
 Array = NDArray[np.float64]
 
 _N_PAIRS = 4000
+_MOST_NAMES = 40
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,10 @@ def _draw_samples(ax: Axes, adata: AnnData, run: ExpressionRun, sample_col: str 
         colors += [color] * len(found)
     places = np.arange(len(names))
     ax.bar(places, counts, 0.7, color=colors)
-    ax.set_xticks(places, names, rotation=90 if len(names) > 4 else 0, fontsize="small")
+    if len(names) > _MOST_NAMES:
+        ax.set(xticks=[], xlabel=f"{len(names)} samples")
+    else:
+        ax.set_xticks(places, names, rotation=90 if len(names) > 4 else 0, fontsize="small")
     ax.set_ylabel("cells")
     ax.spines[["top", "right"]].set_visible(False)
     if name is None:

@@ -290,7 +290,7 @@ def _size(table: pd.DataFrame, tile_size: float, aspect: float) -> tuple[float, 
     rows, columns = table.shape
     longest = max([len(shortened(str(name))) for name in table.columns], default=0)
     width = tile_size * columns + 3.2
-    return max(width, 4.0), max(tile_size * aspect * rows + 1.1 + 0.08 * longest, 2.8)
+    return max(width, 4.0), max(tile_size * aspect * rows + 1.1 + 0.08 * longest, 3.2)
 
 
 def _draw(
