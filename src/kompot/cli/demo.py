@@ -130,8 +130,9 @@ def run_demo(
 _HELP = f"""{summary(run_demo)}
 
 The data have two branches, one of which has more cells in the treated, several donors, and genes
-planted to change everywhere or in a part of one branch. Donors are compared, not cells. Written are the data with the results, a volcano
-plot, a figure of one gene, and one of the abundance. Takes seconds.
+planted to change everywhere or in a part of one branch. Donors are compared, not cells. Written
+are the data with the results, a volcano plot, a figure of one gene, and one of the abundance. Takes
+seconds.
 
 \b
 Example:
