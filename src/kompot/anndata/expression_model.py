@@ -10,6 +10,7 @@ from kompot import threads
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_samples import ExpressionSamples, region_finder
+from kompot.anndata.layer_store import array_store
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.settings import ExpressionSettings
 from kompot.stats.null_genes import choose_null_genes, shuffle_columns
@@ -51,6 +52,7 @@ def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> Differe
         sample=None if inputs.samples is None else inputs.samples.samples.codes,
         allow_single_condition_variance=settings.output.allow_single_condition_variance,
         regions=region_finder(inputs.samples, inputs.cells),
+        store=array_store(settings.storage),
         progress=settings.output.progress,
     )
 

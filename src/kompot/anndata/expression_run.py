@@ -20,6 +20,7 @@ from kompot.anndata.expression_results import (
 )
 from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.later import refuse_later_features
+from kompot.anndata.layer_store import store_of_layers
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.records.expression_fields import ExpressionFields
@@ -49,10 +50,13 @@ def run_expression(
     )
     has_fdr = inputs.donor_level or inputs.null.exists
     wanted = stored_fields(fields, settings, has_fdr=has_fdr)
+    store = None
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
-        _require_memory(adata, wanted, inputs.expression.shape[1], storage)
+        n_layers = sum(field.location == "layers" for field in wanted)
+        store = store_of_layers(adata, n_layers, storage)
+        _require_memory(adata, storage)
     refuse_missing_values(adata, inputs.expression)
 
     result = _compute(inputs, settings)
@@ -65,8 +69,11 @@ def run_expression(
     values: dict[Field, Any] = {}
     values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
     values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
-    values |= cell_values(adata, fields, wanted, model, inputs, settings)
-    record = expression_record(result, fields, wanted, inputs, settings, usage=usage.taken())
+    values |= cell_values(adata, fields, wanted, model, inputs, settings, store)
+    basis = values.get(fields.basis)
+    record = expression_record(
+        result, fields, wanted, inputs, settings, basis=basis, usage=usage.taken()
+    )
     uns = uns_entries(
         adata,
         "kompot_de",
@@ -114,18 +121,8 @@ def _full_results(
     return full | full_group_results(result.groups)
 
 
-def _require_memory(
-    adata: AnnData, wanted: list[Field], n_genes: int, storage: StorageSettings
-) -> None:
-    """Refuse layers and covariances that would not fit."""
-    n_layers = sum(field.location == "layers" for field in wanted)
-    width = adata.n_vars + (n_genes if n_genes < adata.n_vars else 0)
-    memory.require(
-        n_layers * memory.dense_bytes(adata.n_obs, width, itemsize=4),
-        storage.max_memory_ratio,
-        what=f"{n_layers} dense layers of {adata.n_obs} cells x {adata.n_vars} genes",
-        remedy="Give layers='none' to store statistics only, or fewer `genes`.",
-    )
+def _require_memory(adata: AnnData, storage: StorageSettings) -> None:
+    """Refuse covariances that would not fit."""
     if storage.store_posterior_covariance:
         memory.require(
             2 * memory.dense_bytes(adata.n_obs, adata.n_obs),
