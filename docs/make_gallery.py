@@ -40,12 +40,18 @@ def analysed(path: str) -> AnnData:
 
 
 def volcano_de(adata: AnnData) -> Figure:
-    return pl.volcano_de(adata, gene_labels=15, figsize=(7, 5), return_fig=True)
+    return pl.volcano_de(
+        adata,
+        gene_labels=15,
+        figsize=(7, 5),
+        return_fig=True,
+    )
 
 
 def volcano_de_group(adata: AnnData) -> Figure:
     figure = Figure(figsize=(11, 4.5), layout="constrained")
-    for group, ax in zip(["CD14+ Monocytes", "CD4 T cells"], figure.subplots(1, 2), strict=True):
+    left, right = figure.subplots(1, 2)
+    for group, ax in {"CD14+ Monocytes": left, "CD4 T cells": right}.items():
         pl.volcano_de(adata, group=group, gene_labels=8, title=group, ax=ax)
     return figure
 
@@ -55,19 +61,39 @@ def heatmap(adata: AnnData) -> Figure:
 
 
 def heatmap_fold_change(adata: AnnData) -> Figure:
-    return pl.heatmap(adata, genes=RESPONSE, fold_change_mode=True, return_fig=True)
+    return pl.heatmap(
+        adata,
+        genes=RESPONSE,
+        fold_change_mode=True,
+        return_fig=True,
+    )
 
 
 def heatmap_dots(adata: AnnData) -> Figure:
-    return pl.heatmap(adata, genes=RESPONSE, split_dot_mode=True, return_fig=True)
+    return pl.heatmap(
+        adata,
+        genes=RESPONSE,
+        split_dot_mode=True,
+        return_fig=True,
+    )
 
 
 def dotplot(adata: AnnData) -> Figure:
-    return pl.dotplot(adata, RESPONSE, "cell_type", return_fig=True)
+    return pl.dotplot(
+        adata,
+        RESPONSE,
+        "cell_type",
+        return_fig=True,
+    )
 
 
 def plot_gene_expression(adata: AnnData) -> Figure:
-    return pl.plot_gene_expression(adata, "CXCL10", figsize=(8.5, 7), return_fig=True)
+    return pl.plot_gene_expression(
+        adata,
+        "CXCL10",
+        figsize=(8.5, 7),
+        return_fig=True,
+    )
 
 
 def embedding(adata: AnnData) -> Figure:
@@ -81,7 +107,12 @@ def embedding(adata: AnnData) -> Figure:
 
 
 def upset(adata: AnnData) -> Figure:
-    return pl.upset(adata, n_intersections=12, figsize=(8, 4.5), return_fig=True)
+    return pl.upset(
+        adata,
+        n_intersections=12,
+        figsize=(8, 4.5),
+        return_fig=True,
+    )
 
 
 def overlap(adata: AnnData) -> Figure:
@@ -89,11 +120,20 @@ def overlap(adata: AnnData) -> Figure:
 
 
 def volcano_da(adata: AnnData) -> Figure:
-    return pl.volcano_da(adata, color="cell_type", figsize=(7, 4.5), return_fig=True)
+    return pl.volcano_da(
+        adata,
+        color="cell_type",
+        figsize=(7, 4.5),
+        return_fig=True,
+    )
 
 
 def multi_volcano_da(adata: AnnData) -> Figure:
-    return pl.multi_volcano_da(adata, "cell_type", return_fig=True)
+    return pl.multi_volcano_da(
+        adata,
+        "cell_type",
+        return_fig=True,
+    )
 
 
 def qq(adata: AnnData) -> Figure:
