@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kompot.lazy import attach
 
 if TYPE_CHECKING:
-    from kompot import anndata, datasets, gp, models, plot, records, stats
+    from kompot import anndata, datasets, gp, models, plot, records, resource_estimation, stats
     from kompot import plot as pl
     from kompot.anndata import (
         NullCheck,
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
         runs,
     )
     from kompot.reporting import report
+    from kompot.resource_estimation import (
+        ResourcePlan,
+        dry_run_differential_abundance,
+        dry_run_differential_expression,
+    )
     from kompot.stats.fold_change import compute_weighted_mean_fold_change
 
 __version__ = "0.1.0"
@@ -48,6 +53,7 @@ _HOMES = {
     "DifferentialExpression": "kompot.models",
     "FunctionEstimator": "kompot.models",
     "NullCheck": "kompot.anndata",
+    "ResourcePlan": "kompot.resource_estimation",
     "RunComparison": "kompot.records",
     "RunInfo": "kompot.records",
     "SampleVarianceEstimator": "kompot.models",
@@ -58,6 +64,8 @@ _HOMES = {
     "compute_fdr": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
     "diffusion_maps": "kompot.anndata",
+    "dry_run_differential_abundance": "kompot.resource_estimation",
+    "dry_run_differential_expression": "kompot.resource_estimation",
     "extract_null_distribution": "kompot.anndata",
     "get_field_status": "kompot.records",
     "get_table": "kompot.records",
@@ -75,6 +83,7 @@ _SUBPACKAGES = {
     "pl": "kompot.plot",
     "plot": "kompot.plot",
     "records": "kompot.records",
+    "resource_estimation": "kompot.resource_estimation",
     "stats": "kompot.stats",
 }
 
@@ -84,6 +93,7 @@ __all__ = [
     "DifferentialExpression",
     "FunctionEstimator",
     "NullCheck",
+    "ResourcePlan",
     "RunComparison",
     "RunInfo",
     "SampleVarianceEstimator",
@@ -96,6 +106,8 @@ __all__ = [
     "compute_weighted_mean_fold_change",
     "datasets",
     "diffusion_maps",
+    "dry_run_differential_abundance",
+    "dry_run_differential_expression",
     "extract_null_distribution",
     "get_field_status",
     "get_table",
@@ -107,6 +119,7 @@ __all__ = [
     "recompute_fdr",
     "records",
     "report",
+    "resource_estimation",
     "runs",
     "stats",
     "update_direction_column",

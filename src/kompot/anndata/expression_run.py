@@ -12,6 +12,7 @@ from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
 from kompot.anndata.expression_layers import cell_values
 from kompot.anndata.expression_model import compare_samples, fit_model, with_seeds
 from kompot.anndata.expression_record import expression_record
+from kompot.anndata.expression_resources import require_memory
 from kompot.anndata.expression_results import (
     ExpressionResult,
     gene_table,
@@ -24,7 +25,7 @@ from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.records.expression_fields import ExpressionFields
 from kompot.records.fields import Field
-from kompot.settings import ExpressionSettings, StorageSettings
+from kompot.settings import ExpressionSettings
 
 __all__ = ["run_expression"]
 
@@ -52,7 +53,7 @@ def run_expression(
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
-        _require_memory(adata, wanted, inputs.expression.shape[1], storage)
+    require_memory(adata, inputs, settings, wanted)
     refuse_missing_values(adata, inputs.expression)
 
     result = _compute(inputs, settings)
@@ -112,27 +113,6 @@ def _full_results(
         return full
     full["underrepresentation"] = inputs.choice.underrepresented
     return full | full_group_results(result.groups)
-
-
-def _require_memory(
-    adata: AnnData, wanted: list[Field], n_genes: int, storage: StorageSettings
-) -> None:
-    """Refuse layers and covariances that would not fit."""
-    n_layers = sum(field.location == "layers" for field in wanted)
-    width = adata.n_vars + (n_genes if n_genes < adata.n_vars else 0)
-    memory.require(
-        n_layers * memory.dense_bytes(adata.n_obs, width, itemsize=4),
-        storage.max_memory_ratio,
-        what=f"{n_layers} dense layers of {adata.n_obs} cells x {adata.n_vars} genes",
-        remedy="Give layers='none' to store statistics only, or fewer `genes`.",
-    )
-    if storage.store_posterior_covariance:
-        memory.require(
-            2 * memory.dense_bytes(adata.n_obs, adata.n_obs),
-            storage.max_memory_ratio,
-            what=f"the posterior covariance of {adata.n_obs} cells",
-            remedy="Give store_posterior_covariance=False.",
-        )
 
 
 def _log_result(

@@ -38,7 +38,7 @@ __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
 Array = NDArray[np.float64]
 
 _CHUNK = 4096
-_TOLERANCE = 1e-6
+TOLERANCE = 1e-6
 """Log densities are then exact to 1e-4 or better with the long default scale."""
 
 
@@ -381,7 +381,7 @@ class DifferentialAbundance(Parameters):
         own = {
             "n_landmarks": self.n_landmarks,
             "random_state": self.random_state,
-            "tol": _TOLERANCE,
+            "tol": TOLERANCE,
         }
         chosen = {"landmarks": landmarks, "ls_factor": ls_factor}
         return DensityEstimator(**own | chosen | density_kwargs)
