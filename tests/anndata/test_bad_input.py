@@ -101,11 +101,11 @@ MISTAKES = [
     ({"result_key": "a/b"}, ValueError, "'result_key' must be a text without '/'"),
     ({"max_memory_ratio": 2}, ValueError, "'max_memory_ratio' must be"),
     ({"copy": 1}, TypeError, "'copy' must be True or False, got 1"),
-    ({"max_memory_ratio": 1e-9}, MemoryError, "Insufficient memory: 3 dense layers.*layers='none'"),
+    ({"max_memory_ratio": 1e-9}, MemoryError, "Insufficient memory: the arrays.*layers='none'"),
     (
         {"store_posterior_covariance": True, "layers": "none", "max_memory_ratio": 1e-9},
         MemoryError,
-        "posterior covariance of 600 cells",
+        "Insufficient memory: the arrays.*null_genes=200 needs",
     ),
     (
         {"sgma": 1},

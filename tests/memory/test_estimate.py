@@ -86,3 +86,15 @@ def test_requirements_are_of_memory_or_disk():
     assert ResourceRequirement("a", 1_500_000).size_human == "1.5 MB"
     with pytest.raises(ValueError, match="`resource_type` must be 'memory' or 'disk', got 'gpu'"):
         ResourceRequirement("a", 1, "gpu")
+
+
+def test_alternatives_that_give_up_more_add_to_those_before():
+    found = estimate_expression(replace(LARGE, has_covariance=True), NAMES)
+    assert [one.options for one in found.alternatives][2:] == [
+        "store_posterior_covariance=False",
+        "store_posterior_covariance=False, layers='none'",
+        "store_posterior_covariance=False, layers='none', null_genes=200",
+        "store_posterior_covariance=False, layers='none', null_genes=200, n_landmarks=200",
+    ]
+    memory = [one.memory_bytes for one in found.alternatives[2:]]
+    assert memory == sorted(memory, reverse=True)

@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from kompot.memory.expression import ExpressionSizes, expression_steps
 from kompot.memory.requirement import Alternative, ResourceRequirement, insufficient
 from kompot.memory.sizes import dense_bytes
 from kompot.memory.steps import Peak, Step, peak_of
 
-__all__ = ["Estimate", "estimate_expression"]
+__all__ = ["Estimate", "estimate_expression", "estimate_steps"]
+
+_FEW_NULL = 200
+"""Null genes of the alternative with fewer."""
+_FEW_LANDMARKS = 200
+"""Landmarks of the alternative with fewer."""
 
 
 @dataclass(frozen=True)
@@ -149,35 +155,53 @@ def _of_layer(
 
 
 def _expression_choices(sizes: ExpressionSizes) -> list[Alternative]:
-    """Options that take less, those that give up least first."""
-    choices: list[tuple[str, str, ExpressionSizes]] = []
-    if sizes.storage == "dense" and sizes.n_layers:
+    """Options that take less, those that give up least first; later ones add to earlier ones."""
+    has_layers = sizes.storage == "dense" and sizes.n_layers > 0
+    choices: list[tuple[list[str], str, ExpressionSizes]] = []
+    if has_layers:
         factored = replace(sizes, storage="factored")
-        choices.append(
-            ("layers='factored'", "layers are then computed when they are read", factored)
-        )
-    if not sizes.on_disk and (sizes.n_samples or (sizes.storage == "dense" and sizes.n_layers)):
+        loses = "layers are computed when they are read"
+        choices.append((["layers='factored'"], loses, factored))
+    if not sizes.on_disk and (sizes.n_samples or has_layers):
         on_disk = replace(sizes, on_disk=True)
-        choices.append(("store_arrays_on_disk=True", "large arrays are in files", on_disk))
-    least = replace(sizes, storage="none", n_layers=0)
-    if sizes.storage != "none":
-        choices.append(("layers='none'", "statistics only, no values of cells", least))
-    if sizes.has_covariance:
-        least = replace(least, has_covariance=False)
-        choices.append(("store_posterior_covariance=False, layers='none'", "no covariance", least))
-    if sizes.n_null > 200 and sizes.is_shuffled:
-        least = replace(least, n_null=200)
-        choices.append(
-            ("null_genes=200, layers='none'", "false discovery rates are coarser", least)
-        )
-    if sizes.rank > 200:
-        least = replace(least, rank=200)
-        choices.append(("n_landmarks=200, layers='none'", "functions are smoother", least))
-    found = []
+        choices.append((["store_arrays_on_disk=True"], "large arrays are in files", on_disk))
+    steps: list[tuple[bool, str, str, dict[str, Any]]] = [
+        (
+            sizes.has_covariance,
+            "store_posterior_covariance=False",
+            "no covariance between cells",
+            {"has_covariance": False},
+        ),
+        (
+            sizes.storage != "none",
+            "layers='none'",
+            "statistics only, no values of cells",
+            {"storage": "none", "n_layers": 0},
+        ),
+        (
+            sizes.is_shuffled and sizes.n_null > _FEW_NULL,
+            f"null_genes={_FEW_NULL}",
+            "false discovery rates are coarser",
+            {"n_null": _FEW_NULL},
+        ),
+        (
+            sizes.rank > _FEW_LANDMARKS,
+            f"n_landmarks={_FEW_LANDMARKS}",
+            "functions are smoother",
+            {"rank": _FEW_LANDMARKS},
+        ),
+    ]
+    said: list[str] = []
+    least = sizes
+    for applies, option, loses, change in steps:
+        if applies:
+            said, least = [*said, option], replace(least, **change)
+            choices.append((said, loses, least))
     now = peak_of(expression_steps(sizes)).size_bytes
+    found = []
     for options, loses, other in choices:
         memory = peak_of(expression_steps(other)).size_bytes
         disk = sum(one.size_bytes for one in _files(other, [("", False)] * other.n_layers))
         if memory < now:
-            found.append(Alternative(options, loses, memory, disk))
+            found.append(Alternative(", ".join(options), loses, memory, disk))
     return found

@@ -133,7 +133,7 @@ def peak_of(steps: Iterable[Step]) -> Peak:
             left += heaps[in_thread] - now
         total = step.size_bytes + left
         totals[step.name] = total
-        if total > most.size_bytes:
+        if total >= most.size_bytes:  # of equals the last, which holds the results
             held = sorted(step.held, key=lambda one: -one.size_bytes)
             kept = [Held("Memory kept of earlier steps", left)] if left else []
             most = Peak(step.name, (*(one for one in held if one.size_bytes), *kept), {})
