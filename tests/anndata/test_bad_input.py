@@ -96,12 +96,16 @@ MISTAKES = [
     ({"kernel": "rbf"}, ValueError, r"'kernel' must be one of \['matern52'"),
     ({"param_scheme": "both"}, ValueError, "'param_scheme' must be one of"),
     ({"tol": 1.0}, ValueError, "'tol' must be finite and at least 0 and less than 1"),
-    ({"layers": "sparse"}, ValueError, r"'layers' must be one of \['dense', 'none'\]"),
+    ({"layers": "sparse"}, ValueError, r"'layers' must be one of \['dense', 'factored', 'none'\]"),
     ({"overwrite": "yes"}, ValueError, "'overwrite' must be None, True or False"),
     ({"result_key": "a/b"}, ValueError, "'result_key' must be a text without '/'"),
     ({"max_memory_ratio": 2}, ValueError, "'max_memory_ratio' must be"),
     ({"copy": 1}, TypeError, "'copy' must be True or False, got 1"),
-    ({"max_memory_ratio": 1e-9}, MemoryError, "Insufficient memory: the arrays.*layers='none'"),
+    (
+        {"max_memory_ratio": 1e-9, "store_arrays_on_disk": False},
+        MemoryError,
+        "Insufficient memory: the arrays.*layers='none'",
+    ),
     (
         {"store_posterior_covariance": True, "layers": "none", "max_memory_ratio": 1e-9},
         MemoryError,
@@ -149,8 +153,8 @@ MISTAKES = [
         r"\['kompot_da_control_log_density', 'kompot_da_treated_log_density'\] not found",
     ),
     ({"jit_compile": True}, NotImplementedError, "`jit_compile`"),
-    ({"disk_storage_dir": "/tmp"}, NotImplementedError, "`disk_storage_dir`"),
-    ({"store_arrays_on_disk": True}, NotImplementedError, "`store_arrays_on_disk`"),
+    ({"disk_storage_dir": 3}, TypeError, "'disk_storage_dir' must be the path of a directory"),
+    ({"store_arrays_on_disk": 1}, TypeError, "'store_arrays_on_disk' must be True or False"),
     ({"allow_single_condition_variance": True}, ValueError, "give `sample_col`, too"),
 ]
 

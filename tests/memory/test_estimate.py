@@ -67,10 +67,10 @@ def test_a_refusal_names_the_alternatives_that_fit():
     found = estimate_expression(LARGE, NAMES)
     assert found.refusal(10**12, 0.8, what="the arrays") is None
     text = found.refusal(16 * 10**9, 0.5, what="the arrays")
-    assert text.startswith("Insufficient memory: the arrays (most of it layer a) need 24.5 GB")
+    assert text.startswith("Insufficient memory: the arrays (most of it layer a) need 24.6 GB")
     assert "max_memory_ratio=0.5 of the 16 GB available. layers='factored' needs " in text
-    assert "Even that" not in text
-    assert "Even that does not fit" in found.refusal(10**6, 0.5, what="the arrays")
+    assert "None of these" not in text
+    assert "None of these fits" in found.refusal(10**6, 0.5, what="the arrays")
 
 
 def test_abundance_grows_with_cells_and_rank():

@@ -51,7 +51,7 @@ print(json.dumps(found))
 
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited on Linux")
 def test_a_run_that_does_not_fit_is_refused_and_what_is_named_instead_succeeds():
-    options = {"layers": "none"}
+    options = {"layers": "factored"}
     done = subprocess.run(
         [sys.executable, "-c", CODE.format(limit=GIGABYTES, options=options)],
         env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
@@ -64,9 +64,9 @@ def test_a_run_that_does_not_fit_is_refused_and_what_is_named_instead_succeeds()
     assert not found["feasible"]
     assert found["errors"][0].startswith("Insufficient memory: the arrays of this run")
     assert found["refused"].startswith("Insufficient memory: the arrays of this run")
-    assert "layers='none' needs" in found["refused"]
-    assert "Even that does not fit" not in found["refused"]
+    assert "layers='factored' needs" in found["refused"]
+    assert "None of these fits" not in found["refused"]
     assert found["fields"] == []
     assert found["named_is_feasible"]
-    assert found["alternatives"]["layers='none'"] == found["named_bytes"]
+    assert found["alternatives"]["layers='factored'"] == found["named_bytes"]
     assert "kompot_de_A_to_B_is_de" in found["columns"]

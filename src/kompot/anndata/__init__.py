@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from kompot.lazy import attach
 
 if TYPE_CHECKING:
+    from kompot.anndata.dense_layers import densify
     from kompot.anndata.differential_abundance import compute_differential_abundance
     from kompot.anndata.differential_expression import compute_differential_expression
     from kompot.anndata.diffusion import diffusion_maps
@@ -23,6 +24,7 @@ _HOMES = {
     "compute_differential_abundance": "kompot.anndata.differential_abundance",
     "compute_differential_expression": "kompot.anndata.differential_expression",
     "compute_fdr": "kompot.anndata.distance_nulls",
+    "densify": "kompot.anndata.dense_layers",
     "diffusion_maps": "kompot.anndata.diffusion",
     "update_direction_column": "kompot.anndata.directions",
     "extract_null_distribution": "kompot.anndata.distance_nulls",
@@ -36,6 +38,7 @@ __all__ = [
     "compute_differential_abundance",
     "compute_differential_expression",
     "compute_fdr",
+    "densify",
     "diffusion_maps",
     "extract_null_distribution",
     "null_check",

@@ -8,7 +8,7 @@ from anndata import AnnData
 from kompot.anndata.abundance_inputs import AbundanceInputs
 from kompot.anndata.data_sizes import data_bytes
 from kompot.anndata.expression_resources import n_threads
-from kompot.anndata.memory_check import require
+from kompot.anndata.memory_check import MemoryCheck
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import length_scale_by_scheme
 from kompot.gp.rank import RankEstimate, estimate_rank
@@ -104,10 +104,12 @@ def require_memory(adata: AnnData, inputs: AbundanceInputs, settings: AbundanceS
         return estimate_abundance(abundance_sizes(adata, inputs, settings, rank))
 
     n_cells = len(inputs.cells.rows)
-    require(
-        estimate,
+    check = MemoryCheck.now(
         partial(abundance_rank, inputs, settings),
         min(settings.gp.n_landmarks or n_cells, n_cells),
         settings.storage.max_memory_ratio,
         n_threads(),
     )
+    refusal = check.refusal(estimate)
+    if refusal is not None:
+        raise MemoryError(refusal)

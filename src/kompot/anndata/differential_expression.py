@@ -138,11 +138,17 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Seed of the landmarks. None draws them anew each time.
     batch_size
         Cells predicted at a time; None or 0 for all.
-    store_arrays_on_disk, disk_storage_dir
-        Not available yet.
+    store_arrays_on_disk
+        Whether dense layers (and the fits of samples) are made in files of ``disk_storage_dir``
+        and read from there where they are looked at, so that they take no memory. None does so if
+        a directory is given, or if they would take more than their share of memory. The files have
+        no names; they vanish with ``adata``. To keep the layers, write ``adata`` to a file.
+    disk_storage_dir
+        Directory of these files, made if it does not exist; None for the system's place for
+        temporary files.
     max_memory_ratio
-        Share of the available memory that the layers may take; a run that would exceed it is
-        refused before computing.
+        Share of the available memory that the layers may take. A run that fits neither there nor
+        on the disk is refused before computing.
     cell_filter
         Cells to leave out, one or a list of: ``{column: value or values, ...}`` for those that
         fulfil all, the name of one of the ``groups``, a boolean mask or positions; or what
@@ -201,8 +207,10 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     regions
         Cell types or other groups, as ``groups``, in which samples are compared as well.
     layers
-        ``"dense"`` stores imputed expression and fold change of every cell (float32);
-        ``"none"`` stores none of them.
+        ``"dense"`` stores imputed expression and fold change of every cell (float32).
+        ``"factored"`` stores what they are made of, features of the cells and weights of the
+        genes, which takes a small part of the space; :func:`get_layer` and all plots read them as
+        if they were dense. ``"none"`` stores none of them.
     kernel
         ``"matern52"``, ``"matern32"``, ``"exponential"``, ``"squared_exponential"`` or
         ``"rational_quadratic"``.
@@ -256,7 +264,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     ------
     ValueError, TypeError
         If an argument cannot be used, before anything is computed.
-    MemoryError
+    MemoryError, OSError
         If the layers would not fit, before anything is computed.
     NotImplementedError
         If a parameter is given whose feature is not available yet.
@@ -281,6 +289,11 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     R_A_to_B_donor_pvalue, R_A_to_B_donor_fdr, R_A_to_B_donor_region (where the evidence is
     strongest) and R_A_to_B_donor_lfc (the change there). A group is tested by its own means of
     samples, with Benjamini-Hochberg rates of its own.
+
+    With ``layers="factored"`` there are instead of the layers ``obsm`` R_basis,
+    ``(n_obs, rank)``, float32, and ``varm`` R_A_weights and R_B_weights, ``(n_vars, rank)``; with
+    samples also ``varm`` R_A_deviations and R_B_deviations, by which the samples differ, and
+    ``obs`` R_A_posterior_std and R_B_posterior_std.
 
     A group is scored over its cells of both conditions: mean fold changes are exact, and its
     distance measures the fold change in the directions that lead its posterior variance over these

@@ -1,6 +1,8 @@
 """What a differential-expression run takes, and its refusal if that does not fit."""
 
+import logging
 import os
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,16 +12,21 @@ from kompot import threads
 from kompot.anndata.data_sizes import data_bytes, matrix_size
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_samples import ExpressionSamples
-from kompot.anndata.memory_check import require
+from kompot.anndata.layer_store import array_store
+from kompot.anndata.memory_check import MemoryCheck
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import length_scale_by_scheme
 from kompot.gp.rank import RankEstimate, estimate_rank
+from kompot.memory import is_address_space_limited
 from kompot.memory.estimate import Estimate, estimate_expression
 from kompot.memory.expression import ExpressionSizes
+from kompot.models.array_store import ArrayStore
 from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
 
-__all__ = ["estimate_run", "expression_rank", "expression_sizes", "n_threads", "require_memory"]
+__all__ = ["estimate_run", "expression_rank", "expression_sizes", "n_threads", "store_of_run"]
+
+log = logging.getLogger(__name__)
 
 _CLUSTERS = 17
 """Regions of cell states at the scales of the donor-level test: 1, 4 and 12."""
@@ -70,6 +77,8 @@ def expression_sizes(
     settings: ExpressionSettings,
     wanted: list[Field],
     rank: int,
+    *,
+    on_disk: bool,
 ) -> ExpressionSizes:
     """Sizes from which all arrays of a run follow.
 
@@ -85,6 +94,8 @@ def expression_sizes(
         The fields that it writes.
     rank
         Number of features.
+    on_disk
+        Whether large arrays are in files.
     """
     storage, output, choice = settings.storage, settings.output, inputs.choice
     is_written = output.copy or output.inplace
@@ -116,7 +127,8 @@ def expression_sizes(
         n_layers=len(layers),
         has_zscores=any("zscore" in field.type for field in layers),
         storage=storage.layers if is_written else "none",
-        on_disk=bool(storage.store_arrays_on_disk),
+        on_disk=on_disk,
+        maps_count=is_address_space_limited(),
         has_covariance=is_written and any(field.location == "obsp" for field in wanted),
         copied_bytes=data_bytes(adata) if output.copy else 0,
     )
@@ -130,28 +142,54 @@ def estimate_run(sizes: ExpressionSizes, adata: AnnData, wanted: list[Field]) ->
     return estimate_expression(sizes, layers if sizes.n_layers else [])
 
 
-def require_memory(
+def store_of_run(
     adata: AnnData, inputs: ExpressionInputs, settings: ExpressionSettings, wanted: list[Field]
-) -> None:
-    """Refuse a run that would take more than its share of the available memory.
+) -> ArrayStore:
+    """Where a run keeps its large arrays: in memory if it fits there, else in files.
 
     Raises
     ------
-    MemoryError
-        Before anything is computed, with the options that would fit.
+    MemoryError, OSError
+        Before anything is computed, if it fits nowhere, or not where it is wanted; with the
+        options that would fit.
     """
-
-    def estimate(rank: int) -> Estimate:
-        return estimate_run(expression_sizes(adata, inputs, settings, wanted, rank), adata, wanted)
-
-    n_cells = len(inputs.cells.rows)
-    require(
-        estimate,
+    storage, n_cells = settings.storage, len(inputs.cells.rows)
+    store = array_store(storage)
+    check = MemoryCheck.now(
         partial(expression_rank, inputs, settings),
         min(settings.gp.n_landmarks or n_cells, n_cells),
-        settings.storage.max_memory_ratio,
+        storage.max_memory_ratio,
         n_threads(),
     )
+
+    def estimate(rank: int, *, on_disk: bool) -> Estimate:
+        sizes = expression_sizes(adata, inputs, settings, wanted, rank, on_disk=on_disk)
+        return estimate_run(sizes, adata, wanted)
+
+    in_memory = None
+    if not store.on_disk:
+        in_memory = check.refusal(partial(estimate, on_disk=False))
+        if in_memory is None:
+            return replace(store, on_disk=False)
+        if store.on_disk is False:
+            raise MemoryError(in_memory)
+    refusal = check.refusal(partial(estimate, on_disk=True))
+    if refusal is not None:
+        raise MemoryError(in_memory or refusal)
+    try:
+        store.require_space(estimate(1, on_disk=True).disk_bytes)
+    except OSError as error:
+        if in_memory is None:
+            raise
+        msg = f"{in_memory} The disk does not help: {error}"
+        raise MemoryError(msg) from error
+    if in_memory is not None:
+        log.warning(
+            "Large arrays are kept in files in %r, because in memory: %s",
+            str(store.place),
+            in_memory,
+        )
+    return replace(store, on_disk=True)
 
 
 def _samples(samples: ExpressionSamples | None) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
 from kompot.anndata.expression_layers import cell_values
 from kompot.anndata.expression_model import compare_samples, fit_model, with_seeds
 from kompot.anndata.expression_record import expression_record
-from kompot.anndata.expression_resources import require_memory
+from kompot.anndata.expression_resources import store_of_run
 from kompot.anndata.expression_results import (
     ExpressionResult,
     gene_table,
@@ -23,6 +23,7 @@ from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.later import refuse_later_features
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
+from kompot.models.array_store import ArrayStore
 from kompot.records.expression_fields import ExpressionFields
 from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
@@ -53,10 +54,10 @@ def run_expression(
     if output.copy or output.inplace:
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
-    require_memory(adata, inputs, settings, wanted)
+    store = store_of_run(adata, inputs, settings, wanted)
     refuse_missing_values(adata, inputs.expression)
 
-    result = _compute(inputs, settings)
+    result = _compute(inputs, settings, store)
     model = result.model
     _log_result(result, inputs, settings)
     full = _full_results(result, inputs, wanted) if output.return_full_results else {}
@@ -66,8 +67,11 @@ def run_expression(
     values: dict[Field, Any] = {}
     values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
     values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
-    values |= cell_values(adata, fields, wanted, model, inputs, settings)
-    record = expression_record(result, fields, wanted, inputs, settings, usage=usage.taken())
+    values |= cell_values(adata, fields, wanted, model, inputs, settings, store)
+    basis = values.get(fields.basis)
+    record = expression_record(
+        result, fields, wanted, inputs, settings, basis=basis, usage=usage.taken()
+    )
     uns = uns_entries(
         adata,
         "kompot_de",
@@ -83,9 +87,11 @@ def run_expression(
     return full if output.return_full_results else None
 
 
-def _compute(inputs: ExpressionInputs, settings: ExpressionSettings) -> ExpressionResult:
+def _compute(
+    inputs: ExpressionInputs, settings: ExpressionSettings, store: ArrayStore
+) -> ExpressionResult:
     """Fit, compare samples if there are, and score."""
-    model = fit_model(inputs, settings)
+    model = fit_model(inputs, settings, store)
     donors = compare_samples(model, inputs.samples)
     null = inputs.null.distances
     if settings.output.compute_mahalanobis:

@@ -17,12 +17,7 @@ def refuse_later_features(settings: ExpressionSettings) -> None:
     NotImplementedError
         If one of them is given.
     """
-    storage = settings.storage
-    refuse_given(
-        jit_compile=settings.gp.jit_compile,
-        store_arrays_on_disk=bool(storage.store_arrays_on_disk),
-        disk_storage_dir=storage.disk_storage_dir is not None,
-    )
+    refuse_given(jit_compile=settings.gp.jit_compile)
 
 
 def refuse_given(**is_given: bool) -> None:

@@ -1,8 +1,19 @@
 """Byte counts of large arrays, whether they fit, and what a run took."""
 
-from kompot.memory.availability import SystemAvailability, available_bytes
+from kompot.memory.availability import (
+    SystemAvailability,
+    available_bytes,
+    is_address_space_limited,
+)
 from kompot.memory.requirement import Alternative, ResourceRequirement, insufficient, require
-from kompot.memory.sizes import MatrixSize, dense_bytes, human
+from kompot.memory.sizes import (
+    MatrixSize,
+    basis_bytes,
+    dense_bytes,
+    human,
+    layer_bytes,
+    weights_bytes,
+)
 from kompot.memory.usage import Usage, peak_bytes
 
 __all__ = [
@@ -12,9 +23,13 @@ __all__ = [
     "SystemAvailability",
     "Usage",
     "available_bytes",
+    "basis_bytes",
     "dense_bytes",
     "human",
     "insufficient",
+    "is_address_space_limited",
+    "layer_bytes",
     "peak_bytes",
     "require",
+    "weights_bytes",
 ]

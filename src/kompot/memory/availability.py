@@ -9,7 +9,13 @@ import psutil
 
 from kompot.memory.sizes import human
 
-__all__ = ["SystemAvailability", "available_bytes", "disk_space", "memory_limit"]
+__all__ = [
+    "SystemAvailability",
+    "available_bytes",
+    "disk_space",
+    "is_address_space_limited",
+    "memory_limit",
+]
 
 _ROOT = Path("/")
 _UNLIMITED = 2**60
@@ -137,6 +143,11 @@ def _limit_of(group: Path, names: tuple[str, str, str]) -> list[tuple[int, int]]
         return []
     droppable = [int(one.split()[1]) for one in statistics if one.split()[0] == names[2]]
     return [(int(limit), max(used - sum(droppable), 0))]
+
+
+def is_address_space_limited() -> bool:
+    """Whether files that are mapped into memory count as much as memory (``ulimit -v``)."""
+    return bool(_address_space(0))
 
 
 def _address_space(n_threads: int) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from kompot.memory.expression import ExpressionSizes, expression_steps
 from kompot.memory.requirement import Alternative, ResourceRequirement, insufficient
-from kompot.memory.sizes import dense_bytes
+from kompot.memory.sizes import dense_bytes, layer_bytes
 from kompot.memory.steps import Peak, Step, peak_of
 
 __all__ = ["Estimate", "estimate_expression", "estimate_steps"]
@@ -54,10 +54,11 @@ class Estimate:
         fitting = [one for one in self.alternatives if one.memory_bytes <= limit]
         if fitting:
             return " ".join(one.in_words(now) for one in fitting[:3])
-        least = [one.in_words(now) for one in self.alternatives[-1:]]
-        return " ".join(
-            [*least, "Even that does not fit: choose fewer `genes` or cells, or a larger machine."]
-        )
+        told = [one.in_words(now) for one in self.alternatives[:2]]
+        if len(self.alternatives) > 2:
+            told.append(self.alternatives[-1].in_words(now))
+        end = "None of these fits: choose" if told else "Choose"
+        return " ".join([*told, f"{end} fewer `genes` or cells, or a larger machine."])
 
     def refusal(self, available: int, max_memory_ratio: float, *, what: str) -> str | None:
         """Why the run is refused; None if it fits.
@@ -137,7 +138,7 @@ def _files(sizes: ExpressionSizes, layers: Sequence[tuple[str, bool]]) -> list[R
         return found
     if sizes.storage == "dense":
         shape = sizes.n_obs, sizes.n_vars
-        size = dense_bytes(*shape, itemsize=sizes.layer_itemsize)
+        size = layer_bytes(*shape)
         found += [_of_layer(name, size, "disk", shape, exists=exists) for name, exists in layers]
     if sizes.n_samples:
         fits = sizes.n_samples, sizes.rank, sizes.n_fitted

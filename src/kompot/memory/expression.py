@@ -1,9 +1,9 @@
 """What a differential-expression run holds, step by step: one formula per array."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from kompot.memory.sizes import MatrixSize
+from kompot.memory.sizes import MatrixSize, basis_bytes, weights_bytes
 from kompot.memory.steps import Held, Ledger, Step, array
 
 __all__ = ["ExpressionSizes", "expression_steps"]
@@ -71,6 +71,9 @@ class ExpressionSizes:
         ``"dense"``, ``"factored"`` or ``"none"``.
     on_disk
         Whether layers and samples' fits are in files.
+    maps_count
+        Whether files that are mapped count as memory, as they do where the address space is
+        limited.
     has_covariance
         Whether the covariance between all cells is stored.
     copied_bytes
@@ -100,10 +103,10 @@ class ExpressionSizes:
     has_zscores: bool = False
     storage: str = "dense"
     on_disk: bool = False
+    maps_count: bool = False
     has_covariance: bool = False
     copied_bytes: int = 0
     converted_bytes: int = 0
-    layer_itemsize: int = field(default=4, repr=False)
 
     @property
     def n_fitted(self) -> int:
@@ -118,7 +121,8 @@ class ExpressionSizes:
     @property
     def layers_in_memory(self) -> int:
         """Dense layers that are held in memory."""
-        return 0 if self.on_disk or self.storage != "dense" else self.n_layers
+        in_files = self.on_disk and not self.maps_count
+        return 0 if in_files or self.storage != "dense" else self.n_layers
 
 
 def expression_steps(s: ExpressionSizes) -> list[Step]:
@@ -301,7 +305,7 @@ def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
                 in_thread=True,
             ),
         ]
-    if not s.on_disk:
+    if not s.on_disk or s.maps_count:
         ledger.keep("Weights of each sample", genes, rank, count=count)
     ledger.step("fitting", *during)
     batch = min(SAMPLE_BATCH, rank * genes * math.ceil(count / 2))
@@ -348,29 +352,23 @@ def _predict(ledger: Ledger, s: ExpressionSizes) -> None:
     batch = min(s.batch_size or s.n_obs, s.n_obs)
     busy = max(1, min(s.n_threads, math.ceil(s.n_obs / batch)))
     ledger.keep("States of all cells", s.n_obs, s.n_dims)
-    if s.storage == "dense":
-        parts = 3 + s.has_zscores + (4 if s.n_samples else 0)
+    predictions = array(
+        "Predictions of batches",
+        *(batch, s.n_genes),
+        count=busy * (4 + s.has_zscores + (4 if s.n_samples else 0)),
+        in_thread=True,
+    )
+    features = array("Features of batches", batch, s.rank, count=3 * busy, in_thread=True)
+    if s.storage == "dense" and s.n_layers:
         if s.layers_in_memory:
-            ledger.keep("Layers", s.n_obs, s.n_genes, count=s.n_layers, itemsize=s.layer_itemsize)
-        ledger.step(
-            "predicting",
-            array("Predictions of batches", batch, s.n_genes, count=busy * parts, in_thread=True),
-            array("Features of batches", batch, s.rank, count=3 * busy, in_thread=True),
-        )
-        if s.layers_in_memory and not s.has_all_genes:
-            ledger.keep(
-                "Layers of all genes",
-                s.n_obs,
-                s.n_vars,
-                count=s.n_layers,
-                itemsize=s.layer_itemsize,
-            )
-            ledger.step("spreading layers")
-            ledger.drop("Layers")
+            ledger.keep("Layers", s.n_obs, s.n_vars, count=s.n_layers, itemsize=4)
+        spread = [] if s.has_all_genes else [array("Batches", batch, s.n_vars, count=busy)]
+        ledger.step("predicting", predictions, features, *spread)
     elif s.storage == "factored":
-        ledger.keep("Basis of the layers", s.n_obs, s.rank)
-        ledger.keep("Weights of the layers", s.n_vars, s.rank, count=2)
-        ledger.step("predicting")
+        n_differences = max(s.n_samples - 2, 0)
+        ledger.keep_bytes("Basis of the layers", basis_bytes(s.n_obs, s.rank))
+        ledger.keep_bytes("Weights of the layers", weights_bytes(s.n_vars, s.rank, n_differences))
+        ledger.step("predicting", features)
     if s.has_covariance:
         ledger.step("covariance", array("Covariances between cells", s.n_cells, s.n_cells, count=3))
         ledger.keep("Covariance between cells", s.n_obs, s.n_obs)

@@ -14,6 +14,7 @@ from kompot.plot.canvas import finished, new_figure
 from kompot.plot.cells import embedding_positions, point_area
 from kompot.plot.stored_runs import ExpressionRun, column, gene_layer, read_expression_run
 from kompot.plot.words import shortened
+from kompot.records.layers import has_layer
 
 __all__ = ["GenePanels", "plot_gene_expression"]
 
@@ -140,7 +141,7 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
             f"log fold change, {first} to {second}",
         ),
     }
-    if run.zscores is not None and run.zscores in adata.layers:
+    if has_layer(adata, run.zscores):
         zscores = gene_layer(adata, gene, run.zscores)
         drawn["zscores"] = (zscores, _around_zero(zscores, cmap_fold_change), "z of the change")
     wide = "zscores" in drawn
@@ -181,9 +182,11 @@ def _draw_cells(ax: Axes, xy: Array, values: Array, colors: _Colors, size: float
 
 def _stored_layer(adata: AnnData, gene: str, name: str | None) -> Array:
     """A gene's values in a layer of the run."""
-    if name is None or name not in adata.layers:
-        what = "stored no layers" if name is None else f"wrote the layer {name!r}, now missing"
-        msg = f"The run {what}. Repeat compute_differential_expression with layers='dense'."
+    if name is None:
+        msg = (
+            "The run stored no layers. Repeat compute_differential_expression with layers='dense' "
+            "or 'factored'."
+        )
         raise ValueError(msg)
     return gene_layer(adata, gene, name)
 

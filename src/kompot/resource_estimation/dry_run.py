@@ -1,7 +1,6 @@
 """Dry runs: all that a run reads and checks, and what it would take, without computing it."""
 
 import inspect
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,10 +30,12 @@ from kompot.anndata.expression_resources import (
 )
 from kompot.anndata.expression_results import stored_fields as expression_fields
 from kompot.anndata.later import refuse_unknown
+from kompot.anndata.layer_store import array_store
 from kompot.gp.rank import RankEstimate
 from kompot.memory import SystemAvailability, human
-from kompot.memory.estimate import Estimate
+from kompot.memory.estimate import Estimate, estimate_expression
 from kompot.memory.expression import ExpressionSizes
+from kompot.models.array_store import ArrayStore
 from kompot.records.expression_fields import ExpressionFields
 from kompot.records.fields import AbundanceFields, Field
 from kompot.resource_estimation.call import (
@@ -131,9 +132,14 @@ def dry_run_differential_expression(
     has_fdr = inputs.donor_level or inputs.null.exists
     wanted = expression_fields(fields, settings, has_fdr=has_fdr)
     rank = expression_rank(inputs, settings)
-    sizes = expression_sizes(adata, inputs, settings, wanted, rank.rank)
+    store = array_store(settings.storage)
+    sizes = expression_sizes(
+        adata, inputs, settings, wanted, rank.rank, on_disk=bool(store.on_disk)
+    )
+    sizes, told = _place(sizes, store, settings.storage.max_memory_ratio, availability)
     estimate = estimate_run(sizes, adata, wanted)
     plan = _plan(adata, settings, wanted, estimate, availability)
+    plan.warnings += told
     plan.wall_time = expression_seconds(sizes, measure_speed())
     plan.info += _about_rank(rank)
     plan.info += _about_bound(adata, wanted, sizes, rank)
@@ -238,8 +244,23 @@ def _quiet() -> Iterator[None]:
 
 
 def _availability(storage: StorageSettings) -> SystemAvailability:
-    directory = storage.disk_storage_dir or tempfile.gettempdir()
-    return SystemAvailability.now(directory, n_threads())
+    return SystemAvailability.now(str(array_store(storage).place), n_threads())
+
+
+def _place(
+    sizes: ExpressionSizes, store: ArrayStore, ratio: float, found: SystemAvailability
+) -> tuple[ExpressionSizes, list[str]]:
+    """Sizes with large arrays where the run would keep them, and why if that is in files."""
+    in_files = replace(sizes, on_disk=True)
+    memory, disk = estimate_expression(sizes), estimate_expression(in_files)
+    limit = ratio * found.memory_available
+    helps = memory.memory_bytes > limit >= disk.memory_bytes
+    if store.on_disk is not None or not helps or disk.disk_bytes > found.disk_available:
+        return sizes, []
+    return in_files, [
+        f"In memory the run would take {human(memory.memory_bytes)}, more than the {human(limit)} "
+        f"that it may: large arrays go to files in {found.disk_path!r}."
+    ]
 
 
 def _plan(

@@ -1,5 +1,6 @@
 """Options that belong together, checked when they are made; every default is stated once."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -180,12 +181,15 @@ class StorageSettings:
         True replaces earlier results silently, None with a warning, False refuses.
     store_landmarks, store_posterior_covariance, store_additional_stats
         Also store these.
-    store_arrays_on_disk, disk_storage_dir
-        Large arrays on disk.
+    store_arrays_on_disk
+        Whether large arrays are in files; None for whether there is a directory for them, or they
+        would take more than their share of memory.
+    disk_storage_dir
+        Directory of the files; None for the system's place for temporary files.
     max_memory_ratio
         Share of the available memory that large arrays may take, in (0, 1].
     layers
-        ``"dense"`` or ``"none"``.
+        ``"dense"``, ``"factored"`` or ``"none"``.
     """
 
     result_key: str = "kompot_de"
@@ -209,7 +213,15 @@ class StorageSettings:
             msg = f"'overwrite' must be None, True or False, got {self.overwrite!r}."
             raise ValueError(msg)
         number("max_memory_ratio", self.max_memory_ratio, above=0, most=1)
-        choice("layers", self.layers, ("dense", "none"))
+        choice("layers", self.layers, ("dense", "factored", "none"))
+        if self.store_arrays_on_disk is not None:
+            flags(store_arrays_on_disk=self.store_arrays_on_disk)
+        if not isinstance(self.disk_storage_dir, str | os.PathLike | None):
+            msg = (
+                "'disk_storage_dir' must be the path of a directory or None, "
+                f"got {self.disk_storage_dir!r}."
+            )
+            raise TypeError(msg)
         flags(
             store_landmarks=self.store_landmarks,
             store_posterior_covariance=self.store_posterior_covariance,
