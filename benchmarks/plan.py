@@ -65,14 +65,14 @@ def plan(bench: Bench, options: Namespace) -> bool:
     for n_cells, n_genes, density, given in chosen:
         task = {"cells": n_cells, "genes": n_genes, "density": density, "samples": 6}
         found = run(bench, "de", given, task)
-        good = is_met(found, given)
+        good = is_met(found)
         met = met and good
         rows.append([f"{n_cells:,} x {n_genes:,}", *row_of(found, given, good=good)])
     for n_cells, given in ABUNDANCE:
         if n_cells <= options.most_cells:
             task = {"cells": n_cells, "genes": 10, "density": 0.5, "samples": 8}
             found = run(bench, "da", given, task)
-            good = is_met(found, given)
+            good = is_met(found)
             met = met and good
             rows.append([f"{n_cells:,} (abundance)", *row_of(found, given, good=good)])
     print(report.table(HEADER, rows))
@@ -100,15 +100,9 @@ def run(bench: Bench, analysis: str, given: dict[str, Any], task: dict[str, Any]
     return found.report
 
 
-def measured(found: dict[str, Any], given: dict[str, Any]) -> int:
-    """Bytes of memory that were held at the peak."""
-    key = "peak_anonymous_bytes" if "store_arrays_on_disk" in given else "peak_bytes"
-    return int(found[key])
-
-
-def is_met(found: dict[str, Any], given: dict[str, Any]) -> bool:
+def is_met(found: dict[str, Any]) -> bool:
     """Whether memory and disk space are near enough."""
-    ratio = found["plan"]["memory"]["total_bytes"] / measured(found, given)
+    ratio = found["plan"]["memory"]["total_bytes"] / found["peak_bytes"]
     disk = found["plan"]["disk"]["total_bytes"]
     return LOW <= ratio <= HIGH and abs(disk - found["disk_bytes"]) <= DISK * found["disk_bytes"]
 
@@ -124,8 +118,8 @@ def row_of(found: dict[str, Any], given: dict[str, Any], *, good: bool) -> list[
         rank.removeprefix("Rank of the features: ").split(" (")[0].rstrip("."),
         str(found["rank"]),
         f"{memory / 1e6:.0f}",
-        f"{measured(found, given) / 1e6:.0f}",
-        f"{memory / measured(found, given):.2f}",
+        f"{found['peak_bytes'] / 1e6:.0f}",
+        f"{memory / found['peak_bytes']:.2f}",
         f"{disk / 1e6:.0f}" if disk else "",
         f"{found['disk_bytes'] / 1e6:.0f}" if found["disk_bytes"] else "",
         f"{seconds['low']:.2g} to {seconds['high']:.2g}",

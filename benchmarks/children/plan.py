@@ -45,7 +45,7 @@ def main(task_file: str) -> None:
         gc.collect()
         Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
         before = status("VmRSS")
-        watch = Watch(folder)
+        watch = Watch(folder) if "disk_storage_dir" in options else None
         started = time.perf_counter()
         full = run(
             adata,
@@ -56,10 +56,10 @@ def main(task_file: str) -> None:
             **options,
         )
         found: dict[str, Any] = {"seconds": time.perf_counter() - started}
-        watch.stop()
-        found["peak_bytes"] = status("VmHWM") - before
-        found["peak_anonymous_bytes"] = watch.anonymous
-        found["disk_bytes"] = watch.disk
+        found["peak_bytes"], found["disk_bytes"] = status("VmHWM") - before, 0
+        if watch is not None:
+            watch.stop()
+            found["peak_bytes"], found["disk_bytes"] = watch.anonymous, watch.disk
         found["rank"] = full["model"].features_.rank
         found["plan"] = plan
         del full, adata, planned

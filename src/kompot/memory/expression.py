@@ -21,7 +21,7 @@ BLOCK = 120
 SAMPLE_BATCH = 2**22
 """Numbers of a batch of genes where distances allow for samples."""
 
-WORK_SPACE = 10_000_000
+WORK_SPACE = 9_000_000
 """Libraries loaded on the way, stacks of threads, and all small arrays together."""
 CLUSTERING = 45_000_000
 """What the libraries for k-means take."""
@@ -215,17 +215,13 @@ def _find_features(ledger: Ledger, s: ExpressionSizes) -> None:
             array("Columns of new landmarks", pool, drawn),
         )
     ledger.keep("Landmarks and their factor", rank, rank + s.n_dims)
-    threads = _busy(s, FEATURE_CHUNK)
-    ledger.step(
-        "checking features",
-        array(
-            "Features of chunks",
-            min(s.n_cells, FEATURE_CHUNK),
-            rank,
-            count=2 * threads,
-            in_thread=True,
-        ),
-    )
+    if s.n_cells > POOL:
+        chunk = min(s.n_cells, FEATURE_CHUNK)
+        busy = 2 * _busy(s, FEATURE_CHUNK)
+        ledger.step(
+            "checking features",
+            array("Features of chunks", chunk, rank, count=busy, in_thread=True),
+        )
     if s.n_regions:
         ledger.keep_bytes("Libraries for clustering", CLUSTERING)
         ledger.keep("Regions of the cells", s.n_cells, 4)
