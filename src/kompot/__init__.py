@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         recompute_fdr,
         update_direction_column,
     )
+    from kompot.batches import apply_batched, batch_process
+    from kompot.gp.landmark_cells import find_landmarks
+    from kompot.log_output import configure_logging
     from kompot.models import (
         DensityEstimator,
         DifferentialAbundance,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         FunctionEstimator,
         SampleVarianceEstimator,
     )
+    from kompot.models.predictor import Predictor
     from kompot.records import (
         RunComparison,
         RunInfo,
@@ -45,31 +49,63 @@ if TYPE_CHECKING:
         dry_run_differential_abundance,
         dry_run_differential_expression,
     )
+    from kompot.settings import (
+        DAThresholdSettings,
+        DensitySettings,
+        DonorAbundanceOptions,
+        FDRSettings,
+        FilterSettings,
+        GPSettings,
+        ModelSettings,
+        OutputSettings,
+        SampleSettings,
+        StorageSettings,
+    )
+    from kompot.short_forms import da, de
     from kompot.stats.fold_change import compute_weighted_mean_fold_change
+    from kompot.stats.vector_distances import compute_mahalanobis_distance
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "DAThresholdSettings": "kompot.settings",
     "DensityEstimator": "kompot.models",
+    "DensitySettings": "kompot.settings",
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
+    "DonorAbundanceOptions": "kompot.settings",
+    "FDRSettings": "kompot.settings",
+    "FilterSettings": "kompot.settings",
     "FunctionEstimator": "kompot.models",
+    "GPSettings": "kompot.settings",
+    "ModelSettings": "kompot.settings",
     "NullCheck": "kompot.anndata",
+    "OutputSettings": "kompot.settings",
+    "Predictor": "kompot.models.predictor",
     "ResourcePlan": "kompot.resource_estimation",
     "RunComparison": "kompot.records",
     "RunInfo": "kompot.records",
+    "SampleSettings": "kompot.settings",
     "SampleVarianceEstimator": "kompot.models",
+    "StorageSettings": "kompot.settings",
+    "apply_batched": "kompot.batches",
+    "batch_process": "kompot.batches",
     "check_underrepresentation": "kompot.anndata",
     "cleanup": "kompot.records",
     "compute_differential_abundance": "kompot.anndata",
     "compute_differential_expression": "kompot.anndata",
     "compute_fdr": "kompot.anndata",
+    "compute_mahalanobis_distance": "kompot.stats.vector_distances",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
     "densify": "kompot.anndata",
+    "configure_logging": "kompot.log_output",
+    "da": "kompot.short_forms",
+    "de": "kompot.short_forms",
     "diffusion_maps": "kompot.anndata",
     "dry_run_differential_abundance": "kompot.resource_estimation",
     "dry_run_differential_expression": "kompot.resource_estimation",
     "extract_null_distribution": "kompot.anndata",
+    "find_landmarks": "kompot.gp.landmark_cells",
     "get_field_status": "kompot.records",
     "get_layer": "kompot.records",
     "get_table": "kompot.records",
@@ -92,28 +128,46 @@ _SUBPACKAGES = {
 }
 
 __all__ = [
+    "DAThresholdSettings",
     "DensityEstimator",
+    "DensitySettings",
     "DifferentialAbundance",
     "DifferentialExpression",
+    "DonorAbundanceOptions",
+    "FDRSettings",
+    "FilterSettings",
     "FunctionEstimator",
+    "GPSettings",
+    "ModelSettings",
     "NullCheck",
+    "OutputSettings",
+    "Predictor",
     "ResourcePlan",
     "RunComparison",
     "RunInfo",
+    "SampleSettings",
     "SampleVarianceEstimator",
+    "StorageSettings",
     "anndata",
+    "apply_batched",
+    "batch_process",
     "check_underrepresentation",
     "cleanup",
     "compute_differential_abundance",
     "compute_differential_expression",
     "compute_fdr",
+    "compute_mahalanobis_distance",
     "compute_weighted_mean_fold_change",
+    "configure_logging",
+    "da",
     "datasets",
+    "de",
     "densify",
     "diffusion_maps",
     "dry_run_differential_abundance",
     "dry_run_differential_expression",
     "extract_null_distribution",
+    "find_landmarks",
     "get_field_status",
     "get_layer",
     "get_table",

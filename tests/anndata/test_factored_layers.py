@@ -213,6 +213,18 @@ def test_weights_of_yet_another_run_are_not_mistaken_for_those_of_the_same_featu
     assert np.isnan(kompot.get_layer(adata, IMPUTED[1])[:, 4:]).all()
 
 
+def test_dense_layers_of_some_genes_keep_what_was_stored_as_factors(cells):
+    adata = cells.copy()
+    de(adata, layers="factored")
+    before = {name: kompot.get_layer(adata, name) for name in IMPUTED}
+    chosen = list(adata.var_names[[3, 8]])
+    de(adata, genes=chosen, sigma=2.0, batch_size=64, overwrite=True)
+    tested = adata.var_names.isin(chosen)
+    for name, layer in before.items():
+        np.testing.assert_array_equal(adata.layers[name][:, ~tested], layer[:, ~tested])
+        assert (adata.layers[name][:, tested] != layer[:, tested]).any()
+
+
 # Several runs
 
 

@@ -166,6 +166,24 @@ def test_disk_that_fills_while_writing_is_an_error_and_not_the_end(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+_KILLED = """
+import os, signal, sys
+import numpy as np
+from pathlib import Path
+from kompot.models.array_store import RowArray
+array = RowArray((100, 100), float, Path(sys.argv[1]))
+array.write(slice(0, 50), np.ones((50, 100)))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_killed_process_leaves_nothing(tmp_path):
+    ended = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], check=False)
+    assert ended.returncode == -9
+    assert not list(tmp_path.iterdir())
+
+
 _PEAK = """
 import sys
 import numpy as np

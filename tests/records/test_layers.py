@@ -165,6 +165,34 @@ def test_unreadable_history_leaves_dense_layers_readable(stored):
     np.testing.assert_array_equal(get_layer(adata, CHANGE), adata.layers[CHANGE])
 
 
+@pytest.mark.parametrize(("rows", "numbers"), [(1, 2**22), (7, 2**22), (50, 30), (4096, 1)])
+def test_pieces_do_not_matter(stored, monkeypatch, rows, numbers):
+    adata = stored["factored"]
+    whole = get_layer(adata, f"{CHANGE}_zscores")
+    monkeypatch.setattr("kompot.records.layers._ROWS", rows)
+    monkeypatch.setattr("kompot.records.layers._NUMBERS", numbers)
+    np.testing.assert_allclose(get_layer(adata, f"{CHANGE}_zscores"), whole, atol=1e-5)
+    found = get_layer(adata, f"{CHANGE}_zscores", slice(None, None, -1), [3])
+    np.testing.assert_allclose(found, whole[::-1, [3]], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["h5ad", "zarr"])
+@pytest.mark.parametrize("layers", ["dense", "factored"])
+def test_files_that_are_read_lazily(stored, tmp_path, kind, layers):
+    pytest.importorskip("dask")
+    pytest.importorskip("xarray")
+    from anndata.experimental import read_lazy
+
+    adata = stored[layers]
+    getattr(adata.copy(), f"write_{kind}")(tmp_path / f"cells.{kind}")
+    lazy = read_lazy(tmp_path / f"cells.{kind}")
+    expected = get_layer(adata, CHANGE)
+    np.testing.assert_allclose(get_layer(lazy, CHANGE), expected, atol=1e-6)
+    names = adata.var_names[[4, 2]]
+    found = get_layer(lazy, CHANGE, [9, 3, 3], names)
+    np.testing.assert_allclose(found, expected[[9, 3, 3]][:, [4, 2]], atol=1e-6)
+
+
 # What is removed
 
 

@@ -8,6 +8,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.abundance_samples import AbundanceSamples, read_abundance_samples
+from kompot.anndata.given_densities import refuse_models
 from kompot.anndata.groups import parse_cell_filter, parse_groups
 from kompot.anndata.inputs import Cells, read_cells
 from kompot.anndata.landmarks import find_landmarks
@@ -63,6 +64,7 @@ def read_inputs(adata: AnnData, settings: AbundanceSettings) -> AbundanceInputs:
         If a parameter is given whose feature is not available yet.
     """
     refuse_given(jit_compile=settings.gp.jit_compile)
+    refuse_models(settings)
     groups, excluded = _read_choice(adata, settings)
     cells = read_cells(adata, settings.comparison, excluded)
     samples = read_abundance_samples(adata, cells, settings, list(groups or {}))

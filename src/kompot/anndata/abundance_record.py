@@ -45,7 +45,11 @@ def _donor_keys(fields: AbundanceFields, wanted: list[Field]) -> dict[str, str] 
 
 
 def _numerics(model: DifferentialAbundance, source: str) -> dict[str, Any]:
-    """What the numerics reached."""
+    """What the numerics reached; of given densities what they are."""
+    if not hasattr(model, "density1_"):
+        given = (model.density_predictor1, model.density_predictor2)
+        kinds = [type(density).__name__ for density in given]
+        return {"densities": kinds, "landmarks_source": "computed"}
     densities = (model.density1_, model.density2_)
     return {
         "ls": model.ls_,

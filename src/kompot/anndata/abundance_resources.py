@@ -47,7 +47,7 @@ def abundance_rank(
     density = DensityEstimator(**{"tol": TOLERANCE, **gp.estimator})
     scale = density.ls
     if scale is None or isinstance(scale, str):
-        scheme = "symmetric" if gp.sync_parameters else "condition1"
+        scheme = "symmetric" if gp.sync_parameters else gp.param_scheme
         scale = length_scale_by_scheme(cells.states, cells.condition, scheme, gp.ls_factor)
     return estimate_rank(
         cells.states,

@@ -21,6 +21,7 @@ from kompot.anndata.abundance_results import (
     stored_fields,
 )
 from kompot.anndata.donor_results import donor_cells, donor_groups, donor_record, donor_regions
+from kompot.anndata.given_densities import given_landmarks, predictors
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.models.density_estimator import DensityEstimator
@@ -83,7 +84,8 @@ def run_abundance(
         what = f"Results with result_key={storage.result_key!r}"
         in_obs = [field for field in wanted if field.location == "obs"]
         refuse_overwrite(adata, in_obs, what, settings)
-    require_memory(adata, inputs, settings)
+    if not settings.model.names:  # given densities take what they take
+        require_memory(adata, inputs, settings)
 
     result = _compute(adata, inputs, settings)
     full = {
@@ -92,7 +94,7 @@ def run_abundance(
         "regions": result.regions,
         "donor_test": result.donor,
         "model": result.model,
-        "landmarks": result.model.features_.landmarks,
+        "landmarks": None if settings.model.names else result.model.features_.landmarks,
         "field_names": {field.role: field.name for field in wanted},
     }
     if not (output.copy or output.inplace):
@@ -111,10 +113,10 @@ def run_abundance(
     uns = uns_entries(
         adata,
         "kompot_da",
-        result.model.features_.landmarks,
+        given_landmarks(result.model, inputs.cells.n_dims),
         wanted,
         record,
-        store_landmarks=storage.store_landmarks,
+        store_landmarks=storage.store_landmarks and not settings.model.names,
     )
     tables = {"groups": result.groups, "donor_regions": result.regions}
     uns[storage.result_key] |= {name: t for name, t in tables.items() if t is not None}
@@ -157,6 +159,7 @@ def _fit(given: AbundanceInputs, settings: AbundanceSettings) -> DifferentialAbu
         gp.n_landmarks,
         random_state=gp.random_state,
         batch_size=gp.batch_size,
+        **predictors(settings.model),
     )
     return model.fit_cells(
         given.cells.states,
@@ -164,7 +167,7 @@ def _fit(given: AbundanceInputs, settings: AbundanceSettings) -> DifferentialAbu
         sample=None if given.samples is None else given.samples.numbers,
         landmarks=given.landmarks,
         ls_factor=gp.ls_factor,
-        sync_parameters=gp.sync_parameters,
+        param_scheme="symmetric" if gp.sync_parameters else gp.param_scheme,
         **gp.estimator,
     )
 
@@ -212,16 +215,20 @@ def _log_result(
     """One line of numbers for each step."""
     cells = given.cells
     log.info(
-        "%d cells of %r and %d of %r; dimension %.3g, length scale %.4g, rank %d, residual %.2g",
+        "%d cells of %r and %d of %r",
         cells.sizes[0],
         settings.comparison.condition1,
         cells.sizes[1],
         settings.comparison.condition2,
-        model.d_,
-        model.ls_,
-        model.features_.rank,
-        model.features_.residual_mean,
     )
+    if hasattr(model, "density1_"):
+        log.info(
+            "dimension %.3g, length scale %.4g, rank %d, residual %.2g",
+            model.d_,
+            model.ls_,
+            model.features_.rank,
+            model.features_.residual_mean,
+        )
     counts = table["direction"].value_counts()
     log.info(
         "%d cells up, %d down (%s)",

@@ -8,8 +8,11 @@ from numpy.typing import ArrayLike
 
 from kompot import threads
 from kompot.anndata.expression_run import run_expression
+from kompot.anndata.given_expression_run import needs_given_run, run_given_expression
 from kompot.anndata.later import refuse_unknown
 from kompot.settings import (
+    EXPRESSION_KEY,
+    NULL_GENES,
     Comparison,
     ExpressionSettings,
     FDRSettings,
@@ -52,14 +55,14 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     check_representation: bool | None = FilterSettings.check_representation,
     copy: bool = OutputSettings.copy,
     inplace: bool = OutputSettings.inplace,
-    result_key: str = StorageSettings.result_key,
+    result_key: str = EXPRESSION_KEY,
     overwrite: bool | None = StorageSettings.overwrite,
     store_landmarks: bool = StorageSettings.store_landmarks,
     return_full_results: bool = OutputSettings.return_full_results,
     store_posterior_covariance: bool = StorageSettings.store_posterior_covariance,
     allow_single_condition_variance: bool = OutputSettings.allow_single_condition_variance,
     progress: bool = OutputSettings.progress,
-    null_genes: int | Sequence[int] | None = FDRSettings.null_genes,
+    null_genes: int | Sequence[int] | None = NULL_GENES,
     null_seed: int | None = FDRSettings.null_seed,
     fdr_threshold: float = FDRSettings.threshold,
     store_additional_stats: bool = StorageSettings.store_additional_stats,
@@ -79,6 +82,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     null_mahalanobis: Any = FDRSettings.null_mahalanobis,
     null_expression: Any = FDRSettings.null_expression,
     combine_with_internal: bool = FDRSettings.combine_with_internal,
+    use_empirical_variance: bool = GPSettings.use_empirical_variance,
+    return_null_data: bool = OutputSettings.return_null_data,
     **function_kwargs: Any,
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     r"""Find the genes whose expression differs between two conditions as a function of cell state.
@@ -219,6 +224,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     param_scheme
         From which cells the length scale is estimated: ``"condition1"``, ``"condition2"``,
         ``"pooled"`` or ``"symmetric"`` (exchanging the conditions then only changes signs).
+        ``"separate"`` gives each condition a length scale of its own; distances are then measured
+        at the landmarks of both, without ``ptp`` and without samples.
     group_variance
         Share of the posterior variance over a group's cells that its distance counts, in (0, 1].
         Less is more local; at 1 the distance of every group is the global one.
@@ -239,6 +246,10 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         compared, in their order), ``(n_cells, n_null)``.
     combine_with_internal
         Whether shuffled genes count as well as what was given.
+    use_empirical_variance
+        Give each gene its own noise, estimated from residuals. Not available yet.
+    return_null_data
+        Also return what distances were judged against (``null`` below).
     **function_kwargs
         None beyond the above; an unknown name is refused.
 
@@ -258,6 +269,10 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
       :class:`kompot.models.donor_expression.DonorExpression`;
     * ``model``: the fitted :class:`kompot.DifferentialExpression`;
     * ``landmarks``: ``(rank, n_dims)``;
+    * with ``return_null_data`` also ``null``, of which a dictionary is returned in any case:
+      ``mahalanobis``, the distances against which genes were judged, ``(n_null,)``;
+      ``gene_indices`` and ``gene_names`` of the shuffled genes among them; ``seed``, ``n_null``
+      and ``source`` (``"internal"``, ``"given"``, ``"both"`` or ``"none"``);
     * ``field_names``: names of the stored fields by role.
 
     Raises
@@ -323,6 +338,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             kernel=kernel,
             tol=tol,
             param_scheme=param_scheme,
+            use_empirical_variance=use_empirical_variance,
         ),
         FDRSettings(
             *(null_genes, null_seed, fdr_threshold),
@@ -350,8 +366,11 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             allow_single_condition_variance=allow_single_condition_variance,
             progress=progress,
             attribution=attribution,
+            return_null_data=return_null_data,
         ),
         SampleSettings(donor_col, paired, covariates, significance, regions),
     )
     with threads.single_threaded_products():
+        if needs_given_run(settings):
+            return run_given_expression(adata, settings)
         return run_expression(adata, settings)

@@ -18,7 +18,7 @@ from kompot.stats.null_genes import choose_null_genes, shuffle_columns
 if TYPE_CHECKING:
     from kompot.models.donor_expression import DonorExpression
 
-__all__ = ["compare_samples", "fit_model", "with_seeds"]
+__all__ = ["compare_samples", "fit_model", "picked_null_genes", "shuffled_genes", "with_seeds"]
 
 _NULL_BLOCK = 512
 """Shuffled genes in a matrix."""
@@ -40,7 +40,7 @@ def fit_model(
     """
     gp, null_expression = settings.gp, []
     if inputs.null.choice is not None:
-        null_expression = _shuffled(inputs.expression, inputs.null.choice, settings)
+        null_expression = shuffled_genes(inputs.expression, inputs.null.choice, settings)
     if inputs.null.expression is not None:
         null_expression.append(inputs.null.expression)
     model = DifferentialExpression(
@@ -81,14 +81,11 @@ def compare_samples(
     return score_donors((model.statistics1_, model.statistics2_), sums, index, samples.design)
 
 
-def _shuffled(
+def shuffled_genes(
     expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
 ) -> list[Any]:
     """Shuffled genes, some hundred in each matrix, made side by side."""
-    rng = np.random.default_rng(settings.fdr.null_seed)
-    picked = choose_null_genes(null_choice, expression.shape[1], rng)
-    if isinstance(null_choice, int) and expression.genes is not None:
-        picked = expression.genes[picked]
+    picked, rng = picked_null_genes(expression, null_choice, settings)
     genes, places = np.unique(picked, return_inverse=True)
     columns = ExpressionRows(expression.matrix, expression.cells, genes).read()
     n_blocks = -(-len(places) // _NULL_BLOCK)
@@ -96,6 +93,17 @@ def _shuffled(
     return list(
         threads.map_batches(lambda part: shuffle_columns(columns[:, part[0]], part[1]), work)
     )
+
+
+def picked_null_genes(
+    expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
+) -> tuple[NDArray[np.intp], np.random.Generator]:
+    """Columns of the data that are shuffled, ``(n_null,)``, and the generator that shuffles."""
+    rng = np.random.default_rng(settings.fdr.null_seed)
+    picked = choose_null_genes(null_choice, expression.shape[1], rng)
+    if isinstance(null_choice, int) and expression.genes is not None:
+        picked = expression.genes[picked]
+    return picked, rng
 
 
 def with_seeds(settings: ExpressionSettings) -> ExpressionSettings:

@@ -12,6 +12,7 @@ from kompot.anndata.expression_groups import groups_summary
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_results import ExpressionResult
 from kompot.anndata.factored_layers import basis_digest
+from kompot.models.given_expression import GivenExpression
 from kompot.records.encoding import encoded
 from kompot.records.expression_fields import ExpressionFields
 from kompot.records.factored import expression_layers, factored_entry
@@ -32,8 +33,8 @@ def expression_record(
     inputs: ExpressionInputs,
     settings: ExpressionSettings,
     *,
-    basis: NDArray[np.float32] | None,
     usage: Mapping[str, float],
+    basis: NDArray[np.float32] | None = None,
 ) -> dict[str, Any]:
     """What was run, with which parameters and numerics, and which fields it wrote.
 
@@ -148,8 +149,10 @@ def _samples(result: ExpressionResult, inputs: ExpressionInputs) -> dict[str, An
 
 
 def _numerics(result: ExpressionResult, source: str) -> dict[str, Any]:
-    """What the numerics reached."""
-    model = result.model
+    """What the numerics reached; of given functions what they are."""
+    model: Any = result.model
+    if isinstance(model, GivenExpression):
+        return {"functions": model.describe(), "landmarks_source": source}
     return {
         "ls": model.ls_,
         "evidence": None if model.evidence_ is None else asdict(model.evidence_),

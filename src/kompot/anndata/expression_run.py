@@ -21,6 +21,7 @@ from kompot.anndata.expression_results import (
 )
 from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.later import refuse_later_features
+from kompot.anndata.null_results import null_data
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.models.array_store import ArrayStore
@@ -61,6 +62,9 @@ def run_expression(
     model = result.model
     _log_result(result, inputs, settings)
     full = _full_results(result, inputs, wanted) if output.return_full_results else {}
+    if output.return_null_data:
+        full["null"] = null_data(adata, result, inputs, settings)
+    returns = output.return_full_results or output.return_null_data
     if not (output.copy or output.inplace):
         return full
 
@@ -83,8 +87,8 @@ def run_expression(
     target = adata.copy() if output.copy else adata
     write_fields(target, {field: values[field] for field in wanted}, uns)
     if output.copy:
-        return (full, target) if output.return_full_results else target
-    return full if output.return_full_results else None
+        return (full, target) if returns else target
+    return full if returns else None
 
 
 def _compute(

@@ -17,7 +17,10 @@ def refuse_later_features(settings: ExpressionSettings) -> None:
     NotImplementedError
         If one of them is given.
     """
-    refuse_given(jit_compile=settings.gp.jit_compile)
+    refuse_given(
+        jit_compile=settings.gp.jit_compile,
+        use_empirical_variance=settings.gp.use_empirical_variance,
+    )
 
 
 def refuse_given(**is_given: bool) -> None:

@@ -1,6 +1,7 @@
 """Where dense layers are made: in memory or in files, whether they fit, how they are filled."""
 
 import logging
+from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from kompot import memory
 from kompot.models.array_store import ArrayStore
+from kompot.records.factored import FactoredLayer, factored_source
+from kompot.records.layers import factored_rows
 from kompot.settings import StorageSettings
 
 __all__ = ["DenseLayer", "array_store", "store_of_layers"]
@@ -100,22 +103,16 @@ class DenseLayer:
         store: ArrayStore | None,
     ) -> None:
         self._genes = genes
-        self._n_vars = adata.n_vars
-        self._earlier: Any = None if genes is None else adata.layers.get(name)
+        self._earlier = None if genes is None else _Earlier(adata, name)
         where = store if store is not None else ArrayStore(on_disk=False)
         self._array = where.rows(adata.shape, np.float32)
 
     def write(self, rows: slice, values: NDArray[Any]) -> None:
         """Write the values of consecutive cells, ``(n_cells, n_genes)``."""
-        if self._genes is None:
-            self._array.write(rows, values)
-            return
-        if self._earlier is None:
-            block = np.full((len(values), self._n_vars), np.nan, dtype=np.float32)
-        else:
-            part = self._earlier[rows]
-            block = np.array(part.toarray() if hasattr(part, "toarray") else part, np.float32)
-        block[:, self._genes] = values
+        block = values
+        if self._earlier is not None:
+            block = self._earlier.rows(rows)
+            block[:, self._genes] = values
         self._array.write(rows, block)
 
     def finished(self) -> NDArray[Any]:
@@ -127,3 +124,25 @@ class DenseLayer:
 
     def __exit__(self, *error: object) -> None:
         self._array.close()
+
+
+class _Earlier:
+    """What the data hold of a layer, dense or as factors; NaN if nothing."""
+
+    def __init__(self, adata: AnnData, name: str) -> None:
+        self._adata = adata
+        self._factors: FactoredLayer | None = None
+        with suppress(ValueError):  # factors of which some are gone
+            self._factors = factored_source(adata, name)
+        self._whole: Any = adata.layers.get(name)
+
+    def rows(self, rows: slice) -> NDArray[np.float32]:
+        """The values of some cells, to be changed."""
+        if self._factors is not None:
+            parts = factored_rows(self._adata, self._factors, rows)
+            return np.concatenate([values for _, values in parts], dtype=np.float32)
+        if self._whole is None:
+            shape = rows.stop - rows.start, self._adata.n_vars
+            return np.full(shape, np.nan, dtype=np.float32)
+        part = self._whole[rows]
+        return np.array(part.toarray() if hasattr(part, "toarray") else part, np.float32)

@@ -117,6 +117,9 @@ def _run(args: Sequence[str] | None) -> int:
         code = application.main(args, prog_name="kompot", standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.MissingParameter):
+            text = "Missing required parameters may also stand in a file, -c/--config."
+            click.echo(text, err=True)
         return error.exit_code
     except click.Abort:
         click.echo("kompot: interrupted", err=True)

@@ -32,6 +32,7 @@ from kompot.models.shared_density import (
     shared_parameters,
 )
 from kompot.progress import bar
+from kompot.settings.checks import choice, number
 
 __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
 
@@ -159,6 +160,8 @@ class DifferentialAbundance(Parameters):
         sample_estimator_ls: float | None = None,
         sync_parameters: bool = False,
         allow_single_condition_variance: bool = False,
+        *,
+        param_scheme: str = "condition1",
         **density_kwargs: Any,
     ) -> Self:
         """Fit both conditions.
@@ -176,11 +179,13 @@ class DifferentialAbundance(Parameters):
         sample_estimator_ls
             Length scale of the samples' densities; None for that of the conditions.
         sync_parameters
-            From which cells the shared parameters come: condition 1, or with True both, weighted
-            by their numbers of cells (``ls`` as a geometric mean), which makes exchanging the
-            conditions change nothing but the sign.
+            The same as ``param_scheme="symmetric"``.
         allow_single_condition_variance
             Whether one condition with several samples is enough.
+        param_scheme
+            From which cells the shared parameters come
+            (:func:`kompot.models.shared_density.shared_parameters`); ``"symmetric"`` makes
+            exchanging the conditions change nothing but the sign.
         **density_kwargs
             Parameters of :class:`DensityEstimator`, such as ``ls`` (a number or
             ``"evidence"``), ``d``, ``d_method``, ``mu``, ``kernel``, ``tol``, ``optimizer``;
@@ -209,7 +214,7 @@ class DifferentialAbundance(Parameters):
             sample_estimator_ls=sample_estimator_ls,
             landmarks=landmarks,
             ls_factor=ls_factor,
-            sync_parameters=sync_parameters,
+            param_scheme="symmetric" if sync_parameters else param_scheme,
             **density_kwargs,
         )
 
@@ -221,7 +226,7 @@ class DifferentialAbundance(Parameters):
         *,
         landmarks: ArrayLike | None = None,
         ls_factor: float = 10.0,
-        sync_parameters: bool = False,
+        param_scheme: str = "condition1",
         sample: NDArray[np.intp] | None = None,
         sample_estimator_ls: float | None = None,
         **density_kwargs: Any,
@@ -234,7 +239,7 @@ class DifferentialAbundance(Parameters):
             Cell states, ``(n_cells, n_dims)``, finite float64.
         condition
             0 or 1 for each cell, ``(n_cells,)``.
-        landmarks, ls_factor, sync_parameters, **density_kwargs
+        landmarks, ls_factor, param_scheme, **density_kwargs
             As in :meth:`fit`; ``nn_distances`` in the order of the cells.
         sample
             Number of each cell's sample within its condition, -1 for none, ``(n_cells,)``
@@ -253,7 +258,7 @@ class DifferentialAbundance(Parameters):
         states, cells = states[order], [states[r] for r in rows]
         n_neighbors = 1 if self.uncertainty == "laplace" else HALF_NEIGHBORS
         distances, near = neighbors_within(settings, cells, rows, n_neighbors)
-        shared = shared_parameters(settings, cells, distances, both=sync_parameters)
+        shared = shared_parameters(settings, cells, distances, param_scheme)
         likelihoods = [NeighborLikelihood.of_distances(one, shared.d) for one in distances]
         features, self.evidence_ = settings.find_features(
             states, list(zip(cells, likelihoods, strict=True)), shared.heuristic
@@ -330,8 +335,7 @@ class DifferentialAbundance(Parameters):
     def covariance(self, X: ArrayLike) -> Array:
         """Posterior covariance of the log fold change between cells, ``(n_cells, n_cells)``."""
         require_fitted(self, "density2_")
-        states = as_states(X, "X", self.features_.landmarks.shape[1])
-        phi = self.features_(states)
+        phi = self.features_(states := as_states(X, "X", self.features_.landmarks.shape[1]))
         centered = phi - self._center
         moves = [centered @ spread.T for spread in self._spread]
         covariance = moves[0] @ moves[0].T + moves[1] @ moves[1].T
@@ -391,10 +395,6 @@ class DifferentialAbundance(Parameters):
             msg = "JAX is not available for abundance yet: leave `jit_compile` out."
             raise NotImplementedError(msg)
         check_positive(ptp_threshold=self.ptp_threshold)
-        if not (np.isfinite(self.eps) and self.eps >= 0):
-            msg = f"`eps` must be finite and not negative, got {self.eps!r}."
-            raise ValueError(msg)
-        if self.uncertainty not in UNCERTAINTIES:
-            msg = f"`uncertainty` must be one of {UNCERTAINTIES}, got {self.uncertainty!r}."
-            raise ValueError(msg)
+        number("eps", self.eps, least=0)
+        choice("uncertainty", self.uncertainty, UNCERTAINTIES)
         check_given(self.density_predictor1, self.density_predictor2, sample)

@@ -26,22 +26,20 @@ from kompot.models.expression_scores import (
     tail_probability,
     truncation_error,
 )
-from kompot.models.parameters import Parameters
+from kompot.models.injected_expression import InjectedExpression
 from kompot.models.sample_fit import sum_conditions
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
+from kompot.settings.checks import PARAM_SCHEMES, choice, number
 from kompot.stats.mahalanobis import difference_covariance, mahalanobis
 from kompot.stats.region_sums import RegionIndex
 from kompot.stats.sample_variance import mahalanobis_with_samples
 
-__all__ = ["PARAM_SCHEMES", "DifferentialExpression", "GeneScores"]
+__all__ = ["DifferentialExpression", "GeneScores"]
 
 Array = NDArray[np.float64]
 
-PARAM_SCHEMES = ("condition1", "condition2", "symmetric", "pooled")
-"""From which cells the length scale is estimated."""
 
-
-class DifferentialExpression(Parameters):
+class DifferentialExpression(InjectedExpression):
     r"""Compare the expression of two conditions as functions of cell state.
 
     Each condition :math:`c` is a Gaussian-process regression in the same features :math:`\phi`,
@@ -69,6 +67,8 @@ class DifferentialExpression(Parameters):
         From which cells the length scale is estimated: ``"condition1"``, ``"condition2"``,
         ``"pooled"`` (all), or ``"symmetric"`` (geometric mean of both, weighted by their numbers
         of cells), which makes exchanging the conditions change nothing but the sign.
+    model1, model2, function_predictor1, ...
+        Functions to compare instead of fitting (:class:`kompot.ModelSettings`): nothing is fitted.
 
     Attributes
     ----------
@@ -104,15 +104,25 @@ class DifferentialExpression(Parameters):
         kernel: str = "matern52",
         tol: float = 1e-6,
         param_scheme: str = "condition1",
+        model1: Any = None,
+        model2: Any = None,
+        function_predictor1: Any = None,
+        function_predictor2: Any = None,
+        obs_variance_predictor1: Any = None,
+        obs_variance_predictor2: Any = None,
+        variance_predictor1: Any = None,
+        variance_predictor2: Any = None,
     ) -> None:
-        self.n_landmarks = n_landmarks
-        self.use_sample_variance = use_sample_variance
-        self.eps = eps
-        self.random_state = random_state
-        self.batch_size = batch_size
-        self.kernel = kernel
-        self.tol = tol
-        self.param_scheme = param_scheme
+        self.n_landmarks, self.use_sample_variance = n_landmarks, use_sample_variance
+        self.eps, self.random_state, self.batch_size = eps, random_state, batch_size
+        self.kernel, self.tol, self.param_scheme = kernel, tol, param_scheme
+        self.model1, self.model2 = model1, model2
+        self.function_predictor1 = function_predictor1
+        self.function_predictor2 = function_predictor2
+        self.obs_variance_predictor1 = obs_variance_predictor1
+        self.obs_variance_predictor2 = obs_variance_predictor2
+        self.variance_predictor1 = variance_predictor1
+        self.variance_predictor2 = variance_predictor2
 
     def fit(
         self,
@@ -154,6 +164,8 @@ class DifferentialExpression(Parameters):
         ValueError
             If shapes disagree, numbers are not finite or a parameter is out of range.
         """
+        if self.injected() is not None:
+            return self
         states, expression, condition = stack_conditions((X1, y1), (X2, y2))
         labels = condition1_sample_indices, condition2_sample_indices
         return self.fit_cells(
@@ -325,12 +337,17 @@ class DifferentialExpression(Parameters):
         ``(n_cells, n_genes)``, and
         ``mean_log_fold_change`` over these cells ``(n_genes,)``; natural log.
         """
-        require_fitted(self, "delta_")
-        states = as_states(X_new, "X_new", self.features_.landmarks.shape[1])
-        result = predict_batches(self.predict_chunk, states, self.batch_size, progress=progress)
+        if (given := self.injected()) is not None:
+            result = given.predict(X_new, compute_mahalanobis, progress)
+        else:
+            require_fitted(self, "delta_")
+            states = as_states(X_new, "X_new", self.features_.landmarks.shape[1])
+            result = predict_batches(self.predict_chunk, states, self.batch_size, progress=progress)
+            if compute_mahalanobis:
+                scores = self.score()
+                result["mahalanobis_distances"], result["ptp"] = scores.mahalanobis, scores.ptp
         if compute_mahalanobis:
-            scores = self.score()
-            result["mahalanobis_distances"], result["ptp"] = scores.mahalanobis, scores.ptp
+            self.mahalanobis_distances_ = result["mahalanobis_distances"]
         return result
 
     def predict_chunk(self, states: Array, genes: bool = True) -> dict[str, Array]:
@@ -354,12 +371,8 @@ class DifferentialExpression(Parameters):
         return fold_change_covariance_at(self.features_, self._posteriors(), states)
 
     def _check_parameters(self) -> None:
-        if not (np.isfinite(self.eps) and self.eps >= 0):
-            msg = f"`eps` must be finite and not negative, got {self.eps!r}."
-            raise ValueError(msg)
-        if self.param_scheme not in PARAM_SCHEMES:
-            msg = f"`param_scheme` must be one of {PARAM_SCHEMES}, got {self.param_scheme!r}."
-            raise ValueError(msg)
+        number("eps", self.eps, least=0)
+        choice("param_scheme", self.param_scheme, PARAM_SCHEMES)
 
     def _posteriors(self) -> tuple[Posterior, Posterior]:
         return self.posterior1_, self.posterior2_

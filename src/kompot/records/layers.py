@@ -23,8 +23,8 @@ Places = slice | NDArray[np.intp]
 
 ALL = slice(None)
 
-_ROWS = 4096
-"""Cells whose features are multiplied at a time."""
+_ROWS, _NUMBERS = 4096, 2**22
+"""Cells, and numbers of the block, that are computed at a time."""
 _OTHER_NAME = {"_imputed": "_smoothed", "_smoothed": "_imputed"}
 """What versions of the original call the same thing."""
 
@@ -134,8 +134,10 @@ def factored_rows(
     weights = _weights(adata, layer, columns)
     spreads = [_spread(adata, spread, columns, basis.shape[1]) for spread in layer.spreads]
     chosen = np.arange(adata.n_obs)[rows]
-    for start in range(0, len(chosen), _ROWS):
-        part = slice(start, start + _ROWS)
+    n_genes = len(adata.var_names[columns])
+    step = min(_ROWS, max(1, _NUMBERS // max(1, n_genes)))
+    for start in range(0, len(chosen), step):
+        part = slice(start, min(start + step, len(chosen)))
         phi = np.asarray(basis[chosen[part]], dtype=np.float64)
         value: Any = 1.0 if weights is None else phi @ weights
         if spreads:
@@ -160,7 +162,7 @@ def _spread(
     adata: AnnData, spread: Spread, columns: Places, rank: int
 ) -> tuple[Array, list[NDArray[Any]]]:
     """Common standard deviation of each cell, and weights of the samples' differences."""
-    std = adata.obs[spread.std].to_numpy(np.float64, na_value=np.nan)
+    std = np.asarray(adata.obs[spread.std], dtype=np.float64)
     if spread.deviations is None:
         return std, []
     stored: Any = adata.varm[spread.deviations]

@@ -7,19 +7,30 @@ from typing import Any
 import numpy as np
 
 from kompot.records.encoding import described, encoded, is_plain, simplified
-from kompot.settings import AbundanceSettings, Comparison, ExpressionSettings
+from kompot.settings import AbundanceSettings, Comparison, ExpressionSettings, ModelSettings
 
-__all__ = ["argument_names", "by_kind", "call_arguments", "flattened", "stored_parameters"]
+__all__ = [
+    "FURTHER",
+    "OUTCOME",
+    "argument_names",
+    "by_kind",
+    "call_arguments",
+    "flattened",
+    "stored_parameters",
+]
 
 _SETTINGS: dict[str, Any] = {"de": ExpressionSettings, "da": AbundanceSettings}
 _RENAMED = {
     "fdr.threshold": "fdr_threshold",
     "threshold.lfc_threshold": "log_fold_change_threshold",
 }
-_OUTCOME = {"overwrite", "copy", "inplace", "return_full_results", "progress"}
+OUTCOME = frozenset(
+    ("overwrite", "copy", "inplace", "return_full_results", "return_null_data", "progress")
+)
 """Arguments that say where results go, not what they are."""
 _SEQUENCES = {"genes", "fdr.null_genes"}
-_FURTHER = "gp.estimator."
+FURTHER = "gp.estimator."
+"""Dotted names of further parameters of a density begin with this."""
 _ALWAYS = (
     *("gp.", "fdr.null_genes", "fdr.null_seed", "fdr.threshold", "threshold."),
     *("storage.result_key", "groupby", "condition", "obsm_key"),
@@ -51,6 +62,11 @@ def stored_parameters(
     arrays: dict[str, Any] = {}
     for kind in fields(settings):
         chosen = getattr(settings, kind.name)
+        if isinstance(chosen, ModelSettings):
+            if chosen.names:
+                given = {name: type(getattr(chosen, name)).__name__ for name in chosen.names}
+                parameters[kind.name] = given
+            continue
         values = {option.name: getattr(chosen, option.name) for option in fields(chosen)}
         for name, given in values.items():
             dotted = _dotted(kind.name, name)
@@ -106,6 +122,8 @@ def argument_names(analysis_type: str) -> dict[str, str]:
 def by_kind(flat: Mapping[str, Any], analysis_type: str) -> dict[str, Any]:
     """Options of a run as objects by kind: ``comparison``, ``gp``, ``filter``, ...
 
+    The comparison is left out if its conditions are not among the options.
+
     Raises
     ------
     ValueError, TypeError
@@ -113,16 +131,18 @@ def by_kind(flat: Mapping[str, Any], analysis_type: str) -> dict[str, Any]:
     """
     made = {}
     for kind, made_of in _kinds(analysis_type).items():
+        if made_of is Comparison and "groupby" not in flat:
+            continue
         given = {
             option.name: flat[_dotted(kind, option.name)]
             for option in fields(made_of)
             if _dotted(kind, option.name) in flat
         }
-        if kind == "gp" and any(name.startswith(_FURTHER) for name in flat):
+        if kind == "gp" and any(name.startswith(FURTHER) for name in flat):
             given["estimator"] = {
-                name.removeprefix(_FURTHER): value
+                name.removeprefix(FURTHER): value
                 for name, value in flat.items()
-                if name.startswith(_FURTHER)
+                if name.startswith(FURTHER)
             }
         made[kind] = made_of(**given)
     return made
@@ -149,13 +169,13 @@ def call_arguments(
     arguments: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
     for dotted, value in flat.items():
-        further = dotted.startswith(_FURTHER)
-        argument = dotted.removeprefix(_FURTHER) if further else names.get(dotted)
+        further = dotted.startswith(FURTHER)
+        argument = dotted.removeprefix(FURTHER) if further else names.get(dotted)
         if argument is None:
             if dotted not in _DERIVED and not _is_unset(dotted, value):
                 unknown[dotted] = value
         elif dotted in defaults and not dotted.startswith(_ALWAYS):
-            if argument not in _OUTCOME and not _same(value, defaults[dotted]):
+            if argument not in OUTCOME and not _same(value, defaults[dotted]):
                 arguments[argument] = value
         else:
             arguments[argument] = value
@@ -163,9 +183,15 @@ def call_arguments(
 
 
 def _kinds(analysis_type: str) -> dict[str, Any]:
-    """Classes of the options of an analysis, by kind; none of one that is only read here."""
+    """Classes of the options of an analysis, by kind; none of one that is only read here.
+
+    Injected models are no options: a record says that there were some, and cannot hold them.
+    """
     made_of = _SETTINGS.get(analysis_type)
-    return {} if made_of is None else {field.name: field.type for field in fields(made_of)}
+    if made_of is None:
+        return {}
+    kinds = {field.name: field.type for field in fields(made_of)}
+    return {name: kind for name, kind in kinds.items() if kind is not ModelSettings}
 
 
 def _dotted(kind: str, name: str) -> str:

@@ -56,6 +56,7 @@ from kompot.resource_estimation.wall_time import (
     measure_speed,
 )
 from kompot.settings import AbundanceSettings, ExpressionSettings, StorageSettings
+from kompot.settings.checks import SEPARATE
 
 __all__ = ["dry_run_differential_abundance", "dry_run_differential_expression"]
 
@@ -144,6 +145,8 @@ def dry_run_differential_expression(
     plan.info += _about_rank(rank)
     plan.info += _about_bound(adata, wanted, sizes, rank)
     plan.info += _about_null(sizes)
+    if settings.gp.param_scheme == SEPARATE:
+        plan.info.append("Conditions with scales of their own are planned as if they shared one.")
     if verbose:
         print(plan.format_report())
     return plan
