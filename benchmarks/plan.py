@@ -32,6 +32,7 @@ GRID: tuple[tuple[int, int, float, dict[str, Any]], ...] = (
     (5_000, 5_000, 0.1, GROUPS),
     (5_000, 20_000, 0.1, GROUPS | NONE),
     (5_000, 5_000, 0.1, {"store_additional_stats": True, "batch_size": 0}),
+    (5_000, 2_000, 0.1, NONE | {"use_empirical_variance": True}),
     (3_000, 1_000, 0.1, {"store_posterior_covariance": True}),
     (10_000, 2_000, 0.1, {"genes": 500}),
     (10_000, 2_000, 1.0, {}),

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
         compute_differential_abundance,
         compute_differential_expression,
         compute_fdr,
+        compute_smoothed_expression,
         densify,
         diffusion_maps,
         extract_null_distribution,
         null_check,
         recompute_fdr,
+        smooth_expression,
         update_direction_column,
     )
     from kompot.batches import apply_batched, batch_process
@@ -30,8 +32,11 @@ if TYPE_CHECKING:
         DensityEstimator,
         DifferentialAbundance,
         DifferentialExpression,
+        ExpressionModel,
         FunctionEstimator,
         SampleVarianceEstimator,
+        load_model,
+        save_model,
     )
     from kompot.models.predictor import Predictor
     from kompot.records import (
@@ -74,6 +79,7 @@ _HOMES = {
     "DifferentialAbundance": "kompot.models",
     "DifferentialExpression": "kompot.models",
     "DonorAbundanceOptions": "kompot.settings",
+    "ExpressionModel": "kompot.models",
     "FDRSettings": "kompot.settings",
     "FilterSettings": "kompot.settings",
     "FunctionEstimator": "kompot.models",
@@ -96,6 +102,7 @@ _HOMES = {
     "compute_differential_expression": "kompot.anndata",
     "compute_fdr": "kompot.anndata",
     "compute_mahalanobis_distance": "kompot.stats.vector_distances",
+    "compute_smoothed_expression": "kompot.anndata",
     "compute_weighted_mean_fold_change": "kompot.stats.fold_change",
     "densify": "kompot.anndata",
     "configure_logging": "kompot.log_output",
@@ -109,10 +116,13 @@ _HOMES = {
     "get_field_status": "kompot.records",
     "get_layer": "kompot.records",
     "get_table": "kompot.records",
+    "load_model": "kompot.models",
     "null_check": "kompot.anndata",
     "recompute_fdr": "kompot.anndata",
     "report": "kompot.reporting",
     "runs": "kompot.records",
+    "save_model": "kompot.models",
+    "smooth_expression": "kompot.anndata",
     "update_direction_column": "kompot.anndata",
 }
 _SUBPACKAGES = {
@@ -134,6 +144,7 @@ __all__ = [
     "DifferentialAbundance",
     "DifferentialExpression",
     "DonorAbundanceOptions",
+    "ExpressionModel",
     "FDRSettings",
     "FilterSettings",
     "FunctionEstimator",
@@ -157,6 +168,7 @@ __all__ = [
     "compute_differential_expression",
     "compute_fdr",
     "compute_mahalanobis_distance",
+    "compute_smoothed_expression",
     "compute_weighted_mean_fold_change",
     "configure_logging",
     "da",
@@ -172,6 +184,7 @@ __all__ = [
     "get_layer",
     "get_table",
     "gp",
+    "load_model",
     "models",
     "null_check",
     "pl",
@@ -181,6 +194,8 @@ __all__ = [
     "report",
     "resource_estimation",
     "runs",
+    "save_model",
+    "smooth_expression",
     "stats",
     "update_direction_column",
 ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from kompot.anndata.donor_splits import NullCheck, null_check
     from kompot.anndata.representation import check_underrepresentation
+    from kompot.anndata.smoothing import compute_smoothed_expression, smooth_expression
 
 _HOMES = {
     "NullCheck": "kompot.anndata.donor_splits",
@@ -25,11 +26,13 @@ _HOMES = {
     "compute_differential_expression": "kompot.anndata.differential_expression",
     "compute_fdr": "kompot.anndata.distance_nulls",
     "densify": "kompot.anndata.dense_layers",
+    "compute_smoothed_expression": "kompot.anndata.smoothing",
     "diffusion_maps": "kompot.anndata.diffusion",
     "update_direction_column": "kompot.anndata.directions",
     "extract_null_distribution": "kompot.anndata.distance_nulls",
     "null_check": "kompot.anndata.donor_splits",
     "recompute_fdr": "kompot.anndata.distance_nulls",
+    "smooth_expression": "kompot.anndata.smoothing",
 }
 
 __all__ = [
@@ -38,11 +41,13 @@ __all__ = [
     "compute_differential_abundance",
     "compute_differential_expression",
     "compute_fdr",
+    "compute_smoothed_expression",
     "densify",
     "diffusion_maps",
     "extract_null_distribution",
     "null_check",
     "recompute_fdr",
+    "smooth_expression",
     "update_direction_column",
 ]
 

@@ -247,7 +247,11 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     combine_with_internal
         Whether shuffled genes count as well as what was given.
     use_empirical_variance
-        Give each gene its own noise, estimated from residuals. Not available yet.
+        Whether every gene has noise of its own, as a function of cell state, estimated from its
+        residuals (:mod:`kompot.gp.observation_noise`) in a second pass over the cells. Distances,
+        their tail probabilities and rates, standard deviations and z-scores are then in units of
+        that noise (:mod:`kompot.stats.own_noise`) and R_A_std, R_B_std are layers; fold changes,
+        the distances of groups and the posterior covariance stay as they are.
     return_null_data
         Also return what distances were judged against (``null`` below).
     **function_kwargs

@@ -45,6 +45,7 @@ def fit_model(
         null_expression.append(inputs.null.expression)
     model = DifferentialExpression(
         gp.n_landmarks,
+        use_empirical_variance=gp.use_empirical_variance,
         eps=gp.eps,
         random_state=gp.random_state,
         batch_size=gp.batch_size,

@@ -122,6 +122,7 @@ def expression_sizes(
         n_regions=n_regions,
         n_groups=0 if choice.groups is None else len(choice.groups),
         has_distances=output.compute_mahalanobis,
+        has_noise=settings.gp.use_empirical_variance,
         batch_size=settings.gp.batch_size or 0,
         n_threads=n_threads(),
         n_layers=len(layers),

@@ -20,7 +20,7 @@ from kompot.anndata.expression_results import (
     stored_fields,
 )
 from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_later_features
+from kompot.anndata.later import refuse_later_features, refuse_own_noise
 from kompot.anndata.null_results import null_data
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
@@ -40,6 +40,7 @@ def run_expression(
     """Validate, read, check resources, fit, score, write, record."""
     usage = memory.Usage()
     refuse_later_features(settings)
+    refuse_own_noise(settings)
     settings = with_seeds(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
     inputs = read_inputs(adata, settings)
@@ -49,6 +50,7 @@ def run_expression(
         comparison.condition2,
         with_samples=inputs.samples is not None,
         donor_level=inputs.donor_level,
+        with_noise=settings.gp.use_empirical_variance,
     )
     has_fdr = inputs.donor_level or inputs.null.exists
     wanted = stored_fields(fields, settings, has_fdr=has_fdr)

@@ -18,6 +18,10 @@ POOL = 50_000
 """Most cells among which landmarks are drawn."""
 BLOCK = 120
 """Landmarks proposed at a time."""
+NOISE_ELEMENTS = 2**22
+"""Numbers of residuals, or of genes' covariances, that a thread holds at a time."""
+MOST_BINS = 64
+"""Bins of cells in which noise is measured."""
 SAMPLE_BATCH = 2**22
 """Numbers of a batch of genes where distances allow for samples."""
 
@@ -57,14 +61,14 @@ class ExpressionSizes:
         Groups of cells in which genes are scored.
     has_distances
         Whether genes are scored by distance.
+    has_noise
+        Whether every gene has noise of its own.
     batch_size
         Cells predicted at a time; 0 for all.
     n_threads
         Threads that work side by side.
     n_layers
         Layers with a value for each cell and gene, those of standard deviations included.
-    n_std_layers
-        How many of them are standard deviations.
     has_zscores
         Whether one of them holds z-scores.
     storage
@@ -96,11 +100,10 @@ class ExpressionSizes:
     n_regions: int = 0
     n_groups: int = 0
     has_distances: bool = True
+    has_noise: bool = False
     batch_size: int = 100
     n_threads: int = 1
     n_layers: int = 3
-    n_std_layers: int = 0
-    has_zscores: bool = False
     storage: str = "dense"
     on_disk: bool = False
     maps_count: bool = False
@@ -255,6 +258,8 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
     ledger.step("solving", array("Weights before scaling", genes, rank))
     ledger.keep("Fold-change weights", genes, rank)
     ledger.step("subtracting")
+    if s.has_noise:
+        _fit_noise(ledger, s)
     ledger.drop("Null genes, shuffled", "Null genes, given")
 
 
@@ -271,6 +276,23 @@ def _chunk(s: ExpressionSizes, cells: int, busy: int, parts: int) -> list[Held]:
     if m.share >= 0.15:
         squares = busy * own * s.n_genes * (m.itemsize + 8)
     return [*found, Held("Expression of chunks", expression + squares, in_thread=True)]
+
+
+def _fit_noise(ledger: Ledger, s: ExpressionSizes) -> None:
+    """Squared residuals of a second pass, and what noise in bins of cells does to weights."""
+    rank, genes = s.rank, s.n_fitted
+    rows = min(FIT_CHUNK, max(64, NOISE_ELEMENTS // genes), s.n_cells)
+    busy = _busy(s, rows)
+    bins = min(MOST_BINS, max(1, 2 * NOISE_ELEMENTS // rank**2), max(1, s.n_cells // 16))
+    ledger.keep("Sums of squared residuals", genes, rank, count=2)
+    ledger.step(
+        "fitting noise",
+        array("Residuals of chunks", rows, genes, count=2 * busy, in_thread=True),
+        array("Sums of chunks", genes, rank, count=2 * (busy + 1), in_thread=True),
+    )
+    ledger.keep("Noise in bins of cells", genes, bins, count=2)
+    ledger.keep("Products of features in bins", bins, rank, rank, count=2)
+    ledger.step("noise of functions", array("Products in bins, copied", bins, rank, rank, count=2))
 
 
 def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
@@ -326,6 +348,9 @@ def _score(ledger: Ledger, s: ExpressionSizes) -> None:
             whole = rank * s.n_genes * max(s.n_samples - 1, 1)
             batches = min(1.25 * s.n_threads * SAMPLE_BATCH, 1.25 * whole)
             during = [array("Whitened fits of batches", int(batches), in_thread=True)]
+        if s.has_noise:
+            busy = max(1, min(s.n_threads, math.ceil(s.n_genes * rank**2 / NOISE_ELEMENTS)))
+            during = [array("Covariances of genes", NOISE_ELEMENTS, count=2 * busy, in_thread=True)]
         ledger.step("scoring distances", *during)
         ledger.step("scoring noise", array("Fitted sums", s.n_genes, rank, count=3))
     if s.n_groups:
@@ -351,7 +376,7 @@ def _predict(ledger: Ledger, s: ExpressionSizes) -> None:
     predictions = array(
         "Predictions of batches",
         *(batch, s.n_genes),
-        count=busy * (4 + s.has_zscores + (4 if s.n_samples else 0)),
+        count=busy * (4 + s.has_zscores + (4 if s.n_samples or s.has_noise else 0)),
         in_thread=True,
     )
     features = array("Features of batches", batch, s.rank, count=3 * busy, in_thread=True)

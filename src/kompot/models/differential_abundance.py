@@ -14,6 +14,7 @@ from kompot.gp.halves import HALF_NEIGHBORS
 from kompot.gp.linalg import row_slices
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.density_estimator import DensityEstimator, lexicographic_order
+from kompot.models.fold_change_gradient import FoldChangeGradient
 from kompot.models.fold_change_summary import fold_change_summary
 from kompot.models.fold_change_variance import UNCERTAINTIES, weight_spread
 from kompot.models.given_density import check_given, given_sample_variance, predict_given
@@ -43,7 +44,7 @@ TOLERANCE = 1e-6
 """Log densities are then exact to 1e-4 or better with the long default scale."""
 
 
-class DifferentialAbundance(Parameters):
+class DifferentialAbundance(FoldChangeGradient, Parameters):
     r"""Compare the density of cells of two conditions as functions of cell state.
 
     Each condition :math:`c` has its own density, :math:`f_c = \mu_c + \phi z_c`
@@ -350,9 +351,8 @@ class DifferentialAbundance(Parameters):
         :math:`\bar a` of the cells' features, plus what features leave, independent in each cell.
         """
         require_fitted(self, "density2_")
-        states = as_states(X, "X", self.features_.landmarks.shape[1])
+        phi = self.features_(states := as_states(X, "X", self.features_.landmarks.shape[1]))
         density1, density2, _ = self._predict_chunk(states)
-        phi = self.features_(states)
         mean = phi.mean(axis=0) - self._center
         left = 2.0 * residual_variance(phi).mean() / len(phi)
         between = float(np.square(self._deviations(states, phi).mean(axis=0)).sum())
@@ -382,13 +382,13 @@ class DifferentialAbundance(Parameters):
         self, landmarks: ArrayLike | None, ls_factor: float, density_kwargs: dict[str, Any]
     ) -> DensityEstimator:
         """A density with the parameters of this model."""
-        own = {
-            "n_landmarks": self.n_landmarks,
-            "random_state": self.random_state,
-            "tol": TOLERANCE,
-        }
-        chosen = {"landmarks": landmarks, "ls_factor": ls_factor}
+        own = {"n_landmarks": self.n_landmarks, "random_state": self.random_state}
+        chosen = {"tol": TOLERANCE, "landmarks": landmarks, "ls_factor": ls_factor}
         return DensityEstimator(**own | chosen | density_kwargs)
+
+    def _function_weights(self) -> tuple[Array, Array]:
+        require_fitted(self, "density2_")
+        return self.density1_.posterior_.weights, self.density2_.posterior_.weights
 
     def _check_parameters(self, sample: Any = None) -> None:
         if self.jit_compile:

@@ -25,9 +25,12 @@ class ExpressionFields(Names):
     ----------
     donor_level
         Whether significance speaks of new donors, and not of these cells only.
+    with_noise
+        Whether every gene has noise of its own, and so standard deviations.
     """
 
     donor_level: bool = False
+    with_noise: bool = False
 
     @property
     def mean_lfc(self) -> Field:
@@ -247,6 +250,9 @@ class ExpressionFields(Names):
         if self.with_samples:
             text = f"Standard deviation of the expression of {condition}, samples included"
             return Field(name, "layers", "std_with_sample_var", role, text)
+        if self.with_noise:
+            text = f"Standard deviation of the expression of {condition} with each gene's noise"
+            return Field(name, "layers", "std", role, text)
         text = f"Posterior standard deviation of the expression of {condition}, for every gene"
         return Field(name, "obs", "std", role, text)
 

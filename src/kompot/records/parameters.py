@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 
 from kompot.records.encoding import described, encoded, is_plain, simplified
-from kompot.settings import AbundanceSettings, Comparison, ExpressionSettings, ModelSettings
+from kompot.settings import (
+    AbundanceSettings,
+    ExpressionSettings,
+    ModelSettings,
+    SmoothingSettings,
+)
 
 __all__ = [
     "FURTHER",
@@ -19,7 +24,20 @@ __all__ = [
     "stored_parameters",
 ]
 
-_SETTINGS: dict[str, Any] = {"de": ExpressionSettings, "da": AbundanceSettings}
+_SETTINGS: dict[str, Any] = {
+    "de": ExpressionSettings,
+    "da": AbundanceSettings,
+    "smooth": SmoothingSettings,
+}
+_WITHOUT_EFFECT = {
+    "smooth": {
+        *("gp.param_scheme", "storage.store_posterior_covariance"),
+        *("storage.store_additional_stats", "output.compute_mahalanobis"),
+        *("output.allow_single_condition_variance", "output.attribution"),
+        "output.return_null_data",
+    }
+}
+"""Options that a function does not take."""
 _RENAMED = {
     "fdr.threshold": "fdr_threshold",
     "threshold.lfc_threshold": "log_fold_change_threshold",
@@ -36,12 +54,15 @@ _ALWAYS = (
     *("storage.result_key", "groupby", "condition", "obsm_key"),
 )
 """Options that are repeated even where they have their default."""
-_DERIVED = {"result_key", "use_sample_variance", "used_landmarks", "auto_filtered"}
+_DERIVED = {
+    *("result_key", "use_sample_variance", "used_landmarks", "auto_filtered"),
+    *("n_genes", "n_cells"),
+}
 """What versions of the original record beside the arguments."""
 
 
 def stored_parameters(
-    settings: ExpressionSettings | AbundanceSettings,
+    settings: ExpressionSettings | AbundanceSettings | SmoothingSettings,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Parameters of a run as JSON can hold them, and the arrays among them.
 
@@ -74,7 +95,7 @@ def stored_parameters(
             values[name] = value if is_plain(value) else described(value)
             if not is_plain(value):
                 arrays[dotted] = encoded(value)
-        if kind.type is Comparison:
+        if kind.name == "comparison":
             parameters |= values
         else:
             parameters[kind.name] = values
@@ -116,6 +137,7 @@ def argument_names(analysis_type: str) -> dict[str, str]:
         for kind, made_of in _kinds(analysis_type).items()
         for option in fields(made_of)
         for dotted in [_dotted(kind, option.name)]
+        if dotted not in _WITHOUT_EFFECT.get(analysis_type, ())
     }
 
 
@@ -131,7 +153,7 @@ def by_kind(flat: Mapping[str, Any], analysis_type: str) -> dict[str, Any]:
     """
     made = {}
     for kind, made_of in _kinds(analysis_type).items():
-        if made_of is Comparison and "groupby" not in flat:
+        if kind == "comparison" and "groupby" not in flat:
             continue
         given = {
             option.name: flat[_dotted(kind, option.name)]
@@ -162,7 +184,7 @@ def call_arguments(
     flat
         Parameters by dotted name.
     analysis_type
-        ``"de"`` or ``"da"``.
+        ``"de"``, ``"da"`` or ``"smooth"``.
     """
     names = argument_names(analysis_type)
     defaults = _defaults(analysis_type)

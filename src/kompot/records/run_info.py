@@ -30,8 +30,8 @@ class RunInfo:
     run_id
         Number of the run from 0, or from the end if negative; None for the last.
     analysis_type
-        ``"de"`` for differential expression, ``"da"`` for differential abundance (or ``"smooth"``,
-        which the original records); None for the first of these that has runs.
+        ``"de"`` for differential expression, ``"da"`` for differential abundance, ``"smooth"`` for
+        smoothed expression; None for the first of these that has runs.
 
     Attributes
     ----------
@@ -299,9 +299,6 @@ class RunInfo:
 
     def _restored(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters by dotted name with the arrays among them, but for those to be replaced."""
-        if self.analysis_type == "smooth":
-            msg = "This version has no function that smooths; a 'smooth' run cannot be repeated."
-            raise ValueError(msg)
         flat = flattened(self.params, self.analysis_type)
         refuse_injected(flat, changes)
         names = argument_names(self.analysis_type)
@@ -339,7 +336,9 @@ class RunInfo:
 
     def _conditions(self) -> str:
         first, second = self.params.get("condition1"), self.params.get("condition2")
-        return f"{first} to {second}" if second is not None else str(self.params.get("condition"))
+        if second is not None:
+            return f"{first} to {second}"
+        return str(self.params.get("condition") or "all cells")
 
     def _dict(self, name: str) -> dict[str, Any]:
         """An entry of the record; empty if it is no dictionary."""

@@ -29,7 +29,7 @@ from kompot.anndata.expression_resources import (
     n_threads,
 )
 from kompot.anndata.expression_results import stored_fields as expression_fields
-from kompot.anndata.later import refuse_unknown
+from kompot.anndata.later import refuse_later_features, refuse_own_noise, refuse_unknown
 from kompot.anndata.layer_store import array_store
 from kompot.gp.rank import RankEstimate
 from kompot.memory import SystemAvailability, human
@@ -120,6 +120,8 @@ def dry_run_differential_expression(
     known = _known(function)
     refuse_unknown({name: one for name, one in parameters.items() if name not in known}, function)
     settings = expression_settings(parameters)
+    refuse_later_features(settings)
+    refuse_own_noise(settings)
     availability = _availability(settings.storage)
     with _quiet():
         inputs = expression_inputs.read_inputs(adata, settings)
@@ -129,6 +131,7 @@ def dry_run_differential_expression(
         condition2,
         with_samples=inputs.samples is not None,
         donor_level=inputs.donor_level,
+        with_noise=settings.gp.use_empirical_variance,
     )
     has_fdr = inputs.donor_level or inputs.null.exists
     wanted = expression_fields(fields, settings, has_fdr=has_fdr)

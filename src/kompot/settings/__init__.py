@@ -22,6 +22,7 @@ from kompot.settings.runs import (
     Comparison,
     ExpressionSettings,
 )
+from kompot.settings.smoothing import Smoothing, SmoothingSettings
 
 __all__ = [
     "ABUNDANCE_KEY",
@@ -39,5 +40,7 @@ __all__ = [
     "ModelSettings",
     "OutputSettings",
     "SampleSettings",
+    "Smoothing",
+    "SmoothingSettings",
     "StorageSettings",
 ]

@@ -63,7 +63,8 @@ class GPSettings(Options):
     param_scheme
         From which cells the length scale is estimated.
     use_empirical_variance
-        Whether each gene has its own noise, estimated from residuals. Not available yet.
+        Whether each gene has noise of its own, as a function of cell state, estimated from
+        residuals.
     """
 
     sigma: float = 1.0
@@ -189,7 +190,8 @@ class StorageSettings(Options):
     Parameters
     ----------
     result_key
-        Beginning of every field's name; None for ``"kompot_de"`` or ``"kompot_da"``.
+        Beginning of every field's name; None for ``"kompot_de"``, ``"kompot_da"`` or
+        ``"kompot_smooth"``.
     overwrite
         True replaces earlier results silently, None with a warning, False refuses.
     store_landmarks, store_posterior_covariance, store_additional_stats
