@@ -104,6 +104,7 @@ class ExpressionSizes:
     batch_size: int = 100
     n_threads: int = 1
     n_layers: int = 3
+    has_zscores: bool = False
     storage: str = "dense"
     on_disk: bool = False
     maps_count: bool = False
