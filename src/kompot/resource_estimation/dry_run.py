@@ -105,12 +105,12 @@ def dry_run_differential_expression(
     >>> import kompot
     >>> adata = kompot.datasets.simulate(n_cells=200, n_genes=20, random_state=0)
     >>> plan = kompot.dry_run_differential_expression(
-    ...     adata, "condition", "A", "B", null_genes=0, verbose=False
+    ...     adata, "condition", "control", "treated", null_genes=0, verbose=False
     ... )
     >>> plan.is_feasible
     True
     >>> plan.output_fields["adata.layers"]
-    ['kompot_de_A_imputed', 'kompot_de_B_imputed', 'kompot_de_A_to_B_fold_change']
+    ['kompot_de_control_imputed', 'kompot_de_treated_imputed', 'kompot_de_control_to_treated_fold_change']
     """
     given = with_documented_names(kwargs)
     names = {"groupby": groupby, "condition1": condition1, "condition2": condition2}
