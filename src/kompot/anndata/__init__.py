@@ -34,6 +34,11 @@ _HOMES = {
     "recompute_fdr": "kompot.anndata.distance_nulls",
     "smooth_expression": "kompot.anndata.smoothing",
 }
+_MODULES = {
+    "differential_abundance": "kompot.anndata.differential_abundance",
+    "differential_expression": "kompot.anndata.differential_expression",
+    "utils": "kompot.anndata.utils",
+}
 
 __all__ = [
     "NullCheck",
@@ -51,4 +56,4 @@ __all__ = [
     "update_direction_column",
 ]
 
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__ = attach(__name__, _HOMES, _MODULES)

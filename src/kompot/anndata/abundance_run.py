@@ -159,6 +159,7 @@ def _fit(given: AbundanceInputs, settings: AbundanceSettings) -> DifferentialAbu
         gp.n_landmarks,
         random_state=gp.random_state,
         batch_size=gp.batch_size,
+        ratio=gp.ratio,
         **predictors(settings.model),
     )
     return model.fit_cells(

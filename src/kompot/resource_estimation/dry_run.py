@@ -109,8 +109,8 @@ def dry_run_differential_expression(
     ... )
     >>> plan.is_feasible
     True
-    >>> plan.output_fields["adata.layers"]
-    ['kompot_de_control_imputed', 'kompot_de_treated_imputed', 'kompot_de_control_to_treated_fold_change']
+    >>> plan.output_fields["adata.obs"]
+    ['kompot_de_control_std', 'kompot_de_treated_std']
     """
     given = with_documented_names(kwargs)
     names = {"groupby": groupby, "condition1": condition1, "condition2": condition2}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kompot.settings.checks import PARAM_SCHEMES, choice, flags, number
+from kompot.settings.checks import PARAM_SCHEMES, RATIOS, choice, flags, number
 from kompot.settings.given import Options
 
 __all__ = ["DAThresholdSettings", "DensitySettings", "DonorAbundanceOptions"]
@@ -33,6 +33,8 @@ class DensitySettings(Options):
         ``param_scheme="symmetric"``.
     param_scheme
         From which cells shared parameters come.
+    ratio
+        Where the log fold change comes from: ``"densities"`` or ``"labels"``.
     estimator
         Further parameters of :class:`kompot.DensityEstimator`.
     """
@@ -45,6 +47,7 @@ class DensitySettings(Options):
     batch_size: int | None = None
     sync_parameters: bool = False
     param_scheme: str = "condition1"
+    ratio: str = "densities"
     estimator: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -53,6 +56,7 @@ class DensitySettings(Options):
         number("random_state", self.random_state, least=0, whole=True, optional=True)
         number("batch_size", self.batch_size, least=0, whole=True, optional=True)
         choice("param_scheme", self.param_scheme, PARAM_SCHEMES)
+        choice("ratio", self.ratio, RATIOS)
         if self.sync_parameters and self.param_scheme not in ("condition1", "symmetric"):
             msg = (
                 "'sync_parameters' is True, which is param_scheme='symmetric', but 'param_scheme' "

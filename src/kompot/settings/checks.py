@@ -7,6 +7,7 @@ import numpy as np
 
 __all__ = [
     "PARAM_SCHEMES",
+    "RATIOS",
     "SEPARATE",
     "choice",
     "flags",
@@ -16,6 +17,8 @@ __all__ = [
     "number",
 ]
 
+RATIOS = ("densities", "labels")
+"""Where the log fold change of an abundance may come from."""
 PARAM_SCHEMES = ("condition1", "condition2", "symmetric", "pooled")
 """From which cells the smoothness that two conditions share is estimated."""
 SEPARATE = "separate"
