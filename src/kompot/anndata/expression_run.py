@@ -20,7 +20,7 @@ from kompot.anndata.expression_results import (
     stored_fields,
 )
 from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_later_features, refuse_own_noise
+from kompot.anndata.later import refuse_own_noise
 from kompot.anndata.null_results import null_data
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
@@ -39,7 +39,6 @@ def run_expression(
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     """Validate, read, check resources, fit, score, write, record."""
     usage = memory.Usage()
-    refuse_later_features(settings)
     refuse_own_noise(settings)
     settings = with_seeds(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
