@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from kompot.gp.jax_products import JaxProducts
 
-__all__ = ["accelerator", "compiled", "jit_compiled", "numpy_only", "require_jax"]
+__all__ = ["accelerator", "compiled", "find_device", "jit_compiled", "numpy_only", "require_jax"]
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -87,6 +87,21 @@ def require_jax() -> None:
             "GPU also 'jax[cuda12]'), or leave `jit_compile` out."
         )
         raise ImportError(msg) from error
+
+
+def find_device() -> tuple[str, bool]:
+    """JAX's version and device in words, and whether it is a GPU (or another accelerator).
+
+    Raises
+    ------
+    ImportError
+        If JAX is not installed.
+    """
+    require_jax()
+    from kompot.gp.jax_products import JaxProducts  # JAX takes seconds to import
+
+    products = JaxProducts()
+    return products.description, products.device.platform != "cpu"
 
 
 def compiled(method: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:

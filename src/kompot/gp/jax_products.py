@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.experimental
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import cho_solve, solve_triangular
@@ -34,10 +35,11 @@ _MOST_UNROLLED = 64
 _DENSE_SHARE = 0.15
 """On a CPU a chunk with a smaller share of non-zeros is left to SciPy's sparse product."""
 
-if hasattr(jax, "enable_x64"):
-    _double: Callable[[], Any] = partial(jax.enable_x64, True)  # noqa: FBT003
-else:  # before JAX 0.8
-    from jax.experimental import enable_x64 as _double
+
+def _double() -> Any:
+    """64 bits inside, on this thread only."""
+    place: Any = jax if hasattr(jax, "enable_x64") else jax.experimental  # before JAX 0.8
+    return place.enable_x64(True)  # noqa: FBT003
 
 
 class JaxProducts:
@@ -47,14 +49,15 @@ class JaxProducts:
     ----------
     device
         On which all is computed.
-    densifies
-        Whether sparse chunks are spread out on the device. A GPU is fastest with dense products;
-        a CPU is not, and leaves chunks of few non-zeros to SciPy.
+    is_apart
+        Whether the device has a memory of its own, as a GPU has. What is used again is then held
+        there, and sparse chunks are spread out there: a GPU is fastest with dense products. A CPU
+        is not, and leaves chunks of few non-zeros to SciPy.
     """
 
     def __init__(self) -> None:
         self.device = _device()
-        self.densifies: bool = self.device.platform != "cpu"
+        self.is_apart: bool = self.device.platform != "cpu"
         self._held: dict[tuple[int, bool], tuple[weakref.ref[Any], Any]] = {}
 
     @property
@@ -124,7 +127,7 @@ class JaxProducts:
         values
             Expression, ``(n_cells, n_genes)``, an array or a sparse matrix of any real type.
         """
-        if sparse.issparse(values) and not self.densifies:
+        if sparse.issparse(values) and not self.is_apart:
             if values.nnz < _DENSE_SHARE * values.shape[0] * values.shape[1]:
                 return None
             values = values.toarray()
@@ -147,8 +150,9 @@ class JaxProducts:
 
     def hold(self, rows: Array) -> None:
         """Keep features of cells on the device as long as they exist, unchanged."""
-        with _double():
-            self._keep((id(rows), True), rows, self._padded(rows))
+        if self.is_apart:
+            with _double():
+                self._keep((id(rows), True), rows, self._padded(rows.copy()))
 
     def _rows(self, rows: NDArray[Any]) -> Any:
         """Rows on the device, padded to one of few numbers."""
@@ -157,11 +161,15 @@ class JaxProducts:
 
     def _fixed(self, array: Array) -> Any:
         """An array on the device, where it stays as long as it exists."""
+        if not self.is_apart:
+            return self._put(array)
         key = (id(array), False)
         found = self._held.get(key)
-        return found[1] if found is not None else self._keep(key, array, self._put(array))
+        return found[1] if found is not None else self._keep(key, array, self._put(array.copy()))
 
     def _keep(self, key: tuple[int, bool], array: Array, placed: Any) -> Any:
+        """Remember what was made of a copy of an array until the array is gone."""
+
         def forget(_: Any) -> None:
             self._held.pop(key, None)
 
@@ -190,7 +198,7 @@ class JaxProducts:
 
 def _device() -> Any:
     """The device that the user made JAX's default, or the first that JAX finds."""
-    chosen = jax.config.jax_default_device
+    chosen: Any = getattr(jax.config, "jax_default_device", None)
     if chosen is None or isinstance(chosen, str):
         return jax.local_devices(backend=chosen)[0]
     return chosen
