@@ -289,7 +289,7 @@ def _plan(
         steps=estimate.steps,
     )
     if settings.gp.jit_compile:
-        plan.info.append("Memory and time are of NumPy; JAX itself takes about 0.5 GB more.")
+        plan.info.append("Memory and time are of NumPy; JAX takes some 0.3 GB more.")
     if output.copy or output.inplace:
         plan.output_fields = output_fields(wanted)
         plan.overwritten, runs = overwritten_fields(adata, wanted, analysis_type)
