@@ -261,6 +261,7 @@ def _distance(x: Any, y: Any) -> Any:
     return jnp.sqrt(total)
 
 
+_jit: Callable[..., Any] = jax.jit
 _named: Callable[..., Any] = partial(jax.jit, static_argnums=0)
 
 
@@ -275,44 +276,44 @@ def _features(name: str, scale: Any, alpha: Any, landmarks: Any, factor: Any, x:
     return solve_triangular(factor, covariance.T, lower=True).T
 
 
-@jax.jit
+@_jit
 def _product(rows: Any, weights: Any) -> Any:
     return rows @ weights
 
 
-@jax.jit
+@_jit
 def _quadratic(factor: Any, rows: Any) -> Any:
     return jnp.square(solve_triangular(factor, rows.T, lower=True)).sum(axis=0)
 
 
-@jax.jit
+@_jit
 def _gram(rows: Any) -> Any:
     return rows.T @ rows
 
 
-@jax.jit
+@_jit
 def _weighted_gram(rows: Any, weights: Any) -> Any:
     scaled = rows * jnp.sqrt(weights)[:, None]
     return scaled.T @ scaled
 
 
-@jax.jit
+@_jit
 def _weighted_sum(rows: Any, weights: Any) -> Any:
     return weights @ rows
 
 
-@jax.jit
+@_jit
 def _cross_and_squares(rows: Any, values: Any) -> tuple[Any, Any]:
     values = values.astype(jnp.float64)
     return values.T @ rows, jnp.square(values).sum(axis=0)
 
 
-@jax.jit
+@_jit
 def _cholesky(matrix: Any) -> Any:
     return jnp.linalg.cholesky(matrix)
 
 
-@jax.jit
+@_jit
 def _cholesky_solve(factor: Any, right: Any) -> Any:
     return cho_solve((factor, True), right)
 
