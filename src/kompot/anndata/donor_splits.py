@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kompot import threads
 from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
 from kompot.anndata.inputs import refuse_missing_values
+from kompot.anndata.on_disk import with_frames
 from kompot.anndata.samples import Samples
 from kompot.gp.features import FeatureMap, fit_features
 from kompot.gp.kernels import make_kernel
@@ -235,13 +236,13 @@ def null_check(
 
 def _check(adata: AnnData, settings: ExpressionSettings, plan: _Plan) -> NullCheck:
     """Read, plan, fit features, compare."""
-    inputs = read_inputs(adata, settings)
+    inputs = read_inputs(with_frames(adata), settings)
     if inputs.samples is None or inputs.samples.design is None:
         msg = "`sample_col` must name the column of the samples, got None."
         raise ValueError(msg)
     samples = inputs.samples.samples
     planned = _planned(samples, inputs.samples.design, settings, plan)
-    refuse_missing_values(adata, inputs.expression)
+    refuse_missing_values(inputs.expression)
     features = _features(inputs, settings.gp)
     rows: list[dict[str, Any]] = []
     p_values: dict[str, Array] = {}

@@ -20,6 +20,7 @@ from kompot.anndata.expression_results import (
 )
 from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.later import refuse_later_features
+from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.records.expression_fields import ExpressionFields
@@ -36,6 +37,7 @@ def run_expression(
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     """Validate, read, check resources, fit, score, write, record."""
     usage = memory.Usage()
+    target, adata = adata, with_frames(adata)
     refuse_later_features(settings)
     settings = with_seeds(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
@@ -50,10 +52,11 @@ def run_expression(
     has_fdr = inputs.donor_level or inputs.null.exists
     wanted = stored_fields(fields, settings, has_fdr=has_fdr)
     if output.copy or output.inplace:
+        refuse_unwritable(adata, copy=output.copy)
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
         _require_memory(adata, wanted, inputs.expression.shape[1], storage)
-    refuse_missing_values(adata, inputs.expression)
+    refuse_missing_values(inputs.expression)
 
     result = _compute(inputs, settings)
     model = result.model
@@ -75,7 +78,7 @@ def run_expression(
         record,
         store_landmarks=storage.store_landmarks,
     )
-    target = adata.copy() if output.copy else adata
+    target = target.copy() if output.copy else target
     write_fields(target, {field: values[field] for field in wanted}, uns)
     if output.copy:
         return (full, target) if output.return_full_results else target

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import SufficientStatistics
 from kompot.models.arrays import as_expression, as_states
+from kompot.models.row_chunks import Rows, rows_of_chunk, streamed_chunks
 from kompot.progress import bar
 
 __all__ = ["Rows", "Stacked", "accumulate", "stack_conditions"]
@@ -21,19 +22,6 @@ Array = NDArray[np.float64]
 
 _CHUNK = 2048
 """Cells at a time; a chunk of features or of expression is then tens of megabytes at most."""
-
-
-class Rows(Protocol):
-    """Expression of which rows (cells) can be read."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(n_cells, n_genes)``."""
-        ...
-
-    def __getitem__(self, rows: NDArray[np.intp], /) -> Any:
-        """Rows of increasing number, as an array or a sparse matrix."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -117,20 +105,24 @@ def accumulate(
     """
     n_conditions = int(condition.max()) + 1
     n_genes = sum(matrix.shape[1] for matrix in expression)
+    slices = list(row_slices(len(states), _CHUNK))
+    plan = [np.arange(rows.start, rows.stop) for rows in slices]
 
-    def sums_of_chunk(rows: slice) -> list[SufficientStatistics | None]:
+    def sums_of_chunk(chunk: tuple[int, dict[int, Any]]) -> list[SufficientStatistics | None]:
+        number, read = chunk
+        rows = slices[number]
         phi = features(states[rows])
         sums: list[SufficientStatistics | None] = []
         for c in range(n_conditions):
             cells = np.flatnonzero(condition[rows] == c)
-            blocks = [matrix[rows.start + cells] for matrix in expression]
+            found = {place: block[cells] for place, block in read.items()}
+            blocks = rows_of_chunk(expression, rows.start + cells, found)
             sums.append(SufficientStatistics.of(phi[cells], *blocks) if len(cells) else None)
         return sums
 
     sums = [SufficientStatistics.zeros(features.rank, n_genes) for _ in range(n_conditions)]
-    slices = list(row_slices(len(states), _CHUNK))
-    parts = threads.map_batches(sums_of_chunk, slices)
-    for chunk in bar(parts, "fitting", "chunk", len(slices), shown=progress):
+    parts = threads.map_batches(sums_of_chunk, streamed_chunks(expression, plan))
+    for chunk in bar(parts, "fitting", "chunk", len(plan), shown=progress):
         for total, part in zip(sums, chunk, strict=True):
             if part is not None:
                 total += part

@@ -1,10 +1,14 @@
 """From cells to sums per sample and to conditions, one pass over chunks of one sample's cells."""
 
+import logging
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from kompot import threads
@@ -14,7 +18,8 @@ from kompot.gp.regression import SufficientStatistics, fit_posterior
 from kompot.memory import dense_bytes
 from kompot.models.array_store import ArrayStore
 from kompot.models.condition_samples import ConditionSamples
-from kompot.models.expression_fit import Rows, accumulate
+from kompot.models.expression_fit import accumulate
+from kompot.models.row_chunks import Rows, is_streamed, rows_of_chunk, streamed_chunks
 from kompot.progress import bar
 from kompot.stats.region_sums import RegionIndex, RegionSums
 from kompot.stats.sample_variance import sample_deviations
@@ -23,8 +28,14 @@ __all__ = ["ConditionSums", "SampleSums", "sum_conditions", "sum_samples", "sums
 
 Array = NDArray[np.float64]
 
+Cells = NDArray[np.intp]
+
+log = logging.getLogger(__name__)
+
 _CHUNK = 2048
 """Cells at a time."""
+_SHARE = 0.25
+"""Share of the available memory for the sums of samples that are made in one pass over a store."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +190,8 @@ def sums_by_sample(
     expression
         Matrices of the same cells, ``(n_cells, n_genes)`` each, whose genes follow one another in
         the sums that determine posteriors; region sums are of the first only. Every row is read
-        once, a chunk at a time.
+        once, a chunk at a time; of a store with many samples as often as memory asks for
+        (:func:`_passes`).
     sample
         Number of each cell's sample, from 0, ``(n_cells,)``.
     index
@@ -192,27 +204,68 @@ def sums_by_sample(
     The sums of each sample, the same to the last bit for any number of threads.
     """
 
-    def sums_of_chunk(chunk: tuple[int, NDArray[np.intp]]) -> SampleSums:
-        number, cells = chunk
+    def sums_of_chunk(chunk: tuple[tuple[int, Cells], dict[int, Any]]) -> SampleSums:
+        (number, cells), read = chunk
         phi = features(states[cells])
-        blocks = [matrix[cells] for matrix in expression]
+        blocks = rows_of_chunk(expression, cells, read)
         regions = None
         if index is not None:
             regions = RegionSums.of(index.indicator(cells), phi, blocks[0])
         return SampleSums(number, SufficientStatistics.of(phi, *blocks), regions)
 
     chunks = list(_chunks_of_samples(sample))
-    total: SampleSums | None = None
-    parts = threads.map_batches(sums_of_chunk, chunks)
+    n_kept = sum(matrix.shape[1] for matrix in expression)
+    passes = list(_passes(chunks, expression, dense_bytes(features.rank, n_kept)))
+    read = (
+        (chosen[number], rows)
+        for chosen in passes
+        for number, rows in streamed_chunks(expression, [cells for _, cells in chosen])
+    )
+    parts = threads.map_batches(sums_of_chunk, read)
+    counted = Counter(number for number, _ in chunks)
+    found: dict[int, SampleSums] = {}
+    waiting = deque(number for chosen in passes for number in dict(chosen))
     for part in bar(parts, "fitting", "chunk", len(chunks), shown=progress):
-        if total is not None and total.number == part.number:
-            total.add(part)
-            continue
-        if total is not None:
-            yield total
-        total = part
-    if total is not None:
-        yield total
+        if part.number in found:
+            found[part.number].add(part)
+        else:
+            found[part.number] = part
+        counted[part.number] -= 1
+        while waiting and not counted[waiting[0]]:
+            yield found.pop(waiting.popleft())
+
+
+def _passes(
+    chunks: list[tuple[int, Cells]], expression: Sequence[Rows], n_bytes: int
+) -> Iterator[list[tuple[int, Cells]]]:
+    """Chunks of as many samples as may be summed in one pass over a store.
+
+    Its rows are read from the first to the last, so that the sums of all samples grow together;
+    so many samples are taken at a time as fit into a share of the available memory. Whatever is in
+    memory is read sample by sample: one pass serves all.
+
+    Parameters
+    ----------
+    chunks
+        Number of the sample and cells, in the order of samples.
+    expression
+        The matrices.
+    n_bytes
+        Size of one sample's sums.
+    """
+    stored = [matrix for matrix in expression if is_streamed(matrix)]
+    if not stored:
+        yield chunks
+        return
+    n_bytes += _CHUNK * sum(matrix.row_bytes for matrix in stored)
+    at_a_time = max(1, int(_SHARE * psutil.virtual_memory().available) // n_bytes)
+    numbers = list(dict(chunks))
+    n_passes = -(-len(numbers) // at_a_time)
+    if n_passes > 1:
+        log.info("reading the expression %d times, %d samples each", n_passes, at_a_time)
+    for start in range(0, len(numbers), at_a_time):
+        chosen = set(numbers[start : start + at_a_time])
+        yield [chunk for chunk in chunks if chunk[0] in chosen]
 
 
 def _chunks_of_samples(sample: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[np.intp]]]:
