@@ -11,7 +11,7 @@ from anndata.io import sparse_dataset
 from scipy import sparse
 
 import kompot
-from kompot.anndata import chunks, row_readers
+from kompot.anndata import chunks, column_spool, row_readers, shuffled_genes
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.row_readers import StoredRows
 from kompot.models import expression_fit, sample_fit
@@ -43,6 +43,9 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(row_readers, "_SPARSE_ROWS", 170)
     monkeypatch.setattr(row_readers, "_DENSE_BYTES", 130 * 40 * 4)
     monkeypatch.setattr(chunks, "_CHUNK", 400)
+    monkeypatch.setattr(shuffled_genes, "_BLOCK", 35)
+    monkeypatch.setattr(shuffled_genes, "_ROWS", 220)
+    monkeypatch.setattr(column_spool, "_BLOCK_VALUES", 2000)
     monkeypatch.setattr(expression_fit, "_CHUNK", 100)
     monkeypatch.setattr(sample_fit, "_CHUNK", 60)
 
@@ -162,6 +165,13 @@ def test_samples_are_summed_in_as_many_passes_as_memory_asks_for(stored, cells, 
     expected = run_for_table(cells.copy(), sample_col="sample")
     monkeypatch.setattr(sample_fit, "_SHARE", 0.0)  # one sample at a time
     assert_identical(run_for_table(stored, sample_col="sample"), expected)
+
+
+@pytest.mark.parametrize("layer", [None, "dense"])
+def test_shuffled_genes_may_lie_in_files(stored, cells, layer, monkeypatch):
+    expected = run_for_table(cells.copy(), layer=layer)
+    monkeypatch.setattr(shuffled_genes, "_SHARE", 0.0)
+    assert_identical(run_for_table(stored, layer=layer), expected)
 
 
 class Recorded:

@@ -175,15 +175,15 @@ class ExpressionRows:
 
     def _say_where(self, cells: Positions, genes: Positions, what: str) -> NoReturn:
         """Name cells and genes, by their positions among those chosen, one for each value."""
-        count, cells, genes = len(cells), np.unique(cells), np.unique(genes)
-        rows, columns = self.cells[cells[:5]], genes[:5]
-        columns = columns if self.genes is None else self.genes[columns]
-        first = rows.tolist(), columns.tolist()
+        genes = genes if self.genes is None else self.genes[genes]
+        values = np.unique(np.stack([self.cells[cells], genes]), axis=1)  # genes may repeat
+        rows, columns = np.unique(values[0]), np.unique(values[1])
+        first = columns[:5].tolist(), rows[:5].tolist()
         if self.names is not None:
-            first = self.names[0][rows].tolist(), self.names[1][columns].tolist()
+            first = self.names[1][columns[:5]].tolist(), self.names[0][rows[:5]].tolist()
         msg = (
-            f"{what} holds {count} NaN or infinite values in {len(genes)} genes "
-            f"(first: {first[1]}) and {len(cells)} cells (first: {first[0]}); "
+            f"{what} holds {values.shape[1]} NaN or infinite values in {len(columns)} genes "
+            f"(first: {first[0]}) and {len(rows)} cells (first: {first[1]}); "
             "leave these out with `genes` or by subsetting, or fill them."
         )
         raise ValueError(msg)

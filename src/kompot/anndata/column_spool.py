@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kompot.memory import human
+from kompot.memory import dense_bytes, human
 
-__all__ = ["is_by_columns", "rows_of_columns"]
+__all__ = ["in_file", "is_by_columns", "new_file", "rows_of_columns"]
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def rows_of_columns(matrix: Any) -> Any:
     if is_sparse:
         parts = [_turned(block) for block in blocks]
         return _TurnedRows(parts, shape)
-    dense = _file(np.empty((0, shape[1]), matrix.dtype), shape)
+    dense = new_file(shape, matrix.dtype)
     start = 0
     for block in blocks:
         dense[:, start : start + block.shape[1]] = block
@@ -127,29 +127,44 @@ def _turned(block: Any) -> _Part:
     """Some columns by rows, in files."""
     rows = block.tocsr()
     return _Part(
-        _file(rows.data, rows.data.shape),
-        _file(rows.indices, rows.indices.shape),
-        _file(rows.indptr.astype(np.int64), rows.indptr.shape),
+        in_file(rows.data),
+        in_file(rows.indices),
+        in_file(rows.indptr.astype(np.int64)),
         block.shape[1],
     )
 
 
-def _file(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """An array in an unnamed file, that of another if it is given in full."""
-    directory = Path(tempfile.gettempdir())
-    n_bytes = int(np.prod(shape)) * array.dtype.itemsize
+def in_file(array: NDArray[Any]) -> NDArray[Any]:
+    """A copy of an array in a temporary file, which goes when the copy does.
+
+    Raises
+    ------
+    OSError
+        If the disk for temporary files has too little space.
+    """
+    copy = new_file(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def new_file(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """An array in a temporary file, which goes when the array does.
+
+    Raises
+    ------
+    OSError
+        If the disk for temporary files has too little space.
+    """
+    directory, dtype = Path(tempfile.gettempdir()), np.dtype(dtype)
+    n_bytes = dense_bytes(*shape, itemsize=dtype.itemsize)
     free = shutil.disk_usage(directory).free
     if n_bytes > free:
         msg = (
-            f"Turning the expression, which is stored by columns, into rows needs "
-            f"{human(n_bytes)} or more, but only {human(free)} are free in {str(directory)!r}: "
-            "set TMPDIR to another disk, or store it by rows (CSR)."
+            f"A temporary array of {human(n_bytes)} does not fit into the {human(free)} free in "
+            f"{str(directory)!r}: set TMPDIR to a directory of a larger disk."
         )
         raise OSError(msg)
     if not n_bytes:
-        return np.empty(shape, array.dtype)
+        return np.empty(shape, dtype)
     with tempfile.TemporaryFile(dir=directory) as file:
-        copy = np.memmap(file, dtype=array.dtype, mode="w+", shape=shape)
-    if array.shape == shape:
-        copy[:] = array
-    return copy
+        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)

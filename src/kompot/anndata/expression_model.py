@@ -1,33 +1,29 @@
 """The model of a differential-expression run, fitted."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kompot import threads
-from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_samples import ExpressionSamples, region_finder
+from kompot.anndata.shuffled_genes import shuffled_genes
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.settings import ExpressionSettings
-from kompot.stats.null_genes import choose_null_genes, shuffle_columns
 
 if TYPE_CHECKING:
     from kompot.models.donor_expression import DonorExpression
 
 __all__ = ["compare_samples", "fit_model", "with_seeds"]
 
-_NULL_BLOCK = 512
-"""Shuffled genes in a matrix."""
-
 
 def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> DifferentialExpression:
     """Fit both conditions and the shuffled genes in one pass over the cells."""
     gp, null_expression = settings.gp, []
     if inputs.null.choice is not None:
-        null_expression = _shuffled(inputs.expression, inputs.null.choice, settings)
+        null_expression = shuffled_genes(
+            inputs.expression, inputs.null.choice, settings.fdr.null_seed
+        )
     if inputs.null.expression is not None:
         null_expression.append(inputs.null.expression)
     model = DifferentialExpression(
@@ -65,23 +61,6 @@ def compare_samples(
     from kompot.models.donor_expression import score_donors  # not needed without samples
 
     return score_donors((model.statistics1_, model.statistics2_), sums, index, samples.design)
-
-
-def _shuffled(
-    expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
-) -> list[Any]:
-    """Shuffled genes, some hundred in each matrix, made side by side."""
-    rng = np.random.default_rng(settings.fdr.null_seed)
-    picked = choose_null_genes(null_choice, expression.shape[1], rng)
-    if isinstance(null_choice, int) and expression.genes is not None:
-        picked = expression.genes[picked]
-    genes, places = np.unique(picked, return_inverse=True)
-    columns = ExpressionRows(expression.matrix, expression.cells, genes).read()
-    n_blocks = -(-len(places) // _NULL_BLOCK)
-    work = zip(np.array_split(places, n_blocks), rng.spawn(n_blocks), strict=True)
-    return list(
-        threads.map_batches(lambda part: shuffle_columns(columns[:, part[0]], part[1]), work)
-    )
 
 
 def with_seeds(settings: ExpressionSettings) -> ExpressionSettings:
