@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         null_check,
         recompute_fdr,
         update_direction_column,
+        write_results,
     )
     from kompot.models import (
         DensityEstimator,
@@ -66,6 +67,7 @@ _HOMES = {
     "report": "kompot.reporting",
     "runs": "kompot.records",
     "update_direction_column": "kompot.anndata",
+    "write_results": "kompot.anndata",
 }
 _SUBPACKAGES = {
     "anndata": "kompot.anndata",
@@ -110,6 +112,7 @@ __all__ = [
     "runs",
     "stats",
     "update_direction_column",
+    "write_results",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES, _SUBPACKAGES)

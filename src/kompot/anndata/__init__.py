@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     )
     from kompot.anndata.donor_splits import NullCheck, null_check
     from kompot.anndata.representation import check_underrepresentation
+    from kompot.anndata.stored_data import write_results
 
 _HOMES = {
     "NullCheck": "kompot.anndata.donor_splits",
@@ -28,6 +29,7 @@ _HOMES = {
     "extract_null_distribution": "kompot.anndata.distance_nulls",
     "null_check": "kompot.anndata.donor_splits",
     "recompute_fdr": "kompot.anndata.distance_nulls",
+    "write_results": "kompot.anndata.stored_data",
 }
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "null_check",
     "recompute_fdr",
     "update_direction_column",
+    "write_results",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -16,7 +16,7 @@ from kompot.cli.analysis import (
     write_results,
 )
 from kompot.cli.console import is_quiet
-from kompot.cli.files import read_data
+from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.cli.summary import abundance_summary
@@ -80,13 +80,13 @@ def command(
     refuse_no_output(output, table_output)
     parameters["progress"] &= not is_quiet()
     log.info("reading %s", input)
-    adata = read_data(input)
+    data = open_data(input)
     with thread_limits.limited(threads):
         found = compute_differential_abundance(
-            adata, inplace=output is not None, return_full_results=True, **parameters
+            data.adata, inplace=output is not None, return_full_results=True, **parameters
         )
     result = cast("dict[str, Any]", found)
-    write_results(adata, output, (result["table"], table_output), rows="cell")
+    write_results(data, output, (result["table"], table_output), rows="cell")
     if not is_quiet():
         names = (parameters["condition1"], parameters["condition2"])
         click.echo(abundance_summary(result["table"], result["groups"], *names))

@@ -16,7 +16,7 @@ from kompot.cli.analysis import (
     write_results,
 )
 from kompot.cli.console import is_quiet
-from kompot.cli.files import read_data, table_path
+from kompot.cli.files import open_data, table_path
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.cli.summary import expression_summary, group_summary
@@ -95,14 +95,14 @@ def command(
     if output is None:
         parameters["layers"] = "none"
     log.info("reading %s", input)
-    adata = read_data(input)
+    data = open_data(input)
     with thread_limits.limited(threads):
         found = compute_differential_expression(
-            adata, inplace=output is not None, return_full_results=True, **parameters
+            data.adata, inplace=output is not None, return_full_results=True, **parameters
         )
     result = cast("dict[str, Any]", found)
     table, groups = ranked(result["table"]), result.get("groups")
-    write_results(adata, output, (table, table_output), (groups, group_table))
+    write_results(data, output, (table, table_output), (groups, group_table))
     if not is_quiet():
         names = (parameters[name] for name in ("condition1", "condition2", "fdr_threshold"))
         click.echo(expression_summary(table, *names))
