@@ -6,7 +6,7 @@ from typing import Any
 from anndata import AnnData
 from numpy.typing import ArrayLike
 
-from kompot import threads
+from kompot import cluster, threads
 from kompot.anndata.expression_run import run_expression
 from kompot.anndata.later import refuse_unknown
 from kompot.settings import (
@@ -79,6 +79,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     null_mahalanobis: Any = FDRSettings.null_mahalanobis,
     null_expression: Any = FDRSettings.null_expression,
     combine_with_internal: bool = FDRSettings.combine_with_internal,
+    client: Any = None,
     **function_kwargs: Any,
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     r"""Find the genes whose expression differs between two conditions as a function of cell state.
@@ -231,6 +232,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         compared, in their order), ``(n_cells, n_null)``.
     combine_with_internal
         Whether shuffled genes count as well as what was given.
+    client
+        A ``dask.distributed.Client`` on whose workers expression is summed over cells; None for
+        the active one, if there is one; False for this process.
     **function_kwargs
         None beyond the above; an unknown name is refused.
 
@@ -340,5 +344,5 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         ),
         SampleSettings(donor_col, paired, covariates, significance, regions),
     )
-    with threads.single_threaded_products():
+    with threads.single_threaded_products(), cluster.used(client):
         return run_expression(adata, settings)

@@ -34,8 +34,11 @@ __all__ = ["NO_OPTIONS", "command"]
 
 log = logging.getLogger(__name__)
 
-# Beside what has no meaning in a shell in any analysis: vectors and matrices of a null.
-NO_OPTIONS = (*LEFT_OUT, "null_mahalanobis", "null_expression", "combine_with_internal")
+# Beside what has no meaning in a shell in any analysis: vectors and matrices of a null, a client.
+NO_OPTIONS = (
+    *LEFT_OUT,
+    *("null_mahalanobis", "null_expression", "combine_with_internal", "client"),
+)
 
 _SECTIONS = sections(
     Comparison=Comparison,

@@ -4,23 +4,23 @@ import logging
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from kompot import threads
 from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import SufficientStatistics, fit_posterior
 from kompot.memory import dense_bytes
 from kompot.models.array_store import ArrayStore
+from kompot.models.chunk_sums import grouped_sums
 from kompot.models.condition_samples import ConditionSamples
 from kompot.models.expression_fit import accumulate
 from kompot.models.row_chunks import Rows, is_streamed, rows_of_chunk, streamed_chunks
-from kompot.progress import bar
 from kompot.stats.region_sums import RegionIndex, RegionSums
 from kompot.stats.sample_variance import sample_deviations
 
@@ -29,6 +29,8 @@ __all__ = ["ConditionSums", "SampleSums", "sum_conditions", "sum_samples", "sums
 Array = NDArray[np.float64]
 
 Cells = NDArray[np.intp]
+_Chunk = tuple[int, Array, Any, list[Any]]
+"""Number of a sample, states of some of its cells, their regions and their expression."""
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +58,12 @@ class SampleSums:
     statistics: SufficientStatistics
     regions: RegionSums | None
 
-    def add(self, other: "SampleSums") -> None:
+    def __iadd__(self, other: "SampleSums") -> Self:
         """Add the sums over more cells of the sample."""
         self.statistics.__iadd__(other.statistics)
         if self.regions is not None and other.regions is not None:
             self.regions.add(0, other.regions)
+        return self
 
 
 @dataclass(frozen=True)
@@ -203,36 +206,41 @@ def sums_by_sample(
     ------
     The sums of each sample, the same to the last bit for any number of threads.
     """
-
-    def sums_of_chunk(chunk: tuple[tuple[int, Cells], dict[int, Any]]) -> SampleSums:
-        (number, cells), read = chunk
-        phi = features(states[cells])
-        blocks = rows_of_chunk(expression, cells, read)
-        regions = None
-        if index is not None:
-            regions = RegionSums.of(index.indicator(cells), phi, blocks[0])
-        return SampleSums(number, SufficientStatistics.of(phi, *blocks), regions)
-
     chunks = list(_chunks_of_samples(sample))
     n_kept = sum(matrix.shape[1] for matrix in expression)
-    passes = list(_passes(chunks, expression, dense_bytes(features.rank, n_kept)))
-    read = (
-        (chosen[number], rows)
-        for chosen in passes
-        for number, rows in streamed_chunks(expression, [cells for _, cells in chosen])
-    )
-    parts = threads.map_batches(sums_of_chunk, read)
-    counted = Counter(number for number, _ in chunks)
+    passes = list(_passes(chunks, expression, 2 * dense_bytes(features.rank, n_kept)))
+
+    def prepared(number: int, cells: Cells, read: dict[int, Any]) -> _Chunk:
+        indicator = None if index is None else index.indicator(cells)
+        return number, states[cells], indicator, rows_of_chunk(expression, cells, read)
+
     found: dict[int, SampleSums] = {}
-    waiting = deque(number for chosen in passes for number in dict(chosen))
-    for part in bar(parts, "fitting", "chunk", len(chunks), shown=progress):
-        if part.number in found:
-            found[part.number].add(part)
+    counts = Counter(number for number, _ in chunks)
+    n_added: Counter[int] = Counter()
+    waiting = deque(counts)
+    read_chunks = (
+        (chosen[place][0], partial(prepared, *chosen[place], read))
+        for chosen in passes
+        for place, read in streamed_chunks(expression, [cells for _, cells in chosen])
+    )
+    for number, part, n_chunks in grouped_sums(
+        _sums_of_chunk, features, read_chunks, counts, progress=progress
+    ):
+        if number in found:
+            found[number] += part
         else:
-            found[part.number] = part
-        counted[part.number] -= 1
-        while waiting and not counted[waiting[0]]:
+            found[number] = part
+        n_added[number] += n_chunks
+        while waiting and n_added[waiting[0]] == counts[waiting[0]]:
             yield found.pop(waiting.popleft())
+
+
+def _sums_of_chunk(features: FeatureMap, chunk: _Chunk) -> SampleSums:
+    """Sums over a chunk of one sample's cells."""
+    number, states, indicator, blocks = chunk
+    phi = features(states)
+    regions = None if indicator is None else RegionSums.of(indicator, phi, blocks[0])
+    return SampleSums(number, SufficientStatistics.of(phi, *blocks), regions)
 
 
 def _passes(
