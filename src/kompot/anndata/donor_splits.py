@@ -10,7 +10,7 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot import threads
+from kompot import cluster, threads
 from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
 from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.on_disk import with_frames
@@ -230,7 +230,7 @@ def null_check(
         OutputSettings(compute_mahalanobis=False, progress=progress),
         SampleSettings(donor_col, paired, covariates, "donor", regions),
     )
-    with threads.single_threaded_products():
+    with threads.single_threaded_products(), cluster.used():
         return _check(adata, settings, plan)
 
 
