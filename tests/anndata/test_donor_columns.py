@@ -77,3 +77,9 @@ def test_real_columns(kang):
         "sample",
         "donor",
     )
+
+
+def test_columns_of_unhashable_values_are_no_donors() -> None:
+    obs = pd.DataFrame({"condition": ["a", "b"] * 20})
+    obs["samples"] = [[i % 4] for i in range(40)]
+    assert looks_like_donors(obs, "condition", ("a", "b")) == ()

@@ -103,14 +103,15 @@ def looks_like_donors(
     states
         Cell states, ``(n_obs, n_dims)``; without them the third way is left out.
     """
-    condition = obs[groupby].astype(str)
-    named = condition.isin([str(name) for name in conditions])
-    compared = (named & obs[groupby].notna()).to_numpy(bool)
-    condition = condition[compared]
+    condition, labels = pd.factorize(obs[groupby])
+    number = {str(label): code for code, label in enumerate(labels)}
+    first, second = (number.get(str(name), -2) for name in conditions)
+    compared = (condition == first) | (condition == second)
+    is_second = condition[compared] == second
     found: dict[str, int] = {}
     for name in obs.columns.difference([groupby], sort=False).astype(str):
         values = obs[name][compared]
-        table = _level_table(name, values, condition)
+        table = _level_table(name, values, is_second)
         rank = None if table is None else _likeness(name, table)
         if rank == _BY_STATES:
             share = 1.0 if states is None else _share_of_variance(states[compared], values)
@@ -121,23 +122,28 @@ def looks_like_donors(
 
 
 def _level_table(
-    name: str, values: "pd.Series[Any]", condition: "pd.Series[Any]"
-) -> "pd.DataFrame | None":
+    name: str, values: "pd.Series[Any]", is_second: NDArray[np.bool_]
+) -> NDArray[np.intp] | None:
     """Cells of each level in each condition; None for a column that cannot name donors."""
     if pd.api.types.is_bool_dtype(values) or pd.api.types.is_float_dtype(values):
         return None
     if pd.api.types.is_numeric_dtype(values) and not _DONOR.search(name):
         return None
-    present = values.notna()
-    levels = values[present].astype(str)
-    enough = _LEVELS[0] <= levels.nunique() <= _LEVELS[1] and present.mean() >= _LABELLED
-    if not enough or len(levels) < _CELLS_PER_LEVEL * levels.nunique():
+    try:
+        codes, _ = pd.factorize(values)
+    except TypeError:  # lists and other values that are not hashable
         return None
-    table = pd.crosstab(levels, condition[present])
-    return table if table.shape[1] == 2 else None
+    present = codes >= 0
+    n_levels, n_labelled = int(codes.max(initial=-1)) + 1, int(present.sum())
+    enough = _LEVELS[0] <= n_levels <= _LEVELS[1] and n_labelled >= _LABELLED * len(codes)
+    if not enough or n_labelled < _CELLS_PER_LEVEL * n_levels:
+        return None
+    cells = np.bincount(2 * codes[present] + is_second[present], minlength=2 * n_levels)
+    table = cells.reshape(n_levels, 2)
+    return table if (table.sum(axis=0) > 0).all() else None
 
 
-def _likeness(name: str, table: pd.DataFrame) -> int | None:
+def _likeness(name: str, table: NDArray[np.intp]) -> int | None:
     """How much a column looks like donors by its name and table, 0 for most; None for not."""
     named, other = bool(_DONOR.search(name)), bool(_NO_DONOR.search(name))
     in_both = (table > 0).all(axis=1)
@@ -153,12 +159,10 @@ def _likeness(name: str, table: pd.DataFrame) -> int | None:
 
 def _share_of_variance(states: NDArray[np.float64], values: "pd.Series[Any]") -> float:
     """Share of the variance of cell states that lies between the levels of a column."""
-    codes = values.astype("category").cat.codes.to_numpy()
+    codes, _ = pd.factorize(values)
     kept = (codes >= 0) & np.isfinite(states).all(axis=1)
     inside, codes = states[kept], codes[kept]
     centred = inside - inside.mean(axis=0)
-    sums = np.zeros((int(codes.max()) + 1, centred.shape[1]))
-    np.add.at(sums, codes, centred)
-    sizes = np.maximum(np.bincount(codes), 1)
-    between = float((np.square(sums) / sizes[:, None]).sum())
+    sums = np.array([np.bincount(codes, column) for column in centred.T])
+    between = float((np.square(sums) / np.maximum(np.bincount(codes), 1)).sum())
     return between / max(float(np.square(centred).sum()), np.finfo(float).tiny)

@@ -1,16 +1,15 @@
 """Features of cells by chunks of rows, and sums over them."""
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kompot import threads
-from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
 
-__all__ = ["CellFeatures"]
+__all__ = ["CellFeatures", "Features"]
 
 Array = NDArray[np.float64]
 _Result = TypeVar("_Result")
@@ -18,6 +17,19 @@ _Result = TypeVar("_Result")
 _STORED_BYTES = 400 * 2**20
 """Features that need more are computed again in each pass."""
 _CHUNK = 4096
+
+
+class Features(Protocol):
+    """A feature map, such as :class:`kompot.gp.features.FeatureMap`."""
+
+    @property
+    def rank(self) -> int:
+        """Number of features."""
+        ...
+
+    def __call__(self, states: Array) -> Array:
+        """Features ``(n_cells, rank)`` of cell states ``(n_cells, n_dims)``."""
+        ...
 
 
 class CellFeatures:
@@ -34,7 +46,7 @@ class CellFeatures:
         Cell states, ``(n_cells, n_dims)``.
     """
 
-    def __init__(self, features: FeatureMap, states: Array) -> None:
+    def __init__(self, features: Features, states: Array) -> None:
         self.features, self.states = features, states
         self._slices = list(row_slices(len(states), _CHUNK))
         self._stored: list[Array] | None = None

@@ -8,7 +8,7 @@ Tropp & Webber 2024, *arXiv* 2410.03969, algorithm 2), which has the same distri
 No ``n_cells x n_cells`` matrix is ever formed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,17 +129,20 @@ def fit_features(
     """
     rng = np.random.default_rng() if rng is None else rng
     if landmarks is not None:
-        found = _draw_landmarks(None, landmarks, kernel, len(landmarks), 0.0, rng)
-        return _with_residual(found, states)[0]
+        found, _ = _draw_landmarks(None, landmarks, kernel, len(landmarks), 0.0, rng)
+        return _with_residual(found, _residual_at(found, states))
 
     n_cells = len(states)
     tol = effective_tolerance(tol, states, kernel, rng)
     max_rank = n_cells if max_rank is None else min(max_rank, n_cells)
-    pool = rng.choice(n_cells, _POOL, replace=False) if n_cells > _POOL else np.arange(n_cells)
+    if n_cells <= _POOL:
+        return _with_residual(*_draw_landmarks(None, states, kernel, max_rank, tol, rng))
+    pool = rng.choice(n_cells, _POOL, replace=False)
     start: FeatureMap | None = None
     while True:
-        found = _draw_landmarks(start, states[pool], kernel, max_rank, tol, rng)
-        found, residual = _with_residual(found, states)
+        found, _ = _draw_landmarks(start, states[pool], kernel, max_rank, tol, rng)
+        residual = _residual_at(found, states)
+        found = _with_residual(found, residual)
         remaining = np.where(residual > _FLOOR, residual, 0.0)
         if found.residual_mean < tol or found.rank >= max_rank or not remaining.any():
             return found
@@ -148,14 +151,17 @@ def fit_features(
         pool = rng.choice(n_cells, n_more, replace=False, p=remaining / remaining.sum())
 
 
-def _with_residual(found: FeatureMap, states: Array) -> tuple[FeatureMap, Array]:
-    """The map with its residual on all cells, and that residual ``(n_cells,)``."""
+def _residual_at(found: FeatureMap, states: Array) -> Array:
+    """Residual variance at cell states, ``(n_cells,)``."""
     parts = threads.map_batches(
         lambda rows: residual_variance(found(states[rows])), row_slices(len(states), _CHUNK)
     )
-    residual = np.concatenate(list(parts))
-    mean, largest = float(residual.mean()), float(residual.max())
-    return FeatureMap(found.kernel, found.landmarks, found.factor, mean, largest), residual
+    return np.concatenate(list(parts))
+
+
+def _with_residual(found: FeatureMap, residual: Array) -> FeatureMap:
+    """The map with what it left of the variance of the cells."""
+    return replace(found, residual_mean=float(residual.mean()), residual_max=float(residual.max()))
 
 
 def _draw_landmarks(  # noqa: PLR0917
@@ -165,8 +171,11 @@ def _draw_landmarks(  # noqa: PLR0917
     max_rank: int,
     tol: float,
     rng: np.random.Generator,
-) -> FeatureMap:
-    """Extend a map by pivots drawn from a pool of cells, ``(n_pool, n_dims)``."""
+) -> tuple[FeatureMap, Array]:
+    """Extend a map by pivots drawn from a pool of cells, ``(n_pool, n_dims)``.
+
+    Also returns the residual variance of the pool.
+    """
     rank = 0 if start is None else start.rank
     phi = np.empty((len(pool), min(max_rank, rank + _BLOCK)))
     if start is not None:
@@ -184,12 +193,20 @@ def _draw_landmarks(  # noqa: PLR0917
         columns = kernel(pool, pool[pivots])
         columns -= phi[:, :rank] @ phi[pivots, :rank].T
         columns = whiten(factor, columns)
+        columns = columns[:, : _enough(columns, total - tol * len(pool))]
+        pivots = pivots[: columns.shape[1]]
         residual -= np.einsum("ij,ij->i", columns, columns)
         residual[pivots] = 0.0
         phi = _append(phi, rank, columns, max_rank)
         rank += len(pivots)
         chosen.extend(pivots)
-    return _assemble(start, kernel, pool[chosen], phi[chosen, :rank])
+    return _assemble(start, kernel, pool[chosen], phi[chosen, :rank]), residual
+
+
+def _enough(columns: Array, variance: float) -> int:
+    """How many of some features explain more than a variance; all of them if they do not."""
+    explained = np.cumsum(np.einsum("ij,ij->j", columns, columns))
+    return min(int(np.searchsorted(explained, variance, side="right")) + 1, len(explained))
 
 
 def _accept(  # noqa: PLR0917

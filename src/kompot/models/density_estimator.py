@@ -1,7 +1,7 @@
 """Density of cells over their states."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -344,7 +344,7 @@ class DensityEstimator(Parameters):
             n_iter=int(self.n_iter),
             prior_variance=prior_variance,
         )
-        self.features_: FeatureMap = cells.features
+        self.features_ = cast("FeatureMap", cells.features)
         self.d_, self.mu_, self.ls_ = d, mu, self.features_.kernel.length_scale
         return self
 

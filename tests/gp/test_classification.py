@@ -1,0 +1,78 @@
+"""Log odds by Laplace approximation, against scikit-learn and by their derivatives."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+from sklearn.linear_model import LogisticRegression
+
+from kompot.gp.cell_features import CellFeatures
+from kompot.gp.classification import fit_labels
+from kompot.gp.features import fit_features
+from kompot.gp.kernels import make_kernel
+
+SCALE, VARIANCE = 1.5, 2.0
+
+
+@pytest.fixture
+def states(rng):
+    return rng.normal(size=(80, 2))
+
+
+@pytest.fixture
+def labels(states, rng):
+    drawn = rng.random(80) < expit(2 * np.sin(2 * states[:, 0]))
+    drawn[:2] = [True, False]
+    return drawn
+
+
+@pytest.fixture
+def cells(states):
+    features = fit_features(states, make_kernel("matern52", SCALE), tol=0.0)
+    return CellFeatures(features, states)
+
+
+def test_evidence_and_probabilities_are_those_of_scikit_learn_at_full_rank(cells, states, labels):
+    kernel = ConstantKernel(VARIANCE) * Matern(SCALE, nu=2.5)
+    theirs = GaussianProcessClassifier(kernel, optimizer=None).fit(states, labels)
+    ours = fit_labels(cells, labels, 0.0, VARIANCE)
+    assert ours.log_evidence == pytest.approx(theirs.log_marginal_likelihood_value_, rel=1e-6)
+    mode = cells.times(ours.weights)
+    assert np.array_equal(mode > 0, theirs.predict(states))
+
+
+@pytest.mark.parametrize("variance", [0.01, 1.0, 100.0])
+def test_the_mode_is_that_of_penalised_logistic_regression(cells, states, labels, variance):
+    phi = cells.features(states)
+    theirs = LogisticRegression(C=variance, fit_intercept=False, tol=1e-12, max_iter=10_000)
+    theirs.fit(phi, labels)
+    ours = fit_labels(cells, labels, 0.0, variance)
+    np.testing.assert_allclose(phi @ ours.weights, phi @ theirs.coef_[0], atol=1e-4)
+    assert ours.gradient_norm < 1e-6
+
+
+def test_covariances_are_inverse_hessian_and_sandwich(cells, states, labels):
+    phi, offset = cells.features(states), 0.7
+    found = fit_labels(cells, labels, offset, VARIANCE)
+    chance = expit(offset + phi @ found.weights)
+    weight = chance * (1 - chance)
+    gram = (phi.T * weight) @ phi
+    hessian = gram + np.eye(len(gram)) / VARIANCE
+    np.testing.assert_allclose(found.covariance, np.linalg.inv(hessian), atol=1e-10)
+    drift = phi.T @ weight
+    information = gram - np.outer(drift, drift) / weight.sum()
+    sandwich = np.linalg.inv(hessian) @ information @ np.linalg.inv(hessian)
+    np.testing.assert_allclose(found.sampling_covariance, sandwich, atol=1e-10)
+
+
+def test_the_start_does_not_matter(cells, labels, rng):
+    far = rng.normal(0, 20, cells.features.rank)
+    one, other = fit_labels(cells, labels, 0.0, 1.0), fit_labels(cells, labels, 0.0, 1.0, far)
+    np.testing.assert_allclose(one.weights, other.weights, atol=1e-6)
+
+
+def test_exchanging_the_labels_changes_the_sign(cells, labels):
+    one, other = fit_labels(cells, labels, 0.4, 1.0), fit_labels(cells, ~labels, -0.4, 1.0)
+    np.testing.assert_allclose(one.weights, -other.weights, atol=1e-9)
+    assert one.log_evidence == pytest.approx(other.log_evidence)

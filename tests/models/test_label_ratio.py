@@ -1,0 +1,69 @@
+"""Density ratios from labels, by simulation with a known ratio and where nothing differs."""
+
+import numpy as np
+import pytest
+
+from kompot.models.label_ratio import PRIOR_VARIANCES, fit_label_ratio
+
+N = 1500
+
+
+def ratio_of(first, second, **options):
+    states = np.vstack([first, second])
+    is_second = np.repeat([False, True], [len(first), len(second)])
+    return fit_label_ratio(states, is_second, 0.3, **options)
+
+
+def test_a_shift_of_gaussians_is_recovered(rng):
+    first, second = rng.normal(size=(N, 1)), rng.normal(0.8, 1, size=(N, 1))
+    found = ratio_of(first, second)
+    places = np.linspace(-1.2, 2, 50)[:, None]
+    truth = 0.8 * places[:, 0] - 0.32
+    error = found.mean(places) - truth
+    assert np.sqrt((error**2).mean()) < 0.25
+    assert np.corrcoef(found.mean(places), truth)[0, 1] > 0.97
+
+
+def test_unequal_numbers_of_cells_cancel(rng):
+    first, second = rng.normal(size=(400, 2)), rng.normal(size=(3000, 2))
+    found = ratio_of(first, second)
+    assert np.abs(found.mean(second)).max() < 0.3
+    assert np.mean(np.exp(found.mean(first))) == pytest.approx(1.0, abs=0.03)
+
+
+def test_standard_scores_where_nothing_differs():
+    scores, places = [], np.random.default_rng(1).normal(size=(100, 3))
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        found = ratio_of(rng.normal(size=(300, 3)), rng.normal(size=(300, 3)), ls=1.0)
+        scores.append(found.mean(places) / np.sqrt(found.variance(places)))
+    assert 0.8 < np.sqrt(np.mean(np.square(scores))) < 1.1
+
+
+def test_exchanging_the_conditions_changes_the_sign(rng):
+    states, is_second = rng.normal(size=(200, 2)), rng.random(200) < 0.4
+    one = fit_label_ratio(states, is_second, 0.3)
+    other = fit_label_ratio(states, ~is_second, 0.3)
+    np.testing.assert_allclose(one.mean(states), -other.mean(states), atol=1e-8)
+    np.testing.assert_allclose(one.variance(states), other.variance(states), rtol=1e-8)
+
+
+def test_the_variance_is_the_diagonal_of_the_covariance(rng):
+    states, is_second = rng.normal(size=(100, 2)), rng.random(100) < 0.5
+    found = fit_label_ratio(states, is_second, 0.3)
+    np.testing.assert_allclose(np.diag(found.covariance(states)), found.variance(states))
+
+
+def test_the_posterior_is_wider_than_the_sampling_distribution(rng):
+    states, is_second = rng.normal(size=(300, 2)), rng.random(300) < 0.5
+    sampling = fit_label_ratio(states, is_second, 0.3, ls=1.0)
+    posterior = fit_label_ratio(states, is_second, 0.3, ls=1.0, posterior_variance=True)
+    assert (posterior.variance(states) > sampling.variance(states)).all()
+
+
+def test_separable_conditions_stay_finite(rng):
+    found = ratio_of(rng.normal(-50, 1, size=(50, 1)), rng.normal(50, 1, size=(50, 1)))
+    ends = found.mean(np.array([[-50.0], [50.0]]))
+    assert np.isfinite(ends).all()
+    assert ends[1] - ends[0] > 2
+    assert found.posterior.prior_variance == PRIOR_VARIANCES[-1]
