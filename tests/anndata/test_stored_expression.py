@@ -148,6 +148,16 @@ def test_null_check(stored, cells):
     assert_identical(kompot.null_check(stored, *conditions, **options).p_values, expected)
 
 
+def test_representation_and_diffusion_maps(stored, cells):
+    options = {"groupby": "condition", "groups": "branch", "min_cells": 200, "warn": False}
+    expected = kompot.check_underrepresentation(cells, **options)
+    assert kompot.check_underrepresentation(stored, **options) == expected
+    memory = cells.copy()
+    for adata in (memory, stored):
+        kompot.diffusion_maps(adata, pca_key="X_tree", eigvec_key="DM", n_components=3)
+    np.testing.assert_array_equal(np.asarray(stored.obsm["DM"]), memory.obsm["DM"])
+
+
 def test_abundance(stored, cells):
     conditions = "condition", "control", "treated"
     expected = kompot.compute_differential_abundance(
@@ -235,10 +245,16 @@ def test_missing_values_are_refused_before_anything_is_written(kind, cells, tmp_
     run(stored, genes=[name for name in bad.var_names if name != gene])
 
 
-def test_copy_of_backed_data_is_refused_before_computing(files):
+@pytest.mark.parametrize("kind", ["backed", "hdf5", "zarr"])
+def test_copy_of_data_on_disk_is_refused_before_computing(files, cells, kind):
+    stored = KINDS[kind](files, cells)
+    with pytest.raises(ValueError, match="`copy=True` cannot copy data whose matrices are on disk"):
+        run(stored, copy=True)
+    assert "kompot_de" not in stored.uns
+
+
+def test_part_of_backed_data_is_refused_before_computing(files):
     backed = ad.read_h5ad(files / "cells.h5ad", backed="r")
-    with pytest.raises(ValueError, match="`copy=True` cannot copy data that are backed"):
-        run(backed, copy=True)
     with pytest.raises(ValueError, match="part of data that are backed"):
         run(backed[:400])
     assert "kompot_de" not in backed.uns
@@ -247,3 +263,17 @@ def test_copy_of_backed_data_is_refused_before_computing(files):
 def test_what_is_no_matrix_is_refused():
     with pytest.raises(TypeError, match="The expression is a list"):
         row_readers.open_rows([[1.0]])
+    array = pytest.importorskip("dask.array")
+    unknown = array.zeros((5, 2))[array.ones(5, dtype=bool)]
+    with pytest.raises(ValueError, match="compute_chunk_sizes"):
+        row_readers.open_rows(unknown)
+
+
+@pytest.mark.parametrize("kind", ["lazy hdf5", "lazy zarr", "dask"])
+def test_copy_of_lazy_data_has_the_results(kind, files, cells):
+    stored = KINDS[kind](files, cells)
+    copy = run(stored, copy=True)
+    name = "kompot_de_control_to_treated_mean_lfc"
+    expected = run(cells.copy(), copy=True).var[name]
+    np.testing.assert_array_equal(copy.var[name], expected)
+    assert name not in stored.var

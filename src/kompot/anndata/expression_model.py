@@ -22,7 +22,10 @@ def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> Differe
     gp, null_expression = settings.gp, []
     if inputs.null.choice is not None:
         null_expression = shuffled_genes(
-            inputs.expression, inputs.null.choice, settings.fdr.null_seed
+            inputs.expression,
+            inputs.null.choice,
+            settings.fdr.null_seed,
+            progress=settings.output.progress,
         )
     if inputs.null.expression is not None:
         null_expression.append(inputs.null.expression)

@@ -100,6 +100,8 @@ def open_rows(matrix: Any) -> StoredRows:
     ------
     TypeError
         If it is no matrix of which rows can be read.
+    ValueError
+        If its shape is unknown.
     """
     if not hasattr(matrix, "shape") or not hasattr(matrix, "dtype") or len(matrix.shape) != 2:
         msg = (
@@ -107,6 +109,12 @@ def open_rows(matrix: Any) -> StoredRows:
             "sparse matrix, an HDF5 or zarr data set, or a Dask array."
         )
         raise TypeError(msg)
+    if np.isnan(matrix.shape).any():
+        msg = (
+            "The expression is a Dask array that does not know its number of rows; "
+            "call .compute_chunk_sizes() on it."
+        )
+        raise ValueError(msg)
     return StoredRows(rows_of_columns(matrix) if is_by_columns(matrix) else matrix)
 
 

@@ -12,6 +12,7 @@ from kompot import threads
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.column_spool import in_file, new_file
 from kompot.gp.linalg import row_slices
+from kompot.progress import bar
 from kompot.stats.null_genes import choose_null_genes, shuffle_columns, shuffle_in_place
 
 __all__ = ["shuffled_genes"]
@@ -25,7 +26,11 @@ _SHARE = 0.25
 
 
 def shuffled_genes(
-    expression: ExpressionRows, null_choice: int | NDArray[np.intp], seed: int | None
+    expression: ExpressionRows,
+    null_choice: int | NDArray[np.intp],
+    seed: int | None,
+    *,
+    progress: bool = False,
 ) -> list[Any]:
     """Shuffled genes, some hundred in each matrix, made side by side.
 
@@ -41,6 +46,8 @@ def shuffled_genes(
         How many genes to draw among these, or columns of the data.
     seed
         Of the draw and of the shuffling.
+    progress
+        Show a progress bar while expression on disk is read.
 
     Returns
     -------
@@ -53,7 +60,7 @@ def shuffled_genes(
     n_blocks = -(-len(picked) // _BLOCK)
     generators = rng.spawn(n_blocks)
     if expression.is_streamed:
-        return _from_store(expression, np.array_split(picked, n_blocks), generators)
+        return _from_store(expression, np.array_split(picked, n_blocks), generators, progress)
     genes, places = np.unique(picked, return_inverse=True)
     columns = expression.of_genes(genes).read()
     work = zip(np.array_split(places, n_blocks), generators, strict=True)
@@ -66,13 +73,14 @@ def _from_store(
     expression: ExpressionRows,
     blocks: list[NDArray[np.intp]],
     generators: list[np.random.Generator],
+    progress: bool,
 ) -> list[Any]:
     """Shuffled genes of expression that is read in one pass."""
     picked = np.concatenate(blocks)
     chosen = expression.of_genes(picked)
     size = expression.row_bytes * len(expression.cells) * len(picked) // expression.matrix.shape[1]
     on_disk = size > _SHARE * psutil.virtual_memory().available
-    read = _read(chosen, blocks, on_disk=on_disk)
+    read = _read(chosen, blocks, on_disk=on_disk, progress=progress)
     work = zip(_emptied(read), generators, strict=True)
     if on_disk:
         return [_filed(_shuffled(parts, rng)) for parts, rng in work]
@@ -80,13 +88,16 @@ def _from_store(
 
 
 def _read(
-    chosen: ExpressionRows, blocks: list[NDArray[np.intp]], *, on_disk: bool
+    chosen: ExpressionRows, blocks: list[NDArray[np.intp]], *, on_disk: bool, progress: bool
 ) -> list[list[Any]]:
     """Each block of genes: an array of all cells, or sparse matrices of cells in their order."""
     ends = np.cumsum([len(block) for block in blocks]).tolist()
     parts: list[list[Any]] = [[] for _ in blocks]
     plan = [np.arange(rows.start, rows.stop) for rows in row_slices(len(chosen.cells), _ROWS)]
-    for number, rows in chosen.stream(plan):
+    passed = bar(
+        chosen.stream(plan), "reading genes to shuffle", "chunk", len(plan), shown=progress
+    )
+    for number, rows in passed:
         is_sparse = sparse.issparse(rows)
         columns = rows.tocsc() if is_sparse else rows
         for block, end, kept in zip(blocks, ends, parts, strict=True):

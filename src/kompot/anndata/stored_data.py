@@ -10,10 +10,9 @@ from typing import Any
 import anndata
 import numpy as np
 from anndata import AnnData
-from anndata.abc import CSCDataset, CSRDataset
 from anndata.io import read_elem, sparse_dataset, write_elem
 
-from kompot.anndata.on_disk import as_frame
+from kompot.anndata.on_disk import as_frame, is_store
 from kompot.anndata.replacement import replaced
 from kompot.gp.linalg import row_slices
 
@@ -174,12 +173,8 @@ def _matrix(element: Any) -> Any:
 
 def _write(group: Any, key: str, value: Any) -> None:
     """Write a matrix; one that is on disk is copied."""
-    arrays = import_module("h5py").Dataset, import_module("zarr").Array
-    if isinstance(value, CSRDataset | CSCDataset):
-        stored: Any = value
-        _copy(stored.group, group, key)
-    elif isinstance(value, arrays):
-        _copy(value, group, key)
+    if is_store(value):
+        _copy(getattr(value, "group", value), group, key)
     else:
         write_elem(group, key, _computed(value))
 
