@@ -105,14 +105,15 @@ def _work(work: Callable[[Any, Any], Any], shared: Any, batch: Any) -> Any:
 
 
 def _active() -> Any:
-    """The client of this process; None if there is none."""
+    """The client of this process; None if there is none, or one that is to be awaited."""
     distributed = sys.modules.get("distributed")
     if distributed is None:  # nobody can have made a client
         return None
     try:
-        return distributed.default_client()
+        client = distributed.default_client()
     except ValueError:
         return None
+    return None if client.asynchronous else client
 
 
 def _refuse_unusable(client: Any) -> None:

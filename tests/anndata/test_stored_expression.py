@@ -109,11 +109,16 @@ def assert_identical(found, expected):
     pd.testing.assert_frame_equal(found, expected, check_exact=True, check_categorical=False)
 
 
-@pytest.mark.parametrize("layer", [None, "csc", "dense"])
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"sample_col": "sample"}, {"sample_col": "sample", "significance": "cell"}],
-    ids=["cells", "donors", "cells of samples"],
+    ("layer", "options"),
+    [
+        (None, {}),
+        ("csc", {}),
+        ("dense", {}),
+        (None, {"sample_col": "sample"}),
+        ("dense", {"sample_col": "sample", "significance": "cell"}),
+    ],
+    ids=["cells", "cells, by columns", "cells, dense", "donors", "cells of samples, dense"],
 )
 def test_results_are_those_of_data_in_memory(stored, cells, layer, options):
     expected = run_for_table(cells.copy(), layer=layer, **options)

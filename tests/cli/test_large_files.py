@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from anndata import read_h5ad, read_zarr
 
+import kompot
 from kompot.anndata import stored_data
 from kompot.cli import files
 
@@ -76,3 +77,23 @@ def test_file_is_kept_after_an_error(de, cells_file, monkeypatch):
     assert "No space left on device" in err
     assert cells_file.read_bytes() == before
     assert [p.name for p in cells_file.parent.iterdir()] == [cells_file.name]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.usefixtures("large")
+def test_results_are_listed_and_removed(shell, cells, tmp_path, suffix):
+    path, small = tmp_path / f"cells{suffix}", tmp_path / f"small{suffix}"
+    adata = cells.copy()
+    kompot.compute_differential_expression(
+        adata, "condition", "control", "treated", null_genes=None, progress=False
+    )
+    adata.write_h5ad(path) if suffix == ".h5ad" else adata.write_zarr(path)
+    code, out, _ = shell("runs", path)
+    assert code == 0
+    assert "control" in out
+    code, out, _ = shell("cleanup", path, "-o", small)
+    assert code == 0
+    assert "removed layers['kompot_de_control_imputed']" in out
+    found = read_h5ad(small) if suffix == ".h5ad" else read_zarr(small)
+    assert set(found.layers) == set(cells.layers)
+    assert (found.X != cells.X).nnz == 0

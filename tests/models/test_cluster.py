@@ -83,6 +83,19 @@ def test_what_is_no_client_is_refused(adata):
     assert cluster.current() is None
 
 
+def test_a_client_that_is_to_be_awaited_is_not_used(client):
+    class Awaited:
+        asynchronous = True
+        submit = nthreads = print
+
+    with cluster.used(False):
+        assert cluster.current() is None
+    with cluster.used():
+        assert cluster.current() is client
+    with pytest.raises(TypeError, match="must not be asynchronous"), cluster.used(Awaited()):
+        pass
+
+
 def test_an_error_on_a_worker_arrives(client):
     def fail(_shared, number):
         if number == 2:
