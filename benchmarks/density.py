@@ -19,6 +19,7 @@ QUESTION = {"groupby": "condition", "condition1": "control", "condition2": "trea
 METHODS = {
     "kompot": ("kompot", {"progress": False, "random_state": 0}),
     'kompot, ls="evidence"': ("kompot", {"progress": False, "random_state": 0, "ls": "evidence"}),
+    'kompot, ratio="labels"': ("kompot", {"progress": False, "random_state": 0, "ratio": "labels"}),
     "original 0.8.0": ("original", {}),
     "MELD": ("meld", {}),
     "Milo (pertpy, PyDESeq2)": ("milo", {}),
@@ -76,7 +77,7 @@ def localisation(bench: Bench, options: Namespace) -> bool:
         for name, (package, given) in METHODS.items():
             if package not in bench.pythons:
                 continue
-            label = f"{package} {len(given)} {seed}"
+            label = f"{package} {' '.join(map(str, given.values()))} {seed}"
             found = bench.child(
                 package, "localise", label, input=path, method=package, options=given
             ).report

@@ -18,6 +18,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
     "original 0.8.0": ("original", {}),
     "kompot": ("kompot", {}),
     'kompot, ls="evidence"': ("kompot", {"ls": "evidence"}),
+    'kompot, ratio="labels"': ("kompot", {"ratio": "labels"}),
 }
 WORSE = {"correlation": 0.02, "error": 1.03}
 """How much lower the mean correlation, and how many times larger the mean error may be."""
@@ -30,10 +31,14 @@ def truth(bench: Bench, options: Namespace) -> bool:
     totals: dict[str, list[tuple[float, float]]] = {name: [] for name in METHODS}
     for kind, n_dims, n_cells in SCENES:
         for name, (package, given) in METHODS.items():
-            label = f"{kind} {n_dims} {n_cells[0]} {n_cells[1]} {package} {len(given)}"
+            label = (
+                f"{kind} {n_dims} {n_cells[0]} {n_cells[1]} {' '.join([package, *given.values()])}"
+            )
+            model = {key: value for key, value in given.items() if key == "ratio"}
+            fit = {key: value for key, value in given.items() if key != "ratio"}
             seeds = bench.child(
                 package, "truth", label, kind=kind, n_dims=n_dims, n_cells=n_cells,
-                seeds=options.seeds, options=given,
+                seeds=options.seeds, model=model, options=fit,
             ).report["seeds"]  # fmt: skip
             correlation, error = (mean(s[key] for s in seeds) for key in ("correlation", "error"))
             totals[name].append((correlation, error))

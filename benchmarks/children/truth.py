@@ -84,7 +84,7 @@ def main(task_file: str) -> None:
         states = np.vstack([first, second])
         truth = scene.log_density(1, states) - scene.log_density(0, states)
         started = time.perf_counter()
-        model = DifferentialAbundance().fit(first, second, **task["options"])
+        model = DifferentialAbundance(**task["model"]).fit(first, second, **task["options"])
         lfc = np.asarray(model.predict(states, progress=False)["log_fold_change"])
         found.append(
             {

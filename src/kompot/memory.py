@@ -6,7 +6,16 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["Usage", "dense_bytes", "human", "peak_bytes", "require"]
+__all__ = [
+    "Usage",
+    "basis_bytes",
+    "dense_bytes",
+    "human",
+    "layer_bytes",
+    "peak_bytes",
+    "require",
+    "weights_bytes",
+]
 
 _STATUS = Path("/proc/self/status")
 
@@ -53,6 +62,25 @@ def dense_bytes(*shape: int, itemsize: int = 8) -> int:
     for length in shape:
         size *= length
     return size
+
+
+def layer_bytes(n_cells: int, n_genes: int, n_layers: int = 1) -> int:
+    """Bytes of dense layers, float32."""
+    return n_layers * dense_bytes(n_cells, n_genes, itemsize=4)
+
+
+def basis_bytes(n_cells: int, rank: int) -> int:
+    """Bytes of the features of factored layers, float32."""
+    return dense_bytes(n_cells, rank, itemsize=4)
+
+
+def weights_bytes(n_genes: int, rank: int, n_differences: int = 0) -> int:
+    """Bytes of the weights of factored layers.
+
+    Of two conditions, float64, and of the samples' differences (one less than samples in each
+    condition), float32.
+    """
+    return 2 * dense_bytes(n_genes, rank) + dense_bytes(n_genes, n_differences * rank, itemsize=4)
 
 
 def human(n_bytes: float) -> str:

@@ -184,7 +184,7 @@ MISTAKES = [
     ({"landmarks": np.zeros((4, 3))}, ValueError, "have 3 features but"),
     ({"n_landmarks": 0}, ValueError, "'n_landmarks' must be"),
     ({"ls_factor": -1}, ValueError, "'ls_factor' must be"),
-    ({"log_fold_change_threshold": -1}, ValueError, "'log_fold_change_threshold' must be"),
+    ({"log_fold_change_threshold": -1}, ValueError, r"'log_fold_change_threshold'\) must be"),
     ({"ptp_threshold": 0}, ValueError, "'ptp_threshold' must be"),
     ({"batch_size": 1.5}, TypeError, "'batch_size' must be a whole number"),
     (

@@ -31,7 +31,7 @@ def rerun(adata, request):
     made = kompot.RunInfo(adata).to_settings()
     fields = [*NAMES[kind](f"kompot_{kind}", "control", "treated")]
     settings = {"de": kompot.settings.ExpressionSettings, "da": kompot.settings.AbundanceSettings}
-    settings = settings[kind](**made)
+    settings = settings[kind](kompot.settings.Comparison(*CONDITIONS), **made)
     with_samples = replace(settings, comparison=replace(settings.comparison, sample_col="donor"))
     return adata, fields, settings, with_samples
 

@@ -6,6 +6,7 @@ from threadpoolctl import threadpool_info
 from kompot.anndata import compute_differential_expression
 from kompot.cli import differential_expression as module
 from kompot.cli.files import read_data, write_data
+from kompot.records.layers import get_layer
 from kompot.records.tables import get_table
 
 MEAN_LFC = "kompot_de_control_to_treated_mean_lfc"
@@ -177,7 +178,7 @@ def test_useless_command_is_refused_before_any_work(
     de, cells_file, tmp_path, monkeypatch, args, text
 ):
     (tmp_path / "folder.h5ad").mkdir()
-    monkeypatch.setattr(module, "read_data", lambda _path: pytest.fail("the data were read"))
+    monkeypatch.setattr(module, "open_data", lambda _path: pytest.fail("the data were read"))
     code, out, err = de(cells_file, *[arg.format(tmp_path) for arg in args])
     assert (code, out) == (2, "")
     assert text in err
@@ -245,3 +246,35 @@ def test_samples_are_summarised_as_samples(shell, cells_file, tmp_path):
     assert first.split()[0] == table.index[0]
     assert first.split()[-1] == table["donor_region"].iloc[0]
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_factored_layers_from_file_to_file(de, cells, cells_file, tmp_path):
+    sizes = {}
+    for layers in ("dense", "factored"):
+        target = tmp_path / f"{layers}.h5ad"
+        code, _, err = de(cells_file, "-o", target, "--layers", layers)
+        assert code == 0, err
+        found = read_data(target)
+        layer = get_layer(found, "kompot_de_control_to_treated_fold_change")
+        assert layer.shape == cells.shape
+        sizes[layers] = set(found.layers)
+    assert sizes["factored"] == set(cells.layers) < sizes["dense"]
+
+
+def test_layers_in_files_are_written(de, cells, cells_file, tmp_path):
+    target, folder = tmp_path / "out.h5ad", tmp_path / "scratch"
+    code, _, err = de(cells_file, "-o", target, "--disk-storage-dir", folder)
+    assert code == 0, err
+    assert not list(folder.iterdir())
+    layer = read_data(target).layers["kompot_de_control_to_treated_fold_change"]
+    assert layer.shape == cells.shape
+    assert np.isfinite(layer).all()
+
+
+def test_layers_that_do_not_fit_are_refused(de, cells_file, tmp_path):
+    small = ["--max-memory-ratio", "1e-9", "--no-store-arrays-on-disk"]
+    code, _, err = de(cells_file, "-o", tmp_path / "out.h5ad", *small)
+    assert code != 0
+    assert "layers='factored'" in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "out.h5ad").exists()

@@ -17,6 +17,7 @@ PARAMETERS = {
 }
 OF_THE_COMMAND = {
     *("input", "output", "table_output", "group_table", "config", "threads", "quiet", "verbose"),
+    "use_gpu",
 }
 
 
@@ -80,6 +81,10 @@ def test_options_that_are_not_available_yet_are_not_listed():
         (["--genes", "ISG15,IFI6"], "genes", ["ISG15", "IFI6"]),
         (["--layer", "counts"], "layer", "counts"),
         (["--layers", "none"], "layers", "none"),
+        (["--layers", "factored"], "layers", "factored"),
+        (["--disk-storage-dir", "/scratch"], "disk_storage_dir", "/scratch"),
+        (["--store-arrays-on-disk"], "store_arrays_on_disk", True),
+        (["--no-store-arrays-on-disk"], "store_arrays_on_disk", False),
         (["--overwrite"], "overwrite", True),
         (["--no-overwrite"], "overwrite", False),
         (["--no-progress"], "progress", False),

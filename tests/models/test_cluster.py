@@ -88,7 +88,7 @@ def test_a_client_that_is_to_be_awaited_is_not_used(client):
         asynchronous = True
         submit = nthreads = print
 
-    with cluster.used(False):
+    with cluster.used(client=False):
         assert cluster.current() is None
     with cluster.used():
         assert cluster.current() is client

@@ -69,7 +69,7 @@ def test_exchanging_synchronised_conditions_negates_exactly(conditions, options)
     np.testing.assert_array_equal(other["log_density_condition1"], one["log_density_condition2"])
 
 
-@pytest.mark.parametrize("options", [{}, {"sync_parameters": True}, {"ls": "evidence"}])
+@pytest.mark.parametrize("options", [{}, {"param_scheme": "symmetric"}, {"ls": "evidence"}])
 def test_order_of_cells_does_not_matter(conditions, rng, options):
     points = np.vstack(conditions)
     condition = np.repeat([0, 1], [300, 200])
@@ -249,9 +249,9 @@ def test_predictors_that_cannot_be_used_are_refused(conditions):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"eps": -1.0}, "`eps` must be"),
+        ({"eps": -1.0}, "'eps' must be"),
         ({"ptp_threshold": 0.0}, "`ptp_threshold` must be"),
-        ({"uncertainty": "advi"}, "`uncertainty` must be one of"),
+        ({"uncertainty": "advi"}, "'uncertainty' must be one of"),
     ],
 )
 def test_mistakes_of_the_model_are_named(conditions, parameters, message):

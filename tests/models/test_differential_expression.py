@@ -130,7 +130,7 @@ def test_schemes_take_their_length_scale_from_the_named_cells(conditions):
     }
     for scheme, scale in expected.items():
         assert fit(conditions, ls=None, param_scheme=scheme).ls_ == pytest.approx(scale)
-    with pytest.raises(ValueError, match="`param_scheme` must be one of"):
+    with pytest.raises(ValueError, match="'param_scheme' must be one of"):
         fit(conditions, ls=None, param_scheme="both")
 
 
@@ -215,5 +215,5 @@ def test_bad_arrays_are_refused(conditions):
         fit((states1, values1, states2, values2[:, :5]))
     with pytest.raises(ValueError, match="`X2` has 1 dimensions but the model was made with 2"):
         fit((states1, values1, states2[:, :1], values2))
-    with pytest.raises(ValueError, match="`eps` must be finite and not negative, got -1"):
+    with pytest.raises(ValueError, match="'eps' must be finite and at least 0, got -1"):
         fit(conditions, eps=-1)

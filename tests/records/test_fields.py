@@ -55,6 +55,16 @@ def test_expression_names_are_the_documented_ones():
         ("obs", "R_A_1_std", "std"),
         ("obs", "R_B_std", "std"),
         ("obsp", "R_A_1_to_B_posterior_covariance", "covariance"),
+        ("obsm", "R_basis", "basis"),
+        ("varm", "R_A_1_weights", "weights"),
+        ("varm", "R_B_weights", "weights"),
+    ]
+    of_samples = ExpressionFields("R", "A 1", "B", with_samples=True)
+    assert [(field.location, field.name, field.type) for field in of_samples][-4:] == [
+        ("varm", "R_A_1_deviations", "deviations"),
+        ("varm", "R_B_deviations", "deviations"),
+        ("obs", "R_A_1_posterior_std", "posterior_std"),
+        ("obs", "R_B_posterior_std", "posterior_std"),
     ]
 
 

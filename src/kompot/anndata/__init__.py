@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from kompot.lazy import attach
 
 if TYPE_CHECKING:
+    from kompot.anndata.dense_layers import densify
     from kompot.anndata.differential_abundance import compute_differential_abundance
     from kompot.anndata.differential_expression import compute_differential_expression
     from kompot.anndata.diffusion import diffusion_maps
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     )
     from kompot.anndata.donor_splits import NullCheck, null_check
     from kompot.anndata.representation import check_underrepresentation
+    from kompot.anndata.smoothing import compute_smoothed_expression, smooth_expression
     from kompot.anndata.stored_data import write_results
 
 _HOMES = {
@@ -24,11 +26,14 @@ _HOMES = {
     "compute_differential_abundance": "kompot.anndata.differential_abundance",
     "compute_differential_expression": "kompot.anndata.differential_expression",
     "compute_fdr": "kompot.anndata.distance_nulls",
+    "densify": "kompot.anndata.dense_layers",
+    "compute_smoothed_expression": "kompot.anndata.smoothing",
     "diffusion_maps": "kompot.anndata.diffusion",
     "update_direction_column": "kompot.anndata.directions",
     "extract_null_distribution": "kompot.anndata.distance_nulls",
     "null_check": "kompot.anndata.donor_splits",
     "recompute_fdr": "kompot.anndata.distance_nulls",
+    "smooth_expression": "kompot.anndata.smoothing",
     "write_results": "kompot.anndata.stored_data",
 }
 
@@ -38,10 +43,13 @@ __all__ = [
     "compute_differential_abundance",
     "compute_differential_expression",
     "compute_fdr",
+    "compute_smoothed_expression",
+    "densify",
     "diffusion_maps",
     "extract_null_distribution",
     "null_check",
     "recompute_fdr",
+    "smooth_expression",
     "update_direction_column",
     "write_results",
 ]

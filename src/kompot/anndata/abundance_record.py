@@ -6,6 +6,7 @@ from typing import Any
 
 from kompot.anndata.abundance_results import AbundanceResult
 from kompot.models.differential_abundance import DifferentialAbundance
+from kompot.models.label_ratio import LabelRatio
 from kompot.records.fields import AbundanceFields, Field
 from kompot.records.recording import new_record
 from kompot.settings import AbundanceSettings
@@ -45,7 +46,11 @@ def _donor_keys(fields: AbundanceFields, wanted: list[Field]) -> dict[str, str] 
 
 
 def _numerics(model: DifferentialAbundance, source: str) -> dict[str, Any]:
-    """What the numerics reached."""
+    """What the numerics reached; of given densities what they are."""
+    if not hasattr(model, "density1_"):
+        given = (model.density_predictor1, model.density_predictor2)
+        kinds = [type(density).__name__ for density in given]
+        return {"densities": kinds, "landmarks_source": "computed"}
     densities = (model.density1_, model.density2_)
     return {
         "ls": model.ls_,
@@ -56,10 +61,22 @@ def _numerics(model: DifferentialAbundance, source: str) -> dict[str, Any]:
         "residual_mean": model.features_.residual_mean,
         "residual_max": model.features_.residual_max,
         "offset": model.offset_,
+        "ratio": None if model.ratio_ is None else _ratio(model.ratio_),
         "uncertainty": model.uncertainty,
         "gradient_norm": [density.gradient_norm_ for density in densities],
         "n_iter": [density.n_iter_ for density in densities],
         "evidence": None if model.evidence_ is None else asdict(model.evidence_),
         "landmarks_source": source,
         "random_state": model.random_state,
+    }
+
+
+def _ratio(ratio: LabelRatio) -> dict[str, float]:
+    """What the process for the log odds came to."""
+    return {
+        "ls": ratio.features.kernel.length_scale,
+        "rank": ratio.features.rank,
+        "prior_variance": ratio.posterior.prior_variance,
+        "gradient_norm": ratio.posterior.gradient_norm,
+        "log_evidence": ratio.posterior.log_evidence,
     }

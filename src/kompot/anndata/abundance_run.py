@@ -21,6 +21,7 @@ from kompot.anndata.abundance_results import (
 )
 from kompot.anndata.abundance_samples import AbundanceSamples, read_abundance_samples
 from kompot.anndata.donor_results import donor_cells, donor_groups, donor_record, donor_regions
+from kompot.anndata.given_densities import given_landmarks, predictors, refuse_models
 from kompot.anndata.groups import parse_cell_filter, parse_groups
 from kompot.anndata.inputs import Cells, read_cells
 from kompot.anndata.landmarks import find_landmarks
@@ -78,6 +79,7 @@ def run_abundance(
     target, adata = adata, with_frames(adata)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
     refuse_given(jit_compile=settings.gp.jit_compile)
+    refuse_models(settings)
     groups, excluded = _read_choice(adata, settings)
     cells = read_cells(adata, comparison, excluded)
     samples = read_abundance_samples(adata, cells, settings, list(groups or {}))
@@ -101,7 +103,7 @@ def run_abundance(
         "regions": result.regions,
         "donor_test": result.donor,
         "model": result.model,
-        "landmarks": result.model.features_.landmarks,
+        "landmarks": None if settings.model.names else result.model.features_.landmarks,
         "field_names": {field.role: field.name for field in wanted},
     }
     if not (output.copy or output.inplace):
@@ -120,10 +122,10 @@ def run_abundance(
     uns = uns_entries(
         adata,
         "kompot_da",
-        result.model.features_.landmarks,
+        given_landmarks(result.model, cells.n_dims),
         wanted,
         record,
-        store_landmarks=storage.store_landmarks,
+        store_landmarks=storage.store_landmarks and not settings.model.names,
     )
     tables = {"groups": result.groups, "donor_regions": result.regions}
     uns[storage.result_key] |= {name: t for name, t in tables.items() if t is not None}
@@ -188,6 +190,8 @@ def _fit(given: _Input, settings: AbundanceSettings) -> DifferentialAbundance:
         gp.n_landmarks,
         random_state=gp.random_state,
         batch_size=gp.batch_size,
+        ratio=gp.ratio,
+        **predictors(settings.model),
     )
     return model.fit_cells(
         given.cells.states,
@@ -195,7 +199,7 @@ def _fit(given: _Input, settings: AbundanceSettings) -> DifferentialAbundance:
         sample=None if given.samples is None else given.samples.numbers,
         landmarks=given.landmarks,
         ls_factor=gp.ls_factor,
-        sync_parameters=gp.sync_parameters,
+        param_scheme="symmetric" if gp.sync_parameters else gp.param_scheme,
         **gp.estimator,
     )
 
@@ -240,16 +244,20 @@ def _log_result(
     """One line of numbers for each step."""
     cells = given.cells
     log.info(
-        "%d cells of %r and %d of %r; dimension %.3g, length scale %.4g, rank %d, residual %.2g",
+        "%d cells of %r and %d of %r",
         cells.sizes[0],
         settings.comparison.condition1,
         cells.sizes[1],
         settings.comparison.condition2,
-        model.d_,
-        model.ls_,
-        model.features_.rank,
-        model.features_.residual_mean,
     )
+    if hasattr(model, "density1_"):
+        log.info(
+            "dimension %.3g, length scale %.4g, rank %d, residual %.2g",
+            model.d_,
+            model.ls_,
+            model.features_.rank,
+            model.features_.residual_mean,
+        )
     counts = table["direction"].value_counts()
     log.info(
         "%d cells up, %d down (%s)",

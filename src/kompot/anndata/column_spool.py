@@ -1,20 +1,17 @@
 """Matrices that a store keeps by columns, turned into rows once in temporary files."""
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kompot.memory import dense_bytes, human
+from kompot.models.array_store import ArrayStore
 
-__all__ = ["in_file", "is_by_columns", "new_file", "rows_of_columns"]
+__all__ = ["in_file", "is_by_columns", "rows_of_columns"]
 
 log = logging.getLogger(__name__)
 
@@ -97,12 +94,12 @@ def rows_of_columns(matrix: Any) -> Any:
     if is_sparse:
         parts = [_turned(block) for block in blocks]
         return _TurnedRows(parts, shape)
-    dense = new_file(shape, matrix.dtype)
-    start = 0
-    for block in blocks:
-        dense[:, start : start + block.shape[1]] = block
-        start += block.shape[1]
-    return dense
+    with ArrayStore(on_disk=True).rows(shape[::-1], matrix.dtype) as columns:
+        start = 0
+        for block in blocks:
+            columns.write(slice(start, start + block.shape[1]), np.asarray(block).T)
+            start += block.shape[1]
+        return columns.finished().T
 
 
 def _blocks(matrix: Any, shape: tuple[int, int]) -> Iterator[Any]:
@@ -135,36 +132,13 @@ def _turned(block: Any) -> _Part:
 
 
 def in_file(array: NDArray[Any]) -> NDArray[Any]:
-    """A copy of an array in a temporary file, which goes when the copy does.
+    """A copy of an array of one dimension in a temporary file, which goes when the copy does.
 
     Raises
     ------
     OSError
         If the disk for temporary files has too little space.
     """
-    copy = new_file(array.shape, array.dtype)
-    copy[...] = array
-    return copy
-
-
-def new_file(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """An array in a temporary file, which goes when the array does.
-
-    Raises
-    ------
-    OSError
-        If the disk for temporary files has too little space.
-    """
-    directory, dtype = Path(tempfile.gettempdir()), np.dtype(dtype)
-    n_bytes = dense_bytes(*shape, itemsize=dtype.itemsize)
-    free = shutil.disk_usage(directory).free
-    if n_bytes > free:
-        msg = (
-            f"A temporary array of {human(n_bytes)} does not fit into the {human(free)} free in "
-            f"{str(directory)!r}: set TMPDIR to a directory of a larger disk."
-        )
-        raise OSError(msg)
-    if not n_bytes:
-        return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(dir=directory) as file:
-        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
+    with ArrayStore(on_disk=True).rows((len(array), 1), array.dtype) as copy:
+        copy.write(slice(0, len(array)), array[:, None])
+        return copy.finished()[:, 0]

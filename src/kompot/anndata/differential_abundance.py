@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from kompot.anndata.abundance_run import density_parameters, run_abundance
 from kompot.settings import (
+    ABUNDANCE_KEY,
     AbundanceSettings,
     Comparison,
     DAThresholdSettings,
@@ -38,7 +39,7 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     random_state: int | None = DensitySettings.random_state,
     copy: bool = OutputSettings.copy,
     inplace: bool = OutputSettings.inplace,
-    result_key: str = "kompot_da",
+    result_key: str = ABUNDANCE_KEY,
     batch_size: int | None = DensitySettings.batch_size,
     overwrite: bool | None = StorageSettings.overwrite,
     store_landmarks: bool = StorageSettings.store_landmarks,
@@ -55,6 +56,8 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     groups: Any = FilterSettings.groups,
     cell_filter: Any = FilterSettings.cell_filter,
     sync_parameters: bool = DensitySettings.sync_parameters,
+    param_scheme: str = DensitySettings.param_scheme,
+    ratio: str = DensitySettings.ratio,
     store_additional_stats: bool = StorageSettings.store_additional_stats,
     progress: bool = OutputSettings.progress,
     **density_kwargs: Any,
@@ -148,7 +151,16 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
         missing.
     sync_parameters
         Whether dimension, length scale and prior mean come from both conditions and not from the
-        first; exchanging the conditions then only changes signs.
+        first: another name of ``param_scheme="symmetric"``.
+    param_scheme
+        From which cells they come: ``"condition1"``, ``"condition2"``, ``"pooled"`` (all), or
+        ``"symmetric"`` (the mean of both conditions by their numbers of cells, geometric for the
+        scale); exchanging the conditions then only changes signs.
+    ratio
+        Where the log fold change comes from. ``"densities"``: their difference, as documented.
+        ``"labels"``: a Gaussian process for the log odds that a cell is of condition 2, with a
+        length scale and a variance of its own, chosen by marginal likelihood; several times more
+        exact where densities are known, and the choice for changes of small regions.
     store_additional_stats
         Also store the local false sign rate and s-value of each cell: the probability of the
         wrong sign under a prior learned from all cells (Stephens 2017, *Biostatistics* 18, 275).
@@ -213,6 +225,8 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
             random_state=random_state,
             batch_size=batch_size,
             sync_parameters=sync_parameters,
+            param_scheme=param_scheme,
+            ratio=ratio,
             estimator=density_parameters(density_kwargs),
         ),
         DAThresholdSettings(log_fold_change_threshold, ptp_threshold),

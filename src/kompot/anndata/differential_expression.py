@@ -8,8 +8,11 @@ from numpy.typing import ArrayLike
 
 from kompot import cluster, threads
 from kompot.anndata.expression_run import run_expression
+from kompot.anndata.given_expression_run import needs_given_run, run_given_expression
 from kompot.anndata.later import refuse_unknown
 from kompot.settings import (
+    EXPRESSION_KEY,
+    NULL_GENES,
     Comparison,
     ExpressionSettings,
     FDRSettings,
@@ -52,14 +55,14 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     check_representation: bool | None = FilterSettings.check_representation,
     copy: bool = OutputSettings.copy,
     inplace: bool = OutputSettings.inplace,
-    result_key: str = StorageSettings.result_key,
+    result_key: str = EXPRESSION_KEY,
     overwrite: bool | None = StorageSettings.overwrite,
     store_landmarks: bool = StorageSettings.store_landmarks,
     return_full_results: bool = OutputSettings.return_full_results,
     store_posterior_covariance: bool = StorageSettings.store_posterior_covariance,
     allow_single_condition_variance: bool = OutputSettings.allow_single_condition_variance,
     progress: bool = OutputSettings.progress,
-    null_genes: int | Sequence[int] | None = FDRSettings.null_genes,
+    null_genes: int | Sequence[int] | None = NULL_GENES,
     null_seed: int | None = FDRSettings.null_seed,
     fdr_threshold: float = FDRSettings.threshold,
     store_additional_stats: bool = StorageSettings.store_additional_stats,
@@ -79,6 +82,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     null_mahalanobis: Any = FDRSettings.null_mahalanobis,
     null_expression: Any = FDRSettings.null_expression,
     combine_with_internal: bool = FDRSettings.combine_with_internal,
+    use_empirical_variance: bool = GPSettings.use_empirical_variance,
+    return_null_data: bool = OutputSettings.return_null_data,
     client: Any = None,
     **function_kwargs: Any,
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
@@ -139,11 +144,17 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Seed of the landmarks. None draws them anew each time.
     batch_size
         Cells predicted at a time; None or 0 for all.
-    store_arrays_on_disk, disk_storage_dir
-        Not available yet.
+    store_arrays_on_disk
+        Whether dense layers (and the fits of samples) are made in files of ``disk_storage_dir``
+        and read from there where they are looked at, so that they take no memory. None does so if
+        a directory is given, or if they would take more than their share of memory. The files have
+        no names; they vanish with ``adata``. To keep the layers, write ``adata`` to a file.
+    disk_storage_dir
+        Directory of these files, made if it does not exist; None for the system's place for
+        temporary files.
     max_memory_ratio
-        Share of the available memory that the layers may take; a run that would exceed it is
-        refused before computing.
+        Share of the available memory that the layers may take. A run that fits neither there nor
+        on the disk is refused before computing.
     cell_filter
         Cells to leave out, one or a list of: ``{column: value or values, ...}`` for those that
         fulfil all, the name of one of the ``groups``, a boolean mask or positions; or what
@@ -202,8 +213,10 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     regions
         Cell types or other groups, as ``groups``, in which samples are compared as well.
     layers
-        ``"dense"`` stores imputed expression and fold change of every cell (float32);
-        ``"none"`` stores none of them.
+        ``"dense"`` stores imputed expression and fold change of every cell (float32).
+        ``"factored"`` stores what they are made of, features of the cells and weights of the
+        genes, which takes a small part of the space; :func:`get_layer` and all plots read them as
+        if they were dense. ``"none"`` stores none of them.
     kernel
         ``"matern52"``, ``"matern32"``, ``"exponential"``, ``"squared_exponential"`` or
         ``"rational_quadratic"``.
@@ -212,6 +225,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     param_scheme
         From which cells the length scale is estimated: ``"condition1"``, ``"condition2"``,
         ``"pooled"`` or ``"symmetric"`` (exchanging the conditions then only changes signs).
+        ``"separate"`` gives each condition a length scale of its own; distances are then measured
+        at the landmarks of both, without ``ptp`` and without samples.
     group_variance
         Share of the posterior variance over a group's cells that its distance counts, in (0, 1].
         Less is more local; at 1 the distance of every group is the global one.
@@ -232,6 +247,14 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         compared, in their order), ``(n_cells, n_null)``.
     combine_with_internal
         Whether shuffled genes count as well as what was given.
+    use_empirical_variance
+        Whether every gene has noise of its own, as a function of cell state, estimated from its
+        residuals (:mod:`kompot.gp.observation_noise`) in a second pass over the cells. Distances,
+        their tail probabilities and rates, standard deviations and z-scores are then in units of
+        that noise (:mod:`kompot.stats.own_noise`) and R_A_std, R_B_std are layers; fold changes,
+        the distances of groups and the posterior covariance stay as they are.
+    return_null_data
+        Also return what distances were judged against (``null`` below).
     client
         A ``dask.distributed.Client`` on whose workers expression is summed over cells; None for
         the active one, if there is one; False for this process.
@@ -254,13 +277,17 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
       :class:`kompot.models.donor_expression.DonorExpression`;
     * ``model``: the fitted :class:`kompot.DifferentialExpression`;
     * ``landmarks``: ``(rank, n_dims)``;
+    * with ``return_null_data`` also ``null``, of which a dictionary is returned in any case:
+      ``mahalanobis``, the distances against which genes were judged, ``(n_null,)``;
+      ``gene_indices`` and ``gene_names`` of the shuffled genes among them; ``seed``, ``n_null``
+      and ``source`` (``"internal"``, ``"given"``, ``"both"`` or ``"none"``);
     * ``field_names``: names of the stored fields by role.
 
     Raises
     ------
     ValueError, TypeError
         If an argument cannot be used, before anything is computed.
-    MemoryError
+    MemoryError, OSError
         If the layers would not fit, before anything is computed.
     NotImplementedError
         If a parameter is given whose feature is not available yet.
@@ -285,6 +312,11 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     R_A_to_B_donor_pvalue, R_A_to_B_donor_fdr, R_A_to_B_donor_region (where the evidence is
     strongest) and R_A_to_B_donor_lfc (the change there). A group is tested by its own means of
     samples, with Benjamini-Hochberg rates of its own.
+
+    With ``layers="factored"`` there are instead of the layers ``obsm`` R_basis,
+    ``(n_obs, rank)``, float32, and ``varm`` R_A_weights and R_B_weights, ``(n_vars, rank)``; with
+    samples also ``varm`` R_A_deviations and R_B_deviations, by which the samples differ, and
+    ``obs`` R_A_posterior_std and R_B_posterior_std.
 
     A group is scored over its cells of both conditions: mean fold changes are exact, and its
     distance measures the fold change in the directions that lead its posterior variance over these
@@ -314,6 +346,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             kernel=kernel,
             tol=tol,
             param_scheme=param_scheme,
+            use_empirical_variance=use_empirical_variance,
         ),
         FDRSettings(
             *(null_genes, null_seed, fdr_threshold),
@@ -341,8 +374,11 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             allow_single_condition_variance=allow_single_condition_variance,
             progress=progress,
             attribution=attribution,
+            return_null_data=return_null_data,
         ),
         SampleSettings(donor_col, paired, covariates, significance, regions),
     )
     with threads.single_threaded_products(), cluster.used(client):
+        if needs_given_run(settings):
+            return run_given_expression(adata, settings)
         return run_expression(adata, settings)

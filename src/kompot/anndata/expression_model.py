@@ -7,6 +7,7 @@ import numpy as np
 
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_samples import ExpressionSamples, region_finder
+from kompot.anndata.layer_store import array_store
 from kompot.anndata.shuffled_genes import shuffled_genes
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.settings import ExpressionSettings
@@ -21,16 +22,12 @@ def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> Differe
     """Fit both conditions and the shuffled genes in one pass over the cells."""
     gp, null_expression = settings.gp, []
     if inputs.null.choice is not None:
-        null_expression = shuffled_genes(
-            inputs.expression,
-            inputs.null.choice,
-            settings.fdr.null_seed,
-            progress=settings.output.progress,
-        )
+        null_expression = shuffled_genes(inputs.expression, inputs.null.choice, settings)
     if inputs.null.expression is not None:
         null_expression.append(inputs.null.expression)
     model = DifferentialExpression(
         gp.n_landmarks,
+        use_empirical_variance=gp.use_empirical_variance,
         eps=gp.eps,
         random_state=gp.random_state,
         batch_size=gp.batch_size,
@@ -50,6 +47,7 @@ def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> Differe
         sample=None if inputs.samples is None else inputs.samples.samples.codes,
         allow_single_condition_variance=settings.output.allow_single_condition_variance,
         regions=region_finder(inputs.samples, inputs.cells),
+        store=array_store(settings.storage),
         progress=settings.output.progress,
     )
 

@@ -4,13 +4,18 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from kompot.anndata.expression_groups import groups_summary
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_results import ExpressionResult
+from kompot.anndata.factored_layers import basis_digest
+from kompot.models.given_expression import GivenExpression
 from kompot.records.encoding import encoded
 from kompot.records.expression_fields import ExpressionFields
+from kompot.records.factored import expression_layers, factored_entry
 from kompot.records.fields import Field
 from kompot.records.recording import new_record
 from kompot.settings import ExpressionSettings
@@ -29,13 +34,22 @@ def expression_record(
     settings: ExpressionSettings,
     *,
     usage: Mapping[str, float],
+    basis: NDArray[np.float32] | None = None,
 ) -> dict[str, Any]:
-    """What was run, with which parameters and numerics, and which fields it wrote."""
+    """What was run, with which parameters and numerics, and which fields it wrote.
+
+    ``basis`` are the features of factored layers; None if there are none.
+    """
+    factored: dict[str, Any] = {}
+    if basis is not None:
+        extra = settings.storage.store_additional_stats
+        layers = expression_layers(fields, store_additional_stats=extra)
+        factored = factored_entry(layers, basis_digest(basis))
     names, choice = {field.role: field.name for field in wanted}, inputs.choice
     fdr_roles = ("pvalue", "local_fdr", "tail_fdr")
     fdr_keys = {f"{role}_key": names.get(f"mahalanobis_{role}_key") for role in fdr_roles}
     numerics = _numerics(result, inputs.landmarks_source)
-    record = new_record("de", settings, wanted, numerics, usage)
+    record = new_record("de", settings, wanted, numerics, usage) | factored
     if len(result.null):
         record["arrays"] = record.get("arrays", {}) | {NULL_ARRAY: encoded(result.null)}
     return record | {
@@ -46,9 +60,12 @@ def expression_record(
         "fdr_keys": fdr_keys | {"is_de_key": names["is_de_key"]} if "is_de_key" in names else None,
         "fdr_results": fdr_results(result.table, settings.fdr.threshold),
         "imputed_layer_keys": {
-            "condition1": names.get("imputed_key_1"),
-            "condition2": names.get("imputed_key_2"),
-            "fold_change": names.get("fold_change_key"),
+            name: field.name if factored else names.get(field.role)
+            for name, field in (
+                ("condition1", fields.imputed1),
+                ("condition2", fields.imputed2),
+                ("fold_change", fields.fold_change),
+            )
         },
         "uses_sample_variance": inputs.samples is not None,
         **_samples(result, inputs),
@@ -132,8 +149,10 @@ def _samples(result: ExpressionResult, inputs: ExpressionInputs) -> dict[str, An
 
 
 def _numerics(result: ExpressionResult, source: str) -> dict[str, Any]:
-    """What the numerics reached."""
-    model = result.model
+    """What the numerics reached; of given functions what they are."""
+    model: Any = result.model
+    if isinstance(model, GivenExpression):
+        return {"functions": model.describe(), "landmarks_source": source}
     return {
         "ls": model.ls_,
         "evidence": None if model.evidence_ is None else asdict(model.evidence_),

@@ -173,7 +173,7 @@ def stored_fields(
     donor_level, samples = fields.donor_level, fields.with_samples
     extra = storage.store_additional_stats
     distances = output.compute_mahalanobis
-    dense = storage.layers == "dense"
+    dense, factored = storage.layers == "dense", storage.layers == "factored"
     genes = [
         (fields.mean_lfc, True),
         (fields.mahalanobis, distances),
@@ -197,8 +197,15 @@ def stored_fields(
         (fields.imputed2, dense),
         (fields.fold_change, dense),
         (fields.zscores, dense and extra),
-        (fields.std1, dense or not samples),
-        (fields.std2, dense or not samples),
+        (fields.std1, dense or fields.std1.location == "obs"),
+        (fields.std2, dense or fields.std2.location == "obs"),
+        (fields.basis, factored),
+        (fields.weights1, factored),
+        (fields.weights2, factored),
+        (fields.deviations1, factored and samples),
+        (fields.deviations2, factored and samples),
+        (fields.posterior_std1, factored and samples),
+        (fields.posterior_std2, factored and samples),
         (fields.covariance, storage.store_posterior_covariance and not samples),
     ]
     by_group = [

@@ -19,7 +19,9 @@ from kompot.anndata.expression_results import (
     stored_fields,
 )
 from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_later_features
+from kompot.anndata.later import refuse_later_features, refuse_own_noise
+from kompot.anndata.layer_store import store_of_layers
+from kompot.anndata.null_results import null_data
 from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
@@ -39,6 +41,7 @@ def run_expression(
     usage = memory.Usage()
     target, adata = adata, with_frames(adata)
     refuse_later_features(settings)
+    refuse_own_noise(settings)
     settings = with_seeds(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
     inputs = read_inputs(adata, settings)
@@ -48,28 +51,38 @@ def run_expression(
         comparison.condition2,
         with_samples=inputs.samples is not None,
         donor_level=inputs.donor_level,
+        with_noise=settings.gp.use_empirical_variance,
     )
     has_fdr = inputs.donor_level or inputs.null.exists
     wanted = stored_fields(fields, settings, has_fdr=has_fdr)
+    store = None
     if output.copy or output.inplace:
         refuse_unwritable(adata, copy=output.copy)
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
-        _require_memory(adata, wanted, inputs.expression.shape[1], storage)
+        n_layers = sum(field.location == "layers" for field in wanted)
+        store = store_of_layers(adata, n_layers, storage)
+        _require_memory(adata, storage)
     refuse_missing_values(inputs.expression)
 
     result = _compute(inputs, settings)
     model = result.model
     _log_result(result, inputs, settings)
     full = _full_results(result, inputs, wanted) if output.return_full_results else {}
+    if output.return_null_data:
+        full["null"] = null_data(adata, result, inputs, settings)
+    returns = output.return_full_results or output.return_null_data
     if not (output.copy or output.inplace):
         return full
 
     values: dict[Field, Any] = {}
     values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
     values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
-    values |= cell_values(adata, fields, wanted, model, inputs, settings)
-    record = expression_record(result, fields, wanted, inputs, settings, usage=usage.taken())
+    values |= cell_values(adata, fields, wanted, model, inputs, settings, store)
+    basis = values.get(fields.basis)
+    record = expression_record(
+        result, fields, wanted, inputs, settings, basis=basis, usage=usage.taken()
+    )
     uns = uns_entries(
         adata,
         "kompot_de",
@@ -81,8 +94,8 @@ def run_expression(
     target = target.copy() if output.copy else target
     write_fields(target, {field: values[field] for field in wanted}, uns)
     if output.copy:
-        return (full, target) if output.return_full_results else target
-    return full if output.return_full_results else None
+        return (full, target) if returns else target
+    return full if returns else None
 
 
 def _compute(inputs: ExpressionInputs, settings: ExpressionSettings) -> ExpressionResult:
@@ -117,18 +130,8 @@ def _full_results(
     return full | full_group_results(result.groups)
 
 
-def _require_memory(
-    adata: AnnData, wanted: list[Field], n_genes: int, storage: StorageSettings
-) -> None:
-    """Refuse layers and covariances that would not fit."""
-    n_layers = sum(field.location == "layers" for field in wanted)
-    width = adata.n_vars + (n_genes if n_genes < adata.n_vars else 0)
-    memory.require(
-        n_layers * memory.dense_bytes(adata.n_obs, width, itemsize=4),
-        storage.max_memory_ratio,
-        what=f"{n_layers} dense layers of {adata.n_obs} cells x {adata.n_vars} genes",
-        remedy="Give layers='none' to store statistics only, or fewer `genes`.",
-    )
+def _require_memory(adata: AnnData, storage: StorageSettings) -> None:
+    """Refuse covariances that would not fit."""
     if storage.store_posterior_covariance:
         memory.require(
             2 * memory.dense_bytes(adata.n_obs, adata.n_obs),

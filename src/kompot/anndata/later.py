@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kompot.settings import ExpressionSettings
+from kompot.settings.checks import SEPARATE
 
-__all__ = ["refuse_given", "refuse_later_features", "refuse_unknown"]
+__all__ = ["refuse_given", "refuse_later_features", "refuse_own_noise", "refuse_unknown"]
 
 
 def refuse_later_features(settings: ExpressionSettings) -> None:
@@ -17,12 +18,32 @@ def refuse_later_features(settings: ExpressionSettings) -> None:
     NotImplementedError
         If one of them is given.
     """
-    storage = settings.storage
-    refuse_given(
-        jit_compile=settings.gp.jit_compile,
-        store_arrays_on_disk=bool(storage.store_arrays_on_disk),
-        disk_storage_dir=storage.disk_storage_dir is not None,
-    )
+    refuse_given(jit_compile=settings.gp.jit_compile)
+
+
+def refuse_own_noise(settings: ExpressionSettings) -> None:
+    """Refuse `use_empirical_variance` where there is no place or no fit for it.
+
+    Raises
+    ------
+    ValueError
+        If layers are to be factored, or functions are given or fitted apart.
+    """
+    if not settings.gp.use_empirical_variance:
+        return
+    if settings.storage.layers == "factored":
+        msg = (
+            "use_empirical_variance=True makes standard deviations that layers='factored' cannot "
+            "hold; use layers='dense' or 'none'."
+        )
+        raise ValueError(msg)
+    if settings.model.names or settings.gp.param_scheme == SEPARATE:
+        msg = (
+            "use_empirical_variance=True estimates noise from a fit of both conditions together: "
+            "with functions that are given or fitted apart, give `obs_variance_predictor1` and "
+            "`obs_variance_predictor2` instead."
+        )
+        raise ValueError(msg)
 
 
 def refuse_given(**is_given: bool) -> None:

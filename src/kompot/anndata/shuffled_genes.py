@@ -10,12 +10,14 @@ from scipy import sparse
 
 from kompot import threads
 from kompot.anndata.chunks import ExpressionRows
-from kompot.anndata.column_spool import in_file, new_file
+from kompot.anndata.column_spool import in_file
 from kompot.gp.linalg import row_slices
+from kompot.models.array_store import ArrayStore
 from kompot.progress import bar
+from kompot.settings import ExpressionSettings
 from kompot.stats.null_genes import choose_null_genes, shuffle_columns, shuffle_in_place
 
-__all__ = ["shuffled_genes"]
+__all__ = ["picked_null_genes", "shuffled_genes"]
 
 _BLOCK = 512
 """Shuffled genes in a matrix."""
@@ -26,11 +28,7 @@ _SHARE = 0.25
 
 
 def shuffled_genes(
-    expression: ExpressionRows,
-    null_choice: int | NDArray[np.intp],
-    seed: int | None,
-    *,
-    progress: bool = False,
+    expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
 ) -> list[Any]:
     """Shuffled genes, some hundred in each matrix, made side by side.
 
@@ -44,29 +42,36 @@ def shuffled_genes(
         Cells and genes of the run.
     null_choice
         How many genes to draw among these, or columns of the data.
-    seed
-        Of the draw and of the shuffling.
-    progress
-        Show a progress bar while expression on disk is read.
+    settings
+        Options of the run.
 
     Returns
     -------
     Arrays or CSR matrices, ``(n_cells, n_shuffled)`` each.
     """
-    rng = np.random.default_rng(seed)
-    picked = choose_null_genes(null_choice, expression.shape[1], rng)
-    if isinstance(null_choice, int) and expression.genes is not None:
-        picked = expression.genes[picked]
+    picked, rng = picked_null_genes(expression, null_choice, settings)
     n_blocks = -(-len(picked) // _BLOCK)
     generators = rng.spawn(n_blocks)
     if expression.is_streamed:
-        return _from_store(expression, np.array_split(picked, n_blocks), generators, progress)
+        blocks = np.array_split(picked, n_blocks)
+        return _from_store(expression, blocks, generators, settings.output.progress)
     genes, places = np.unique(picked, return_inverse=True)
     columns = expression.of_genes(genes).read()
     work = zip(np.array_split(places, n_blocks), generators, strict=True)
     return list(
         threads.map_batches(lambda part: shuffle_columns(columns[:, part[0]], part[1]), work)
     )
+
+
+def picked_null_genes(
+    expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
+) -> tuple[NDArray[np.intp], np.random.Generator]:
+    """Columns of the data that are shuffled, ``(n_null,)``, and the generator that shuffles."""
+    rng = np.random.default_rng(settings.fdr.null_seed)
+    picked = choose_null_genes(null_choice, expression.shape[1], rng)
+    if isinstance(null_choice, int) and expression.genes is not None:
+        picked = expression.genes[picked]
+    return picked, rng
 
 
 def _from_store(
@@ -91,6 +96,7 @@ def _read(
     chosen: ExpressionRows, blocks: list[NDArray[np.intp]], *, on_disk: bool, progress: bool
 ) -> list[list[Any]]:
     """Each block of genes: an array of all cells, or sparse matrices of cells in their order."""
+    store = ArrayStore(on_disk=on_disk)
     ends = np.cumsum([len(block) for block in blocks]).tolist()
     parts: list[list[Any]] = [[] for _ in blocks]
     plan = [np.arange(rows.start, rows.stop) for rows in row_slices(len(chosen.cells), _ROWS)]
@@ -106,8 +112,8 @@ def _read(
                 kept.append(_filed(part.tocsr()) if on_disk else part.tocsr())
                 continue
             if not kept:
-                kept.append(_empty((len(chosen.cells), len(block)), part.dtype, on_disk=on_disk))
-            kept[0][plan[number]] = part
+                kept.append(store.rows((len(chosen.cells), len(block)), part.dtype))
+            kept[0].write(slice(plan[number][0], plan[number][-1] + 1), part)
     return parts
 
 
@@ -121,17 +127,15 @@ def _emptied(read: list[list[Any]]) -> Iterator[list[Any]]:
 def _shuffled(parts: list[Any], rng: np.random.Generator) -> Any:
     """A block of genes, shuffled; what it was read as is let go."""
     if not sparse.issparse(parts[0]):
-        shuffle_in_place(parts[0], rng)
-        return parts[0]
+        with parts[0] as written:
+            array: NDArray[Any] = written.finished()
+        shuffle_in_place(array, rng)
+        return array
     joined = sparse.vstack(parts, format="csr")
     parts.clear()
     columns = joined.tocsc()
     del joined
     return shuffle_columns(columns, rng)
-
-
-def _empty(shape: tuple[int, int], dtype: Any, *, on_disk: bool) -> NDArray[Any]:
-    return new_file(shape, dtype) if on_disk else np.empty(shape, dtype)
 
 
 def _filed(matrix: Any) -> Any:

@@ -15,13 +15,18 @@ from kompot.records.fields import Field
 from kompot.records.history import recorded_runs
 from kompot.records.parameters import flattened, stored_parameters
 from kompot.records.recorded import field_owners
-from kompot.settings import AbundanceSettings, ExpressionSettings
+from kompot.settings import AbundanceSettings, ExpressionSettings, SmoothingSettings
 
 log = logging.getLogger(__name__)
 
 _FRAMES = ("obs", "var")
-_SAME_RUN = ("groupby", "condition1", "condition2", "obsm_key", "layer", "gp.ls_factor")
+_SAME_RUN = (
+    *("groupby", "condition", "condition1", "condition2"),
+    *("obsm_key", "layer", "gp.ls_factor"),
+)
 """Parameters by which a run is the same but for its samples."""
+
+AnySettings = ExpressionSettings | AbundanceSettings | SmoothingSettings
 
 __all__ = [
     "existing_fields",
@@ -42,7 +47,7 @@ def refuse_overwrite(
     adata: AnnData,
     fields: Iterable[Field],
     what: str,
-    settings: ExpressionSettings | AbundanceSettings,
+    settings: AnySettings,
 ) -> None:
     """Apply the rule for results that exist: refuse (False), warn (None) or say nothing (True).
 
@@ -84,7 +89,7 @@ def refuse_overwrite(
 
 
 def _earlier_run(
-    adata: AnnData, existing: list[Field], settings: ExpressionSettings | AbundanceSettings
+    adata: AnnData, existing: list[Field], settings: AnySettings
 ) -> tuple[int, dict[str, Any]] | None:
     """Number and record of the newest run that wrote any of some fields, if it can be read."""
     analysis_type = _analysis_type(settings)
@@ -100,13 +105,13 @@ def _earlier_run(
 def _in_words(number: int, run: Mapping[str, Any]) -> str:
     """A run, to be recognised."""
     labels = run.get("params") or {}
-    compared = f"{labels.get('condition1')} to {labels.get('condition2')}"
-    return f"Previous run: run_id={number}, {run.get('timestamp')}, comparing {compared}."
+    what = f"comparing {labels.get('condition1')} to {labels.get('condition2')}"
+    if run.get("analysis_type") == "smooth":
+        what = f"smoothing {labels.get('condition') or 'all cells'}"
+    return f"Previous run: run_id={number}, {run.get('timestamp')}, {what}."
 
 
-def _only_adds_samples(
-    run: Mapping[str, Any], settings: ExpressionSettings | AbundanceSettings
-) -> bool:
+def _only_adds_samples(run: Mapping[str, Any], settings: AnySettings) -> bool:
     """Whether a run repeats an earlier one with samples."""
     analysis_type = _analysis_type(settings)
     earlier = flattened(run.get("params") or {}, analysis_type)
@@ -115,7 +120,9 @@ def _only_adds_samples(
     return same and earlier.get("sample_col") is None and now["sample_col"] is not None
 
 
-def _analysis_type(settings: ExpressionSettings | AbundanceSettings) -> str:
+def _analysis_type(settings: AnySettings) -> str:
+    if isinstance(settings, SmoothingSettings):
+        return "smooth"
     return "de" if isinstance(settings, ExpressionSettings) else "da"
 
 

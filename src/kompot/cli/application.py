@@ -20,6 +20,7 @@ _COMMANDS = {
     "dm": ("kompot.cli.diffusion", "Compute the cell states that de and da look for."),
     "de": ("kompot.cli.differential_expression", "Test genes between two conditions."),
     "da": ("kompot.cli.differential_abundance", "Find where cells became more or less abundant."),
+    "smooth": ("kompot.cli.smoothing", "Smooth expression over cell states."),
     "report": ("kompot.cli.report", "Write a page about results, to read and to send."),
     "runs": ("kompot.cli.recorded_runs", "List the runs that a file records."),
     "cleanup": ("kompot.cli.removal", "Remove the large results of runs from a file."),
@@ -117,6 +118,9 @@ def _run(args: Sequence[str] | None) -> int:
         code = application.main(args, prog_name="kompot", standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.MissingParameter):
+            text = "Missing required parameters may also stand in a file, -c/--config."
+            click.echo(text, err=True)
         return error.exit_code
     except click.Abort:
         click.echo("kompot: interrupted", err=True)

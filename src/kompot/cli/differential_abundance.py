@@ -8,6 +8,7 @@ import click
 
 from kompot import threads as thread_limits
 from kompot.anndata import compute_differential_abundance
+from kompot.cli.accepted import accepted_options
 from kompot.cli.analysis import (
     LEFT_OUT,
     analysis_options,
@@ -68,6 +69,7 @@ Write None as none (--n-landmarks none).
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+@accepted_options("--use-gpu", "--store-arrays-on-disk", "--disk-storage-dir", "--max-memory-ratio")
 @analysis_options("the cells with their changes, in the order of the data")
 def command(
     input: Path,

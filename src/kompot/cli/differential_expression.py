@@ -8,6 +8,7 @@ import click
 
 from kompot import threads as thread_limits
 from kompot.anndata import compute_differential_expression
+from kompot.cli.accepted import accepted_options
 from kompot.cli.analysis import (
     LEFT_OUT,
     analysis_options,
@@ -37,7 +38,8 @@ log = logging.getLogger(__name__)
 # Beside what has no meaning in a shell in any analysis: vectors and matrices of a null, a client.
 NO_OPTIONS = (
     *LEFT_OUT,
-    *("null_mahalanobis", "null_expression", "combine_with_internal", "client"),
+    *("null_mahalanobis", "null_expression", "combine_with_internal", "return_null_data"),
+    "client",
 )
 
 _SECTIONS = sections(
@@ -73,6 +75,7 @@ Write a list with commas (--genes ISG15,IFI6) and None as none (--n-landmarks no
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+@accepted_options("--use-gpu")
 @analysis_options("the genes with their scores, largest distance first")
 @click.option(
     "--group-table",

@@ -99,7 +99,8 @@ def _require_space(adata: "AnnData", folder: Path) -> None:
     if needed > free:
         msg = (
             f"The data take {memory.human(needed)} or more, but only {memory.human(free)} are free "
-            f"on the disk of {str(folder.parent)!r}. --layers none leaves out the largest part."
+            f"on the disk of {str(folder.parent)!r}. --layers factored takes much less for the "
+            "largest part, --layers none leaves it out."
         )
         raise OSError(msg)
 

@@ -88,8 +88,9 @@ def _option(
         "help": text,
         "hidden": _NOT_YET in text,
         "required": is_required,
-        "default": None if is_required else default,
     }
+    if not is_required:  # a default of None would count as given
+        settings["default"] = default
     if _alternatives(annotation) == {bool}:
         declarations[-2] = f"--{dashed}/--no-{dashed}"
         if default is not None:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot.gp.neighbors import nearest_distinct_distances
+from kompot.settings.checks import PARAM_SCHEMES, choice
 
 __all__ = ["estimate_length_scale", "length_scale_by_scheme", "length_scale_of_distances"]
 
@@ -69,6 +70,7 @@ def length_scale_by_scheme(
     ls_factor
         Multiple of the heuristic, positive.
     """
+    choice("param_scheme", scheme, PARAM_SCHEMES)
     if scheme == "pooled":
         return estimate_length_scale(states, ls_factor)
     if scheme == "symmetric":

@@ -8,18 +8,23 @@ if TYPE_CHECKING:
     from kompot.models.density_estimator import DensityEstimator
     from kompot.models.differential_abundance import DifferentialAbundance
     from kompot.models.differential_expression import DifferentialExpression, GeneScores
+    from kompot.models.expression_model import ExpressionModel
     from kompot.models.function_estimator import FunctionEstimator
     from kompot.models.group_scores import GroupScores, score_groups
     from kompot.models.sample_variance_estimator import SampleVarianceEstimator
+    from kompot.models.saved import load_model, save_model
 
 _HOMES = {
     "DensityEstimator": "kompot.models.density_estimator",
     "DifferentialAbundance": "kompot.models.differential_abundance",
     "DifferentialExpression": "kompot.models.differential_expression",
+    "ExpressionModel": "kompot.models.expression_model",
     "FunctionEstimator": "kompot.models.function_estimator",
     "GeneScores": "kompot.models.differential_expression",
     "GroupScores": "kompot.models.group_scores",
     "SampleVarianceEstimator": "kompot.models.sample_variance_estimator",
+    "load_model": "kompot.models.saved",
+    "save_model": "kompot.models.saved",
     "score_groups": "kompot.models.group_scores",
 }
 
@@ -27,10 +32,13 @@ __all__ = [
     "DensityEstimator",
     "DifferentialAbundance",
     "DifferentialExpression",
+    "ExpressionModel",
     "FunctionEstimator",
     "GeneScores",
     "GroupScores",
     "SampleVarianceEstimator",
+    "load_model",
+    "save_model",
     "score_groups",
 ]
 

@@ -10,6 +10,7 @@ from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
 from kompot.gp.evidence import ScaleEvidence, length_scale_by_evidence
 from kompot.gp.features import FeatureMap, fit_features, residual_variance
+from kompot.gp.gradients import function_gradient
 from kompot.gp.kernels import KERNELS, make_kernel
 from kompot.gp.laplace import OPTIMIZERS, DensityPosterior, fit_density
 from kompot.gp.length_scale import length_scale_of_distances
@@ -25,8 +26,6 @@ Array = NDArray[np.float64]
 
 D_METHODS = ("fractal", "embedding")
 """How the dimension is found if it is not given."""
-
-_GRADIENT_CELLS = 1024
 
 
 class DensityEstimator(Parameters):
@@ -200,26 +199,13 @@ class DensityEstimator(Parameters):
         return phi @ posterior.covariance @ phi.T + posterior.prior_variance * unexplained
 
     def gradient(self, X: ArrayLike) -> Array:
-        r"""Gradient of the log density at cell states, ``(n_cells, n_dims)``.
+        """Gradient of the log density at cell states, ``(n_cells, n_dims)``.
 
-        :math:`\nabla f = \sum_j w_j \nabla k(x, u_j)` with landmarks :math:`u_j` and
-        :math:`w = L^{-\top} \hat z`. The exponential kernel has a kink at every landmark; there
-        the landmark's own term is left out.
+        Exact for every kernel (:func:`kompot.gp.gradients.function_gradient`).
         """
-        from scipy.linalg import solve_triangular
-        from scipy.spatial.distance import cdist
-
         require_fitted(self, "posterior_")
-        features = self.features_
-        states = as_states(X, "X", features.landmarks.shape[1])
-        weights = solve_triangular(features.factor, self.posterior_.weights, lower=True, trans="T")
-        scale = features.kernel.length_scale
-        gradient = np.empty_like(states)
-        for rows in row_slices(len(states), _GRADIENT_CELLS):
-            scaled = np.asarray(cdist(states[rows], features.landmarks) / scale, dtype=np.float64)
-            pull = features.kernel.slope(scaled) * weights
-            gradient[rows] = states[rows] * pull.sum(axis=1)[:, None] - pull @ features.landmarks
-        return gradient / scale**2
+        states = as_states(X, "X", self.features_.landmarks.shape[1])
+        return function_gradient(self.features_, self.posterior_.weights, states)
 
     def check_parameters(self) -> None:
         """Refuse parameters that are out of range, by name.

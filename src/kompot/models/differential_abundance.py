@@ -9,14 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from kompot import threads
 from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood
-from kompot.gp.features import residual_variance
 from kompot.gp.halves import HALF_NEIGHBORS
 from kompot.gp.linalg import row_slices
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.density_estimator import DensityEstimator, lexicographic_order
+from kompot.models.fitted_abundance import FittedAbundance
 from kompot.models.fold_change_summary import fold_change_summary
-from kompot.models.fold_change_variance import UNCERTAINTIES, weight_spread
+from kompot.models.fold_change_variance import UNCERTAINTIES, FoldChangeVariance
 from kompot.models.given_density import check_given, given_sample_variance, predict_given
+from kompot.models.label_ratio import LabelRatio, fit_label_ratio
 from kompot.models.parameters import Parameters
 from kompot.models.sample_densities import (
     ConditionCells,
@@ -27,11 +28,11 @@ from kompot.models.sample_densities import (
 from kompot.models.shared_density import (
     fit_densities,
     neighbors_within,
-    normalized_log_density,
     ratio_normalization,
     shared_parameters,
 )
 from kompot.progress import bar
+from kompot.settings.checks import RATIOS, choice, number
 
 __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
 
@@ -42,7 +43,7 @@ _TOLERANCE = 1e-6
 """Log densities are then exact to 1e-4 or better with the long default scale."""
 
 
-class DifferentialAbundance(Parameters):
+class DifferentialAbundance(FittedAbundance, Parameters):
     r"""Compare the density of cells of two conditions as functions of cell state.
 
     Each condition :math:`c` has its own density, :math:`f_c = \mu_c + \phi z_c`
@@ -99,6 +100,12 @@ class DifferentialAbundance(Parameters):
         ``"robust"``: sampling and prior together, for the distance to the truth.
     ratio_normalized
         Whether to use the offset; without it :math:`b = 0` and :math:`\bar\phi = 0`.
+    ratio
+        Where the log fold change comes from. ``"densities"``: the difference of the two.
+        ``"labels"``: a Gaussian process for the log odds that a cell is of condition 2, its length
+        scale (if `ls` is no number) and variance chosen by marginal likelihood
+        (:mod:`kompot.models.label_ratio`): several times more exact, and fit for local changes.
+        The log densities then share it equally, so that it stays their difference.
 
     Attributes
     ----------
@@ -112,6 +119,8 @@ class DifferentialAbundance(Parameters):
         :math:`b`, half of it in each condition's log density.
     evidence_ : ScaleEvidence or None
         Evidence against length scale, with ``ls="evidence"``.
+    ratio_ : LabelRatio or None
+        With ``ratio="labels"``.
     samples_ : SampleDensities or None
     """
 
@@ -132,6 +141,7 @@ class DifferentialAbundance(Parameters):
         *,
         uncertainty: str = "sampling",
         ratio_normalized: bool = True,
+        ratio: str = "densities",
     ) -> None:
         self.log_fold_change_threshold = log_fold_change_threshold
         self.ptp_threshold = ptp_threshold
@@ -147,6 +157,7 @@ class DifferentialAbundance(Parameters):
         self.batch_size = batch_size
         self.uncertainty = uncertainty
         self.ratio_normalized = ratio_normalized
+        self.ratio = ratio
 
     def fit(  # noqa: PLR0917
         self,
@@ -159,6 +170,8 @@ class DifferentialAbundance(Parameters):
         sample_estimator_ls: float | None = None,
         sync_parameters: bool = False,
         allow_single_condition_variance: bool = False,
+        *,
+        param_scheme: str = "condition1",
         **density_kwargs: Any,
     ) -> Self:
         """Fit both conditions.
@@ -176,11 +189,13 @@ class DifferentialAbundance(Parameters):
         sample_estimator_ls
             Length scale of the samples' densities; None for that of the conditions.
         sync_parameters
-            From which cells the shared parameters come: condition 1, or with True both, weighted
-            by their numbers of cells (``ls`` as a geometric mean), which makes exchanging the
-            conditions change nothing but the sign.
+            The same as ``param_scheme="symmetric"``.
         allow_single_condition_variance
             Whether one condition with several samples is enough.
+        param_scheme
+            From which cells the shared parameters come
+            (:func:`kompot.models.shared_density.shared_parameters`); ``"symmetric"`` makes
+            exchanging the conditions change nothing but the sign.
         **density_kwargs
             Parameters of :class:`DensityEstimator`, such as ``ls`` (a number or
             ``"evidence"``), ``d``, ``d_method``, ``mu``, ``kernel``, ``tol``, ``optimizer``;
@@ -209,7 +224,7 @@ class DifferentialAbundance(Parameters):
             sample_estimator_ls=sample_estimator_ls,
             landmarks=landmarks,
             ls_factor=ls_factor,
-            sync_parameters=sync_parameters,
+            param_scheme="symmetric" if sync_parameters else param_scheme,
             **density_kwargs,
         )
 
@@ -221,7 +236,7 @@ class DifferentialAbundance(Parameters):
         *,
         landmarks: ArrayLike | None = None,
         ls_factor: float = 10.0,
-        sync_parameters: bool = False,
+        param_scheme: str = "condition1",
         sample: NDArray[np.intp] | None = None,
         sample_estimator_ls: float | None = None,
         **density_kwargs: Any,
@@ -234,7 +249,7 @@ class DifferentialAbundance(Parameters):
             Cell states, ``(n_cells, n_dims)``, finite float64.
         condition
             0 or 1 for each cell, ``(n_cells,)``.
-        landmarks, ls_factor, sync_parameters, **density_kwargs
+        landmarks, ls_factor, param_scheme, **density_kwargs
             As in :meth:`fit`; ``nn_distances`` in the order of the cells.
         sample
             Number of each cell's sample within its condition, -1 for none, ``(n_cells,)``
@@ -253,7 +268,7 @@ class DifferentialAbundance(Parameters):
         states, cells = states[order], [states[r] for r in rows]
         n_neighbors = 1 if self.uncertainty == "laplace" else HALF_NEIGHBORS
         distances, near = neighbors_within(settings, cells, rows, n_neighbors)
-        shared = shared_parameters(settings, cells, distances, both=sync_parameters)
+        shared = shared_parameters(settings, cells, distances, param_scheme)
         likelihoods = [NeighborLikelihood.of_distances(one, shared.d) for one in distances]
         features, self.evidence_ = settings.find_features(
             states, list(zip(cells, likelihoods, strict=True)), shared.heuristic
@@ -264,13 +279,21 @@ class DifferentialAbundance(Parameters):
             density.nn_distances_ = one
         self.density1_, self.density2_, self.features_ = *densities, features
         self.ls_, self.d_ = features.kernel.length_scale, shared.d
-        self._spread = [
-            weight_spread(*fitted, self.uncertainty)
-            for fitted in zip(densities, embedded, near, strict=True)
-        ]
-        self.offset_, self._center = 0.0, np.zeros(features.rank)
+        self.offset_, center = 0.0, np.zeros(features.rank)
         if self.ratio_normalized:
-            self.offset_, self._center = ratio_normalization(densities, embedded, places)
+            self.offset_, center = ratio_normalization(densities, embedded, places)
+        self.ratio_: LabelRatio | None = None
+        if self.ratio == "labels":
+            self.ratio_ = fit_label_ratio(
+                *(states, condition[order] == 1, shared.heuristic),
+                kernel=settings.kernel,
+                ls=None if isinstance(settings.ls, str) else settings.ls,
+                posterior_variance=self.uncertainty != "sampling",
+                seed=self.random_state or 0,
+            )
+        self._spread: FoldChangeVariance | LabelRatio = self.ratio_ or FoldChangeVariance.of(
+            densities, embedded, near, center=center, uncertainty=self.uncertainty
+        )
         self.samples_: SampleDensities | None = None
         if sample is not None:
             members = [sample[r] for r in rows]
@@ -327,63 +350,12 @@ class DifferentialAbundance(Parameters):
             variance = variance + given_sample_variance(predictor, states)
         return fold_change_summary(density1, density2, variance + self.eps, *thresholds)
 
-    def covariance(self, X: ArrayLike) -> Array:
-        """Posterior covariance of the log fold change between cells, ``(n_cells, n_cells)``."""
-        require_fitted(self, "density2_")
-        states = as_states(X, "X", self.features_.landmarks.shape[1])
-        phi = self.features_(states)
-        centered = phi - self._center
-        moves = [centered @ spread.T for spread in self._spread]
-        covariance = moves[0] @ moves[0].T + moves[1] @ moves[1].T
-        covariance[np.diag_indices_from(covariance)] += 2.0 * residual_variance(phi)
-        between = self._deviations(states, phi)
-        return covariance + between @ between.T
-
-    def mean_fold_change(self, X: ArrayLike) -> tuple[float, float]:
-        r"""Mean log fold change over cells, and its posterior variance; natural log.
-
-        :math:`\bar a\, \hat\delta` and :math:`\bar a (C_1 + C_2) \bar a^\top` with the mean
-        :math:`\bar a` of the cells' features, plus what features leave, independent in each cell.
-        """
-        require_fitted(self, "density2_")
-        states = as_states(X, "X", self.features_.landmarks.shape[1])
-        density1, density2, _ = self._predict_chunk(states)
-        phi = self.features_(states)
-        mean = phi.mean(axis=0) - self._center
-        left = 2.0 * residual_variance(phi).mean() / len(phi)
-        between = float(np.square(self._deviations(states, phi).mean(axis=0)).sum())
-        moves = sum(float(np.square(spread @ mean).sum()) for spread in self._spread)
-        variance = moves + between + left + self.eps
-        return float((density2 - density1).mean()), float(variance)
-
-    def _predict_chunk(self, states: Array) -> tuple[Array, Array, Array]:
-        """Log densities of both conditions and variance of the difference, of some cells."""
-        phi = self.features_(states)
-        density1 = normalized_log_density(self.density1_, phi) - self.offset_ / 2.0
-        density2 = normalized_log_density(self.density2_, phi) + self.offset_ / 2.0
-        centered = phi - self._center
-        moves = [np.square(centered @ spread.T).sum(axis=1) for spread in self._spread]
-        variance = moves[0] + moves[1] + 2.0 * residual_variance(phi)
-        variance += np.square(self._deviations(states, phi)).sum(axis=1)
-        return density1, density2, variance
-
-    def _deviations(self, states: Array, phi: Array) -> Array:
-        """Deviations of the samples, ``(n_cells, n_samples)``; no columns without samples."""
-        if self.samples_ is None:
-            return np.empty((len(phi), 0))
-        own = self.samples_.features is self.features_
-        return self.samples_.deviations(phi if own else self.samples_.features(states))
-
     def _settings(
         self, landmarks: ArrayLike | None, ls_factor: float, density_kwargs: dict[str, Any]
     ) -> DensityEstimator:
         """A density with the parameters of this model."""
-        own = {
-            "n_landmarks": self.n_landmarks,
-            "random_state": self.random_state,
-            "tol": _TOLERANCE,
-        }
-        chosen = {"landmarks": landmarks, "ls_factor": ls_factor}
+        own = {"n_landmarks": self.n_landmarks, "random_state": self.random_state}
+        chosen = {"tol": _TOLERANCE, "landmarks": landmarks, "ls_factor": ls_factor}
         return DensityEstimator(**own | chosen | density_kwargs)
 
     def _check_parameters(self, sample: Any = None) -> None:
@@ -391,10 +363,10 @@ class DifferentialAbundance(Parameters):
             msg = "JAX is not available for abundance yet: leave `jit_compile` out."
             raise NotImplementedError(msg)
         check_positive(ptp_threshold=self.ptp_threshold)
-        if not (np.isfinite(self.eps) and self.eps >= 0):
-            msg = f"`eps` must be finite and not negative, got {self.eps!r}."
-            raise ValueError(msg)
-        if self.uncertainty not in UNCERTAINTIES:
-            msg = f"`uncertainty` must be one of {UNCERTAINTIES}, got {self.uncertainty!r}."
+        number("eps", self.eps, least=0)
+        choice("uncertainty", self.uncertainty, UNCERTAINTIES)
+        choice("ratio", self.ratio, RATIOS)
+        if self.ratio == "labels" and self.density_predictor1 is not None:
+            msg = "ratio='labels' needs cells to fit, but densities were given; leave `ratio` out."
             raise ValueError(msg)
         check_given(self.density_predictor1, self.density_predictor2, sample)

@@ -15,33 +15,28 @@ from kompot.models.array_store import ArrayStore
 from kompot.models.arrays import as_states, require_fitted
 from kompot.models.condition_samples import requested_samples, split_by_condition
 from kompot.models.expression_fit import Rows, stack_conditions
-from kompot.models.expression_prediction import (
-    fold_change_covariance_at,
-    predict_batches,
-    predict_states,
-)
 from kompot.models.expression_scores import (
     GeneScores,
+    gene_distances,
     noise_variance,
     tail_probability,
     truncation_error,
 )
-from kompot.models.parameters import Parameters
+from kompot.models.fitted_expression import FittedExpression
+from kompot.models.noise_fit import OwnNoise, fit_own_noise
 from kompot.models.sample_fit import sum_conditions
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
-from kompot.stats.mahalanobis import difference_covariance, mahalanobis
+from kompot.settings.checks import PARAM_SCHEMES, choice, number
+from kompot.stats.mahalanobis import difference_covariance, landmark_jitter, mahalanobis
+from kompot.stats.own_noise import tail_with_own_noise
 from kompot.stats.region_sums import RegionIndex
-from kompot.stats.sample_variance import mahalanobis_with_samples
 
-__all__ = ["PARAM_SCHEMES", "DifferentialExpression", "GeneScores"]
+__all__ = ["DifferentialExpression", "GeneScores"]
 
 Array = NDArray[np.float64]
 
-PARAM_SCHEMES = ("condition1", "condition2", "symmetric", "pooled")
-"""From which cells the length scale is estimated."""
 
-
-class DifferentialExpression(Parameters):
+class DifferentialExpression(FittedExpression):
     r"""Compare the expression of two conditions as functions of cell state.
 
     Each condition :math:`c` is a Gaussian-process regression in the same features :math:`\phi`,
@@ -55,6 +50,9 @@ class DifferentialExpression(Parameters):
     use_sample_variance
         Whether distances and standard deviations allow for the variance between samples; None for
         whether samples are given.
+    use_empirical_variance
+        Whether each gene has noise of its own, as a function of cell state, from its residuals in a
+        second pass: what the uncertainty of fold changes is then made of, which stay the same.
     eps
         Jitter of the fold change's covariance at the landmarks, not negative.
     random_state
@@ -69,6 +67,8 @@ class DifferentialExpression(Parameters):
         From which cells the length scale is estimated: ``"condition1"``, ``"condition2"``,
         ``"pooled"`` (all), or ``"symmetric"`` (geometric mean of both, weighted by their numbers
         of cells), which makes exchanging the conditions change nothing but the sign.
+    model1, model2, function_predictor1, ...
+        Functions to compare instead of fitting (:class:`kompot.ModelSettings`): nothing is fitted.
 
     Attributes
     ----------
@@ -98,21 +98,33 @@ class DifferentialExpression(Parameters):
         n_landmarks: int | None = None,
         *,
         use_sample_variance: bool | None = None,
+        use_empirical_variance: bool = False,
         eps: float = 1e-8,
         random_state: int | None = None,
         batch_size: int | None = 500,
         kernel: str = "matern52",
         tol: float = 1e-6,
         param_scheme: str = "condition1",
+        model1: Any = None,
+        model2: Any = None,
+        function_predictor1: Any = None,
+        function_predictor2: Any = None,
+        obs_variance_predictor1: Any = None,
+        obs_variance_predictor2: Any = None,
+        variance_predictor1: Any = None,
+        variance_predictor2: Any = None,
     ) -> None:
-        self.n_landmarks = n_landmarks
-        self.use_sample_variance = use_sample_variance
-        self.eps = eps
-        self.random_state = random_state
-        self.batch_size = batch_size
-        self.kernel = kernel
-        self.tol = tol
-        self.param_scheme = param_scheme
+        self.n_landmarks, self.use_sample_variance = n_landmarks, use_sample_variance
+        self.use_empirical_variance = use_empirical_variance
+        self.eps, self.random_state, self.batch_size = eps, random_state, batch_size
+        self.kernel, self.tol, self.param_scheme = kernel, tol, param_scheme
+        self.model1, self.model2 = model1, model2
+        self.function_predictor1 = function_predictor1
+        self.function_predictor2 = function_predictor2
+        self.obs_variance_predictor1 = obs_variance_predictor1
+        self.obs_variance_predictor2 = obs_variance_predictor2
+        self.variance_predictor1 = variance_predictor1
+        self.variance_predictor2 = variance_predictor2
 
     def fit(
         self,
@@ -154,6 +166,8 @@ class DifferentialExpression(Parameters):
         ValueError
             If shapes disagree, numbers are not finite or a parameter is out of range.
         """
+        if self.injected() is not None:
+            return self
         states, expression, condition = stack_conditions((X1, y1), (X2, y2))
         labels = condition1_sample_indices, condition2_sample_indices
         return self.fit_cells(
@@ -248,6 +262,13 @@ class DifferentialExpression(Parameters):
         self.posterior1_: Posterior = fit_posterior(self.statistics1_, self.sigma_)
         self.posterior2_: Posterior = fit_posterior(self.statistics2_, self.sigma_)
         self.delta_: Array = self.posterior2_.weights - self.posterior1_.weights
+        self.own_noise_: OwnNoise | None = None
+        if self.use_empirical_variance:
+            self.own_noise_ = fit_own_noise(
+                *(self.features_, states, [expression, *null_expression], condition),
+                *(self._posteriors(), sums.statistics),
+                progress=progress,
+            )
         self._split_null(expression.shape[1])
         return self
 
@@ -258,6 +279,10 @@ class DifferentialExpression(Parameters):
         self.deviations1_, self.deviations2_ = (
             [one[:, :n_genes] for one in ones] for ones in deviations
         )
+        self.null_noise_: OwnNoise | None = None
+        if self.own_noise_ is not None:
+            self.null_noise_ = self.own_noise_.genes(slice(n_genes, None))
+            self.own_noise_ = self.own_noise_.genes(slice(n_genes))
         self.null_delta_: Array = self.delta_[:, n_genes:]
         self.delta_ = self.delta_[:, :n_genes]
         self.statistics1_, self.statistics2_ = (
@@ -270,16 +295,19 @@ class DifferentialExpression(Parameters):
     def null_distances(self) -> Array:
         """Mahalanobis distances of the shuffled genes, ``(n_null,)``."""
         require_fitted(self, "delta_")
-        return self._distances(self.null_delta_, self.null_deviations_)
+        return self._distances(self.null_delta_, self.null_deviations_, self.null_noise_)
 
     def score(self) -> GeneScores:
         """Mean fold change over the cells fitted, distance and tail probability of each gene."""
         require_fitted(self, "delta_")
-        covariance = self.fold_change_covariance()
-        distance = self._distances(self.delta_, [*self.deviations1_, *self.deviations2_])
-        ptp = tail_probability(
-            distance * self.sigma_, self._posteriors(), covariance, self.noise_variance()
-        )
+        deviations = [*self.deviations1_, *self.deviations2_]
+        distance = self._distances(self.delta_, deviations, self.own_noise_)
+        jitter = landmark_jitter(self.features_.factor, self.eps)
+        if self.own_noise_ is None:
+            scaled, noise = distance * self.sigma_, self.noise_variance()
+            ptp = tail_probability(scaled, self._posteriors(), jitter, noise)
+        else:
+            ptp = tail_with_own_noise(distance, self.own_noise_.errors, jitter)
         return GeneScores(self.mean_fold_change(), distance, ptp)
 
     def truncation_error(self) -> float:
@@ -287,101 +315,25 @@ class DifferentialExpression(Parameters):
         require_fitted(self, "delta_")
         return truncation_error(
             mahalanobis(self.delta_, self.fold_change_covariance()),
-            (self.statistics1_, self.statistics2_),
-            self.features_.factor,
+            *((self.statistics1_, self.statistics2_), self.features_.factor),
             sigma=self.sigma_,
             eps=self.eps,
         )
 
-    def mean_fold_change(self) -> Array:
-        """Mean fold change of each gene over the cells fitted, ``(n_genes,)``, natural log."""
-        require_fitted(self, "delta_")
-        total = self.statistics1_.total + self.statistics2_.total
-        n_cells = self.statistics1_.n_cells + self.statistics2_.n_cells
-        mean: Array = total @ self.delta_ / n_cells
-        return mean
-
-    def predict(
-        self,
-        X_new: ArrayLike,
-        compute_mahalanobis: bool = False,
-        progress: bool = True,
-    ) -> dict[str, Array]:
-        """Both functions and their difference at cell states.
-
-        Parameters
-        ----------
-        X_new
-            Cell states, ``(n_cells, n_dims)``.
-        compute_mahalanobis
-            Also give ``mahalanobis_distances`` and ``ptp``, ``(n_genes,)``.
-        progress
-            Show a progress bar.
-
-        Returns
-        -------
-        ``condition1_imputed``, ``condition2_imputed``, ``fold_change``, ``fold_change_zscores``
-        ``(n_cells, n_genes)``, ``condition1_std``, ``condition2_std`` ``(n_cells,)``, with samples
-        ``(n_cells, n_genes)``, and
-        ``mean_log_fold_change`` over these cells ``(n_genes,)``; natural log.
-        """
-        require_fitted(self, "delta_")
-        states = as_states(X_new, "X_new", self.features_.landmarks.shape[1])
-        result = predict_batches(self.predict_chunk, states, self.batch_size, progress=progress)
-        if compute_mahalanobis:
-            scores = self.score()
-            result["mahalanobis_distances"], result["ptp"] = scores.mahalanobis, scores.ptp
-        return result
-
-    def predict_chunk(self, states: Array, genes: bool = True) -> dict[str, Array]:
-        """Standard deviations and, unless declined, all genes' functions at some cells.
-
-        Without genes the standard deviations leave the samples out.
-        """
-        deviations = self.deviations1_, self.deviations2_
-        return predict_states(
-            self.features_(states), self._posteriors(), deviations, eps=self.eps, genes=genes
-        )
-
-    def covariance(self, X: ArrayLike) -> Array:
-        r"""Posterior covariance of the fold change between cells, ``(n_cells, n_cells)``.
-
-        :math:`\phi (B_1^{-1} + B_2^{-1}) \phi^\top`, and twice what the features leave of the
-        prior, :math:`2 (k - \phi\phi^\top)`.
-        """
-        require_fitted(self, "delta_")
-        states = as_states(X, "X", self.features_.landmarks.shape[1])
-        return fold_change_covariance_at(self.features_, self._posteriors(), states)
-
     def _check_parameters(self) -> None:
-        if not (np.isfinite(self.eps) and self.eps >= 0):
-            msg = f"`eps` must be finite and not negative, got {self.eps!r}."
-            raise ValueError(msg)
-        if self.param_scheme not in PARAM_SCHEMES:
-            msg = f"`param_scheme` must be one of {PARAM_SCHEMES}, got {self.param_scheme!r}."
-            raise ValueError(msg)
-
-    def _posteriors(self) -> tuple[Posterior, Posterior]:
-        return self.posterior1_, self.posterior2_
-
-    def _distances(self, delta: Array, deviations: list[Array]) -> Array:
-        """Distances, allowing for samples where there are any."""
-        covariance = self.fold_change_covariance()
-        if not deviations:
-            return mahalanobis(delta, covariance)
-        return mahalanobis_with_samples(delta, covariance, deviations)
+        number("eps", self.eps, least=0)
+        choice("param_scheme", self.param_scheme, PARAM_SCHEMES)
 
     def fold_change_covariance(self) -> Array:
         r"""Covariance :math:`M` of ``delta_``, with jitter, ``(rank, rank)``; without samples."""
-        return difference_covariance(
-            self.posterior1_.covariance,
-            self.posterior2_.covariance,
-            self.features_.factor,
-            self.eps,
-        )
+        covariances = self.posterior1_.covariance, self.posterior2_.covariance
+        return difference_covariance(*covariances, self.features_.factor, self.eps)
+
+    def _distances(self, delta: Array, deviations: list[Array], own: OwnNoise | None) -> Array:
+        jitter = landmark_jitter(self.features_.factor, self.eps)
+        return gene_distances(delta, self._posteriors(), jitter, deviations, own)
 
     def noise_variance(self) -> Array:
         """Residual variance of each gene around both fits, ``(n_genes,)``."""
-        return noise_variance(
-            [(self.posterior1_, self.statistics1_), (self.posterior2_, self.statistics2_)]
-        )
+        statistics = self.statistics1_, self.statistics2_
+        return noise_variance(list(zip(self._posteriors(), statistics, strict=True)))

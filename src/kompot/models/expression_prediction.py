@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from kompot.gp.features import FeatureMap, residual_variance
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import Posterior
+from kompot.models.noise_fit import OwnNoise
 from kompot.progress import bar
 from kompot.stats.fold_change import fold_change_zscores, standard_deviation
 from kompot.stats.sample_variance import deviation_variance
@@ -24,6 +25,7 @@ def predict_states(
     *,
     eps: float,
     genes: bool,
+    own_noise: OwnNoise | None = None,
 ) -> dict[str, Array]:
     r"""Standard deviations and, if wanted, all genes' functions at some cells.
 
@@ -43,14 +45,20 @@ def predict_states(
         Jitter.
     genes
         Whether the genes' functions are wanted; without them standard deviations leave the
-        samples out.
+        samples and the genes' own noise out.
+    own_noise
+        Noise of the genes, if they have their own: :math:`M_g` of
+        :mod:`kompot.stats.own_noise` is then in place of :math:`B^{-1}`.
     """
     residual = residual_variance(phi)
     part: dict[str, Array] = {}
     for c, posterior in enumerate(posteriors):
         std = standard_deviation(posterior.variance(phi), residual, eps)
-        if genes and any(deviations):
-            wide = np.repeat(np.square(std)[:, None], posterior.weights.shape[1], axis=1)
+        if genes and (own_noise is not None or any(deviations)):
+            if own_noise is None:
+                wide = np.repeat(np.square(std)[:, None], posterior.weights.shape[1], axis=1)
+            else:
+                wide = own_noise.errors[c].variance(phi) + (residual + eps)[:, None]
             if deviations[c]:
                 wide += deviation_variance(phi, deviations[c])
             std = np.sqrt(wide, out=wide)

@@ -7,10 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot.gp.regression import Posterior, SufficientStatistics, fit_posterior
+from kompot.models.noise_fit import OwnNoise
 from kompot.stats.mahalanobis import difference_covariance, mahalanobis, null_spectrum
+from kompot.stats.own_noise import distances_with_own_noise
+from kompot.stats.sample_variance import mahalanobis_with_samples
 from kompot.stats.tail_probability import weighted_chi_square_sf
 
-__all__ = ["GeneScores", "noise_variance", "tail_probability", "truncation_error"]
+__all__ = ["GeneScores", "gene_distances", "noise_variance", "tail_probability", "truncation_error"]
 
 Array = NDArray[np.float64]
 
@@ -45,8 +48,38 @@ def noise_variance(fits: Sequence[tuple[Posterior, SufficientStatistics]]) -> Ar
     return variance
 
 
+def gene_distances(
+    delta: Array,
+    posteriors: tuple[Posterior, Posterior],
+    jitter: Array,
+    deviations: Sequence[Array],
+    own_noise: OwnNoise | None,
+) -> Array:
+    """Lengths of fold changes in units of their uncertainty, ``(n_genes,)``.
+
+    Parameters
+    ----------
+    delta
+        Difference of weights, ``(rank, n_genes)``.
+    posteriors
+        Of the conditions.
+    jitter
+        Added to the covariance of the weights, ``(rank, rank)``.
+    deviations
+        How samples differ, arrays ``(rank, n_genes)``; none without samples.
+    own_noise
+        Noise of these genes, if they have their own.
+    """
+    if own_noise is not None:
+        return distances_with_own_noise(delta, own_noise.errors, jitter, deviations)
+    covariance = posteriors[0].covariance + posteriors[1].covariance + jitter
+    if not deviations:
+        return mahalanobis(delta, covariance)
+    return mahalanobis_with_samples(delta, covariance, deviations)
+
+
 def tail_probability(
-    distance: Array, posteriors: tuple[Posterior, Posterior], covariance: Array, noise: Array
+    distance: Array, posteriors: tuple[Posterior, Posterior], jitter: Array, noise: Array
 ) -> Array:
     """Probability of a larger distance if both conditions followed the same function.
 
@@ -56,13 +89,13 @@ def tail_probability(
         Distances times the noise standard deviation of the model, ``(n_genes,)``.
     posteriors
         Of the conditions.
-    covariance
-        Covariance of the difference of their weights, ``(rank, rank)``.
+    jitter
+        Added to the covariance of the difference of their weights, ``(rank, rank)``.
     noise
         Each gene's own noise variance, ``(n_genes,)``.
     """
-    first, second = posteriors
-    weights = null_spectrum(first.covariance, second.covariance, covariance)
+    covariances = posteriors[0].covariance, posteriors[1].covariance
+    weights = null_spectrum(*covariances, covariances[0] + covariances[1] + jitter)
     ratio = np.divide(np.square(distance), noise, out=np.zeros_like(distance), where=noise > 0)
     return weighted_chi_square_sf(ratio, weights)
 

@@ -1,20 +1,72 @@
-"""How sure the weights of a density are, for the log fold change."""
+"""How sure the log fold change of two densities is."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from kompot.gp.cell_features import CellFeatures
+from kompot.gp.features import residual_variance
 from kompot.gp.halves import score_differences
 from kompot.gp.neighbors import Neighborhoods
 from kompot.models.density_estimator import DensityEstimator
 
-__all__ = ["UNCERTAINTIES", "weight_spread"]
+__all__ = ["UNCERTAINTIES", "FoldChangeVariance", "weight_spread"]
 
 Array = NDArray[np.float64]
 
 UNCERTAINTIES = ("sampling", "robust", "laplace")
 """Which variance of the log fold change is reported."""
+
+
+@dataclass(frozen=True)
+class FoldChangeVariance:
+    r"""Variance :math:`a (C_1 + C_2) a^\top + 2 (1 - |\phi|^2)` with :math:`a = \phi - \bar\phi`.
+
+    Attributes
+    ----------
+    center
+        :math:`\bar\phi`, what the normalisation takes out, ``(rank,)``.
+    spreads
+        Square roots of :math:`C_1` and :math:`C_2` (:func:`weight_spread`).
+    """
+
+    center: Array
+    spreads: tuple[Array, Array]
+
+    @classmethod
+    def of(
+        cls,
+        densities: list[DensityEstimator],
+        cells: list[CellFeatures],
+        near: list[Neighborhoods],
+        *,
+        center: Array,
+        uncertainty: str,
+    ) -> "FoldChangeVariance":
+        """Variance from the densities of the conditions, features and neighbours of their cells."""
+        fitted = zip(densities, cells, near, strict=True)
+        first, second = (weight_spread(*one, uncertainty) for one in fitted)
+        return cls(center, (first, second))
+
+    def variance(self, _states: Array, phi: Array) -> Array:
+        """At features ``(n_cells, rank)``: ``(n_cells,)``."""
+        moves = [np.square((phi - self.center) @ one.T).sum(axis=1) for one in self.spreads]
+        return moves[0] + moves[1] + 2.0 * residual_variance(phi)
+
+    def covariance(self, _states: Array, phi: Array) -> Array:
+        """Between cells, ``(n_cells, n_cells)``."""
+        moves = [(phi - self.center) @ one.T for one in self.spreads]
+        covariance: Array = moves[0] @ moves[0].T + moves[1] @ moves[1].T
+        covariance[np.diag_indices_from(covariance)] += 2.0 * residual_variance(phi)
+        return covariance
+
+    def variance_of_mean(self, _states: Array, phi: Array) -> float:
+        """Of the mean over cells; what features leave is independent in each."""
+        mean = phi.mean(axis=0) - self.center
+        moves = sum(float(np.square(one @ mean).sum()) for one in self.spreads)
+        return moves + 2.0 * float(residual_variance(phi).mean()) / len(phi)
 
 
 def weight_spread(

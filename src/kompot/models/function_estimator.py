@@ -6,15 +6,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kompot.gp.features import fit_features, residual_variance
+from kompot.gp.features import FeatureMap, fit_features, residual_variance
+from kompot.gp.gradients import function_gradient
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import estimate_length_scale
 from kompot.gp.linalg import row_slices
-from kompot.gp.regression import fit_posterior
+from kompot.gp.regression import Posterior, fit_posterior
 from kompot.models.arrays import as_expression, as_states, require_fitted
 from kompot.models.expression_fit import accumulate
 from kompot.models.parameters import Parameters
-from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
+from kompot.models.smoothness import Smoothness, SmoothnessOptions, choose_smoothness
 
 __all__ = ["FunctionEstimator"]
 
@@ -116,18 +117,31 @@ class FunctionEstimator(Parameters):
         chosen = choose_smoothness(
             wanted, states, expression, condition, partial(estimate_length_scale, states)
         )
-        self.ls_, self.sigma_, self.evidence_ = chosen.length_scale, chosen.sigma, chosen.evidence
-        self.features_ = fit_features(
+        features = fit_features(
             states,
-            make_kernel(self.kernel, self.ls_),
+            make_kernel(self.kernel, chosen.length_scale),
             max_rank=self.n_landmarks,
             tol=self.tol,
             landmarks=None if self.landmarks is None else as_states(self.landmarks, "landmarks"),
             rng=np.random.default_rng(self.random_state),
         )
-        (sums,) = accumulate(self.features_, states, [expression], condition)
-        self.posterior_ = fit_posterior(sums, self.sigma_)
-        self._one_gene = np.ndim(y) == 1
+        (sums,) = accumulate(features, states, [expression], condition)
+        return self.of(
+            features, fit_posterior(sums, chosen.sigma), chosen, one_gene=np.ndim(y) == 1
+        )
+
+    def of(
+        self,
+        features: FeatureMap,
+        posterior: Posterior,
+        chosen: Smoothness,
+        *,
+        one_gene: bool = False,
+    ) -> Self:
+        """Take over what was fitted elsewhere: the last step of :meth:`fit`."""
+        self.features_, self.posterior_ = features, posterior
+        self.ls_, self.sigma_, self.evidence_ = chosen.length_scale, chosen.sigma, chosen.evidence
+        self._one_gene = one_gene
         return self
 
     def predict(self, X: ArrayLike) -> Array:
@@ -140,6 +154,19 @@ class FunctionEstimator(Parameters):
         rows = row_slices(len(states), self.batch_size)
         mean = np.concatenate([self.posterior_.mean(self.features_(states[r])) for r in rows])
         return mean[:, 0] if self._one_gene else mean
+
+    __call__ = predict
+
+    def gradient(self, X: ArrayLike) -> Array:
+        """Gradient of the posterior mean at cell states, ``(n_cells, n_dims, n_genes)``.
+
+        Exact for every kernel (:func:`kompot.gp.gradients.function_gradient`); without the last
+        axis if ``y`` was one-dimensional.
+        """
+        require_fitted(self, "posterior_")
+        states = as_states(X, "X", self.features_.landmarks.shape[1])
+        gradient = function_gradient(self.features_, self.posterior_.weights, states)
+        return gradient[:, :, 0] if self._one_gene else gradient
 
     def covariance(self, X: ArrayLike, diag: bool = True) -> Array:
         """Posterior covariance of the function, the same for all genes, without noise.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from kompot.gp.cell_features import CellFeatures
 from kompot.gp.classification import LabelPosterior, fit_labels
 from kompot.gp.features import FeatureMap, fit_features, residual_variance
+from kompot.gp.gradients import function_gradient
 from kompot.gp.kernels import make_kernel
 
 __all__ = ["LabelRatio", "fit_label_ratio"]
@@ -73,19 +74,31 @@ class LabelRatio:
         """Log ratio at cell states ``(n_cells, n_dims)``: ``(n_cells,)``, natural log."""
         return _WithConstant(self.features)(states) @ self.posterior.weights
 
-    def variance(self, states: Array) -> Array:
+    def variance(self, states: Array, _phi: Array | None = None) -> Array:
         """Its variance, ``(n_cells,)``."""
         wide = _WithConstant(self.features)(states)
-        left = self.posterior.prior_variance * residual_variance(wide[:, :-1])
-        return np.einsum("ij,ij->i", wide @ self.spread, wide) + left
+        return np.einsum("ij,ij->i", wide @ self.spread, wide) + self._left(wide)
 
-    def covariance(self, states: Array) -> Array:
+    def covariance(self, states: Array, _phi: Array | None = None) -> Array:
         """Its covariance between cells, ``(n_cells, n_cells)``."""
         wide = _WithConstant(self.features)(states)
         covariance: Array = wide @ self.spread @ wide.T
-        left = self.posterior.prior_variance * residual_variance(wide[:, :-1])
-        covariance[np.diag_indices_from(covariance)] += left
+        covariance[np.diag_indices_from(covariance)] += self._left(wide)
         return covariance
+
+    def variance_of_mean(self, states: Array, _phi: Array | None = None) -> float:
+        """Variance of its mean over cells; what features leave is independent in each."""
+        wide = _WithConstant(self.features)(states)
+        mean = wide.mean(axis=0)
+        return float(mean @ self.spread @ mean) + float(self._left(wide).mean()) / len(wide)
+
+    def gradient(self, states: Array) -> Array:
+        """Gradient of the log ratio by cell state, ``(n_cells, n_dims)``."""
+        return function_gradient(self.features, self.posterior.weights[:-1], states)
+
+    def _left(self, wide: Array) -> Array:
+        """Prior variance that the features leave, ``(n_cells,)``."""
+        return self.posterior.prior_variance * residual_variance(wide[:, :-1])
 
 
 def fit_label_ratio(

@@ -1,6 +1,7 @@
 """The parameter protocol of scikit-learn, without importing it (half a second)."""
 
 import inspect
+import os
 from typing import Any, Self
 
 __all__ = ["Parameters"]
@@ -39,6 +40,29 @@ class Parameters:
             if repr(value) != repr(signature[name].default)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to an ``.npz`` file (:func:`kompot.save_model`)."""
+        from kompot.models.saved import save_model  # not needed in a run
+
+        save_model(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model of this class that was saved (:func:`kompot.load_model`).
+
+        Raises
+        ------
+        TypeError
+            If the file holds a model of another class.
+        """
+        from kompot.models.saved import load_model  # not needed in a run
+
+        model = load_model(path)
+        if not isinstance(model, cls):
+            msg = f"{str(path)!r} holds a {type(model).__name__}, no {cls.__name__}."
+            raise TypeError(msg)
+        return model
 
     @classmethod
     def _parameter_names(cls) -> list[str]:

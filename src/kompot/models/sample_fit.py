@@ -24,7 +24,14 @@ from kompot.models.row_chunks import Rows, is_streamed, rows_of_chunk, streamed_
 from kompot.stats.region_sums import RegionIndex, RegionSums
 from kompot.stats.sample_variance import sample_deviations
 
-__all__ = ["ConditionSums", "SampleSums", "sum_conditions", "sum_samples", "sums_by_sample"]
+__all__ = [
+    "ConditionSums",
+    "SampleSums",
+    "sum_conditions",
+    "sum_one_condition",
+    "sum_samples",
+    "sums_by_sample",
+]
 
 Array = NDArray[np.float64]
 
@@ -140,6 +147,55 @@ def sum_conditions(
             weights[c].append(keep(fit_posterior(found.statistics, sigma).weights))
     first, second = (sample_deviations(ones) if len(ones) >= 2 else [] for ones in weights)
     return ConditionSums(totals, (first, second), regions)
+
+
+def sum_one_condition(
+    features: FeatureMap,
+    states: Array,
+    expression: Rows,
+    sample: NDArray[np.intp] | None,
+    sigma: float,
+    *,
+    store: ArrayStore,
+    progress: bool,
+) -> tuple[SufficientStatistics, list[Array]]:
+    """Sums over all cells, and how their samples differ if there are any.
+
+    Parameters
+    ----------
+    features, states, expression, progress
+        As for :func:`sums_by_sample`; one matrix of expression.
+    sample
+        Number of each cell's sample, from 0 without gaps, ``(n_cells,)``; None for none.
+    sigma, store
+        As for :func:`sum_conditions`.
+
+    Raises
+    ------
+    ValueError
+        If fewer than 2 samples have 2 cells.
+    """
+    if sample is None:
+        everything = np.zeros(len(states), np.intp)
+        (total,) = accumulate(features, states, [expression], everything, progress)
+        return total, []
+    counted = np.flatnonzero(np.bincount(sample) >= 2)
+    if len(counted) < 2:
+        msg = (
+            "At least 2 groups with sufficient cells (>= 2) are required, but only "
+            f"{len(counted)} valid group(s) found: the variance between samples cannot be "
+            "estimated from one."
+        )
+        raise ValueError(msg)
+    n_genes = expression.shape[1]
+    total = SufficientStatistics.zeros(features.rank, n_genes)
+    keep = store.keeper(dense_bytes(len(counted), features.rank, n_genes))
+    weights = []
+    for found in sums_by_sample(features, states, [expression], sample, progress=progress):
+        total += found.statistics
+        if found.number in counted:
+            weights.append(keep(fit_posterior(found.statistics, sigma).weights))
+    return total, sample_deviations(weights)
 
 
 def sum_samples(

@@ -10,6 +10,7 @@ from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
 from kompot.gp.length_scale import length_scale_of_distances
 from kompot.gp.neighbors import Neighborhoods, find_neighborhoods
 from kompot.models.density_estimator import DensityEstimator, refuse_one_place
+from kompot.settings.checks import PARAM_SCHEMES, choice
 from kompot.stats.abundance import ratio_offset
 
 __all__ = [
@@ -80,22 +81,46 @@ def neighbors_within(
 
 
 def shared_parameters(
-    settings: DensityEstimator, cells: list[Array], distances: list[Array], *, both: bool
+    settings: DensityEstimator, cells: list[Array], distances: list[Array], scheme: str
 ) -> SharedParameters:
-    """Dimension, length scale and prior means from condition 1, or from both by their sizes."""
+    """Dimension, length scale and prior means of both conditions.
+
+    Parameters
+    ----------
+    settings
+        Parameters of the densities.
+    cells
+        Cell states of each condition, ``(n_cells, n_dims)``.
+    distances
+        Distance of each cell to the nearest of its condition, ``(n_cells,)``.
+    scheme
+        From which cells they come: ``"condition1"``, ``"condition2"``, ``"pooled"`` (all as one),
+        or ``"symmetric"`` (mean of both by their numbers of cells, geometric for the scale).
+
+    Raises
+    ------
+    ValueError
+        If there is no such scheme.
+    """
+    choice("param_scheme", scheme, PARAM_SCHEMES)
     sizes = [float(len(c)) for c in cells]
-    sources = (0, 1) if both else (0,)
+    sources = list(zip(cells, distances, strict=True))
+    if scheme == "pooled":
+        together = np.vstack(cells)
+        sources = [(together, find_neighborhoods(together, 1).nearest_distances)]
+    elif scheme != "symmetric":
+        sources = [sources[int(scheme == "condition2")]]
+    weights = [float(len(states)) for states, _ in sources]
 
     def average(values: list[float]) -> float:
-        weights = [sizes[c] for c in sources]
         return sum(w * v for w, v in zip(weights, values, strict=True)) / sum(weights)
 
-    d = average([settings.dimension(cells[c]) for c in sources])
-    log_scale = average([np.log(length_scale_of_distances(distances[c], 1.0)) for c in sources])
+    d = average([settings.dimension(states) for states, _ in sources])
+    log_scale = average([np.log(length_scale_of_distances(found, 1.0)) for _, found in sources])
     if settings.mu is not None:
         return SharedParameters(d, float(np.exp(log_scale)), (float(settings.mu),) * 2)
     per_cell = average(
-        [prior_mean_log_density(distances[c], d) - np.log(sizes[c]) for c in sources]
+        [prior_mean_log_density(found, d) - np.log(len(found)) for _, found in sources]
     )
     mu = (per_cell + float(np.log(sizes[0])), per_cell + float(np.log(sizes[1])))
     return SharedParameters(d, float(np.exp(log_scale)), mu)

@@ -11,7 +11,9 @@ from kompot.plot.expression_volcano import volcano_de
 from kompot.plot.gene_panels import GenePanels, plot_gene_expression
 from kompot.plot.gene_sets import UpsetPlot, called_sets, overlap, upset
 from kompot.plot.heatmaps import HeatmapResult, heatmap
+from kompot.plot.lollipops import lollipop
 from kompot.plot.quantiles import qq
+from kompot.plot.smoothing_panels import SmoothingPanels, plot_smoothing
 from kompot.plot.trajectories import trajectory
 from kompot.plot.volcanoes import VolcanoStyle, volcano
 
@@ -21,6 +23,7 @@ __all__ = [
     "DotPlot",
     "GenePanels",
     "HeatmapResult",
+    "SmoothingPanels",
     "UpsetPlot",
     "VolcanoStyle",
     "called_sets",
@@ -29,9 +32,11 @@ __all__ = [
     "dotplot",
     "embedding",
     "heatmap",
+    "lollipop",
     "multi_volcano_da",
     "overlap",
     "plot_gene_expression",
+    "plot_smoothing",
     "qq",
     "trajectory",
     "upset",

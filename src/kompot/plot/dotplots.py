@@ -17,6 +17,7 @@ from kompot.plot.cells import cells_per_group, group_labels
 from kompot.plot.group_means import chosen_genes, mean_by_group
 from kompot.plot.stored_runs import ExpressionRun, column, group_table, read_expression_run
 from kompot.plot.words import shortened
+from kompot.records.layers import has_layer
 
 __all__ = ["DotPlot", "dotplot"]
 
@@ -198,7 +199,7 @@ def _fold_changes(
 ) -> pd.DataFrame:
     """Mean fold changes, groups x genes: of a layer, else as the run stored them for groups."""
     layer = layer or run.fold_change
-    if layer is not None and layer in adata.layers:
+    if has_layer(adata, layer):
         return mean_by_group(adata, layer, genes, labels, np.ones(adata.n_obs, dtype=bool))
     groups = list(labels.cat.categories)
     if "mean_lfc" in run.groups:
@@ -207,7 +208,8 @@ def _fold_changes(
             return stored.loc[genes, groups].T
     msg = (
         "The run stored neither the layer of fold changes nor fold changes of these groups. Repeat "
-        "compute_differential_expression with layers='dense', or name one as `lfc_layer`."
+        "compute_differential_expression with layers='dense' or 'factored', or name one as "
+        "`lfc_layer`."
     )
     raise ValueError(msg)
 

@@ -14,8 +14,9 @@ from kompot.plot.canvas import finished, new_figure
 from kompot.plot.cells import embedding_positions, point_area
 from kompot.plot.stored_runs import ExpressionRun, column, gene_layer, read_expression_run
 from kompot.plot.words import shortened
+from kompot.records.layers import has_layer
 
-__all__ = ["GenePanels", "plot_gene_expression"]
+__all__ = ["GenePanels", "ValueColors", "draw_cells", "plot_gene_expression", "value_colors"]
 
 Array = NDArray[np.float64]
 
@@ -50,7 +51,7 @@ class GenePanels:
 
 
 @dataclass(frozen=True)
-class _Colors:
+class ValueColors:
     """A range of values and the colour map that shows it."""
 
     low: float
@@ -128,11 +129,11 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
     fold_change = _stored_layer(adata, gene, run.fold_change)
     xy, name = embedding_positions(adata, basis)
 
-    common = _colors(np.concatenate(smoothed), cmap_expression)
+    common = value_colors(np.concatenate(smoothed), cmap_expression)
     first, second = (shortened(one, 24) for one in (run.condition1, run.condition2))
     name = shortened(name)
     drawn = {
-        "expression": (measured, _colors(measured, cmap_expression), "expression, all cells"),
+        "expression": (measured, value_colors(measured, cmap_expression), "expression, all cells"),
         "condition1": (smoothed[0], common, f"smoothed, {first}"),
         "condition2": (smoothed[1], common, f"smoothed, {second}"),
         "fold_change": (
@@ -140,7 +141,7 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
             f"log fold change, {first} to {second}",
         ),
     }
-    if run.zscores is not None and run.zscores in adata.layers:
+    if has_layer(adata, run.zscores):
         zscores = gene_layer(adata, gene, run.zscores)
         drawn["zscores"] = (zscores, _around_zero(zscores, cmap_fold_change), "z of the change")
     wide = "zscores" in drawn
@@ -149,7 +150,7 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
     axes = figure.subplot_mosaic(_FIVE if wide else _FOUR)
     size = point_area(axes["expression"], len(xy))
     for place, (values, colors, text) in drawn.items():
-        _draw_cells(axes[place], xy, values, colors, size)
+        draw_cells(axes[place], xy, values, colors, size)
         axes[place].set_title(text)
     corner = axes["fold_change" if wide else "condition2"]
     corner.set(xlabel=f"{name} 1", ylabel=f"{name} 2")
@@ -157,7 +158,7 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
     return finished(GenePanels(figure, **axes), figure, save, return_fig)
 
 
-def _draw_cells(ax: Axes, xy: Array, values: Array, colors: _Colors, size: float) -> None:
+def draw_cells(ax: Axes, xy: Array, values: Array, colors: ValueColors, size: float) -> None:
     """Draw cells in colours, the largest values on top, with a colour bar."""
     known = np.flatnonzero(np.isfinite(values))
     order = known[np.argsort(np.abs(values[known]), kind="stable")]
@@ -181,25 +182,27 @@ def _draw_cells(ax: Axes, xy: Array, values: Array, colors: _Colors, size: float
 
 def _stored_layer(adata: AnnData, gene: str, name: str | None) -> Array:
     """A gene's values in a layer of the run."""
-    if name is None or name not in adata.layers:
-        what = "stored no layers" if name is None else f"wrote the layer {name!r}, now missing"
-        msg = f"The run {what}. Repeat compute_differential_expression with layers='dense'."
+    if name is None:
+        msg = (
+            "The run stored no layers. Repeat compute_differential_expression with layers='dense' "
+            "or 'factored'."
+        )
         raise ValueError(msg)
     return gene_layer(adata, gene, name)
 
 
-def _colors(values: Array, cmap: str) -> _Colors:
+def value_colors(values: Array, cmap: str) -> ValueColors:
     """Colours of all but the highest value in 200, which would stretch the range."""
     if not np.isfinite(values).any():
-        return _Colors(0.0, 1.0, cmap)
+        return ValueColors(0.0, 1.0, cmap)
     low, high = np.nanmin(values), np.nanquantile(values, 0.995)
-    return _Colors(float(low), float(high if high > low else np.nanmax(values)), cmap)
+    return ValueColors(float(low), float(high if high > low else np.nanmax(values)), cmap)
 
 
-def _around_zero(values: Array, cmap: str) -> _Colors:
+def _around_zero(values: Array, cmap: str) -> ValueColors:
     """Colours of changes, the same for both directions."""
     reach = float(np.nanquantile(np.abs(values), 0.995)) if np.isfinite(values).any() else 0.0
-    return _Colors(-(reach or 1.0), reach or 1.0, cmap)
+    return ValueColors(-(reach or 1.0), reach or 1.0, cmap)
 
 
 def _title(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kompot.plot.cells import cells_per_group, group_labels
 from kompot.plot.stored_runs import ExpressionRun, column, single_gene
+from kompot.records.layers import get_layer, has_layer
 
 __all__ = ["GroupMeans", "chosen_genes", "group_means", "mean_by_group"]
 
@@ -124,19 +125,17 @@ def group_means(  # noqa: PLR0917
     labels = _labels(adata, groupby, exclude_groups)
     in1, in2 = _conditions(adata, run, condition_column)
     counts = [cells_per_group(labels, members) for members in (in1, in2)]
-    is_smoothed = layer is None and {run.imputed1, run.imputed2} <= set(adata.layers)
+    imputed = run.imputed1, run.imputed2
+    is_smoothed = layer is None and all(has_layer(adata, name) for name in imputed)
     either = in1 | in2
     if is_smoothed:
-        means = [
-            mean_by_group(adata, name, genes, labels, either)
-            for name in (run.imputed1, run.imputed2)
-        ]
+        means = [mean_by_group(adata, name, genes, labels, either) for name in imputed]
         what = "smoothed expression"
     else:
         name = layer if layer is not None else run.layer
         means = [mean_by_group(adata, name, genes, labels, members) for members in (in1, in2)]
         what = "mean expression"
-    if layer is None and run.fold_change is not None and run.fold_change in adata.layers:
+    if layer is None and has_layer(adata, run.fold_change):
         changes = mean_by_group(adata, run.fold_change, genes, labels, either)
     else:
         changes = means[1] - means[0]
@@ -174,16 +173,8 @@ def mean_by_group(
     ValueError
         If there is no such layer.
     """
-    if layer is not None and layer not in adata.layers:
-        msg = f"There is no layer {layer!r}; there are {sorted(filter(None, adata.layers))}."
-        raise ValueError(msg)
-    matrix: Any = adata.X if layer is None else adata.layers[layer]
-    if matrix is None:
-        msg = "adata.X is empty; name a layer with the expression."
-        raise ValueError(msg)
     numbers = [single_gene(adata, gene) for gene in genes]
-    block = matrix[:, numbers]
-    block = block.toarray() if hasattr(block, "toarray") else np.asarray(block)
+    block = get_layer(adata, layer, genes=numbers)
     names = labels.cat.categories
     codes = labels.cat.codes.to_numpy()
     means = np.full((len(names), len(numbers)), np.nan)

@@ -10,8 +10,16 @@ from kompot.records.history import read_history
 
 __all__ = ["Record", "find_record", "recorded_runs"]
 
-_FUNCTIONS = {"de": "compute_differential_expression", "da": "compute_differential_abundance"}
-_KINDS = {"de": "differential expression", "da": "differential abundance"}
+_FUNCTIONS = {
+    "de": "compute_differential_expression",
+    "da": "compute_differential_abundance",
+    "smooth": "compute_smoothed_expression",
+}
+_KINDS = {
+    "de": "differential expression",
+    "da": "differential abundance",
+    "smooth": "smoothed expression",
+}
 _SECTIONS = ("gp", "fdr", "filter", "storage", "output", "threshold")
 
 

@@ -10,6 +10,8 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.plot.run_records import Record, find_record
+from kompot.records.factored import factored_layers
+from kompot.records.layers import get_layer
 
 __all__ = [
     "GROUP_SCORES",
@@ -62,7 +64,7 @@ class ExpressionRun:
     scores
         Column of ``var`` of each of `SCORES`; None if not stored.
     imputed1, imputed2, fold_change, zscores
-        Layers; None if not stored.
+        Layers, whole or as factors (:func:`kompot.get_layer`); None if not stored.
     std1, std2
         Posterior standard deviations, columns of ``obs`` or layers; None if not stored.
     donor_region
@@ -147,6 +149,7 @@ def read_expression_run(
     layers = run.get("imputed_layer_keys") or run.get("smoothed_layer_keys") or {}
     fdr = run.get("fdr_keys") or {}
     names = run.get("field_names") or {}
+    made = {layer.field.role: name for name, layer in factored_layers(run).items()}
     return ExpressionRun(
         condition1=record.label(1),
         condition2=record.label(2),
@@ -165,9 +168,10 @@ def read_expression_run(
         imputed1=layers.get("condition1"),
         imputed2=layers.get("condition2"),
         fold_change=layers.get("fold_change"),
-        zscores=record.field("layers", "_fold_change_zscores", "fold_change_zscores"),
-        std1=names.get("std_key_1"),
-        std2=names.get("std_key_2"),
+        zscores=record.field("layers", "_fold_change_zscores", "fold_change_zscores")
+        or made.get("fold_change_zscores_key"),
+        std1=names.get("std_key_1") or made.get("std_key_1"),
+        std2=names.get("std_key_2") or made.get("std_key_2"),
         donor_region=record.field("var", "_donor_region", "donor_region"),
         groups=_group_keys(adata, record),
         record=record,
@@ -246,17 +250,8 @@ def gene_layer(adata: AnnData, gene: str, layer: str | None) -> NDArray[np.float
     ValueError
         If there is no such gene or layer, or several genes have that name.
     """
-    number = single_gene(adata, gene)
-    if layer is not None and layer not in adata.layers:
-        msg = f"There is no layer {layer!r}; there are {sorted(filter(None, adata.layers))}."
-        raise ValueError(msg)
-    matrix: Any = adata.X if layer is None else adata.layers[layer]
-    if matrix is None:
-        msg = "adata.X is empty; name a layer with the expression."
-        raise ValueError(msg)
-    values = matrix[:, number]
-    values = values.toarray() if hasattr(values, "toarray") else values
-    return np.asarray(values, dtype=np.float64).ravel()
+    block = get_layer(adata, layer, genes=[single_gene(adata, gene)])
+    return block[:, 0].astype(np.float64)
 
 
 def _group_keys(adata: AnnData, record: Record) -> dict[str, str]:

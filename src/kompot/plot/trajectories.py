@@ -17,6 +17,7 @@ from kompot.plot.cells import cell_mask
 from kompot.plot.colors import KOMPOT_COLORS
 from kompot.plot.stored_runs import ExpressionRun, gene_layer, read_expression_run
 from kompot.plot.words import shortened
+from kompot.records.layers import has_layer
 
 __all__ = ["running_mean", "trajectory"]
 
@@ -205,10 +206,10 @@ def _ordering(adata: AnnData, order: str | tuple[str, int]) -> tuple[Array, str]
 
 def _smoothed(adata: AnnData, gene: str, layer: str | None) -> Array:
     """A smoothed function of the run."""
-    if layer is None or layer not in adata.layers:
+    if layer is None:
         msg = (
             "The run stored no smoothed expression. Repeat compute_differential_expression with "
-            "layers='dense'."
+            "layers='dense' or 'factored'."
         )
         raise ValueError(msg)
     return gene_layer(adata, gene, layer)
@@ -267,7 +268,7 @@ def _curves(  # noqa: PLR0917
 
 def _spread(adata: AnnData, gene: str, name: str | None) -> Array | None:
     """Posterior standard deviation at each cell, the same for all genes or of this one."""
-    if name is not None and name in adata.layers:
+    if has_layer(adata, name):
         return gene_layer(adata, gene, name)
     if name is not None and name in adata.obs:
         return adata.obs[name].to_numpy(np.float64, na_value=np.nan)

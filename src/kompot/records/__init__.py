@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from kompot.lazy import attach
 
 if TYPE_CHECKING:
+    from kompot.records.layers import get_layer
     from kompot.records.run_comparison import RunComparison
     from kompot.records.run_info import RunInfo
     from kompot.records.run_table import runs
@@ -16,10 +17,19 @@ _HOMES = {
     "RunInfo": "kompot.records.run_info",
     "cleanup": "kompot.records.stored",
     "get_field_status": "kompot.records.stored",
+    "get_layer": "kompot.records.layers",
     "get_table": "kompot.records.tables",
     "runs": "kompot.records.run_table",
 }
 
-__all__ = ["RunComparison", "RunInfo", "cleanup", "get_field_status", "get_table", "runs"]
+__all__ = [
+    "RunComparison",
+    "RunInfo",
+    "cleanup",
+    "get_field_status",
+    "get_layer",
+    "get_table",
+    "runs",
+]
 
 __getattr__, __dir__ = attach(__name__, _HOMES)

@@ -13,6 +13,8 @@ _GENE_FIELDS = (
 )
 _DONOR_FIELDS = ("donor_pvalue", "donor_fdr", "donor_lfc")
 _CELL_FIELDS = ("imputed1", "imputed2", "fold_change", "zscores", "std1", "std2", "covariance")
+_FACTORS = ("basis", "weights1", "weights2")
+_SAMPLE_FACTORS = ("deviations1", "deviations2", "posterior_std1", "posterior_std2")
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,12 @@ class ExpressionFields(Names):
     ----------
     donor_level
         Whether significance speaks of new donors, and not of these cells only.
+    with_noise
+        Whether every gene has noise of its own, and so standard deviations.
     """
 
     donor_level: bool = False
+    with_noise: bool = False
 
     @property
     def mean_lfc(self) -> Field:
@@ -178,6 +183,42 @@ class ExpressionFields(Names):
         text = "Posterior covariance of the log fold change between cells"
         return Field(self.between(name), "obsp", "covariance", f"{name}_key", text)
 
+    @property
+    def basis(self) -> Field:
+        """Features of the cells, of which factored layers are made."""
+        text = "Features of the cells; a factored layer is these times the weights of its genes"
+        return Field(f"{self.key}_basis", "obsm", "basis", "basis_key", text)
+
+    @property
+    def weights1(self) -> Field:
+        """Weights of the genes in condition 1."""
+        return self._weights(self.condition1, 1)
+
+    @property
+    def weights2(self) -> Field:
+        """Weights of the genes in condition 2."""
+        return self._weights(self.condition2, 2)
+
+    @property
+    def deviations1(self) -> Field:
+        """Weights by which the samples of condition 1 differ."""
+        return self._deviations(self.condition1, 1)
+
+    @property
+    def deviations2(self) -> Field:
+        """Weights by which the samples of condition 2 differ."""
+        return self._deviations(self.condition2, 2)
+
+    @property
+    def posterior_std1(self) -> Field:
+        """Standard deviation of condition 1 without that between samples."""
+        return self._posterior_std(self.condition1, 1)
+
+    @property
+    def posterior_std2(self) -> Field:
+        """Standard deviation of condition 2 without that between samples."""
+        return self._posterior_std(self.condition2, 2)
+
     def __iter__(self) -> Iterator[Field]:
         """All fields that a run can have."""
         names = (*_GENE_FIELDS, *_DONOR_FIELDS) if self.donor_level else _GENE_FIELDS
@@ -186,7 +227,7 @@ class ExpressionFields(Names):
         if self.donor_level:
             yield self.donor_region
         yield from map(self.of_groups, genes)
-        for name in _CELL_FIELDS:
+        for name in (*_CELL_FIELDS, *_FACTORS, *(_SAMPLE_FACTORS if self.with_samples else ())):
             yield getattr(self, name)
 
     @property
@@ -209,5 +250,23 @@ class ExpressionFields(Names):
         if self.with_samples:
             text = f"Standard deviation of the expression of {condition}, samples included"
             return Field(name, "layers", "std_with_sample_var", role, text)
+        if self.with_noise:
+            text = f"Standard deviation of the expression of {condition} with each gene's noise"
+            return Field(name, "layers", "std", role, text)
         text = f"Posterior standard deviation of the expression of {condition}, for every gene"
         return Field(name, "obs", "std", role, text)
+
+    def _weights(self, condition: str, number: int) -> Field:
+        text = f"Weights of the features in the smoothed expression of {condition}"
+        name = self.within(condition, "weights")
+        return Field(name, "varm", "weights", f"weights_key_{number}", text)
+
+    def _deviations(self, condition: str, number: int) -> Field:
+        text = f"Weights of the features by which the samples of {condition} differ, side by side"
+        name = self.within(condition, "deviations")
+        return Field(name, "varm", "deviations", f"deviations_key_{number}", text)
+
+    def _posterior_std(self, condition: str, number: int) -> Field:
+        text = f"Posterior standard deviation of the expression of {condition}, samples left out"
+        name = self.within(condition, "posterior_std")
+        return Field(name, "obs", "posterior_std", f"posterior_std_key_{number}", text)

@@ -7,30 +7,62 @@ from typing import Any
 import numpy as np
 
 from kompot.records.encoding import described, encoded, is_plain, simplified
-from kompot.settings import AbundanceSettings, Comparison, ExpressionSettings
+from kompot.settings import (
+    AbundanceSettings,
+    ExpressionSettings,
+    ModelSettings,
+    SmoothingSettings,
+)
 
-__all__ = ["argument_names", "by_kind", "call_arguments", "flattened", "stored_parameters"]
+__all__ = [
+    "FURTHER",
+    "OUTCOME",
+    "argument_names",
+    "by_kind",
+    "call_arguments",
+    "flattened",
+    "stored_parameters",
+]
 
-_SETTINGS: dict[str, Any] = {"de": ExpressionSettings, "da": AbundanceSettings}
+_SETTINGS: dict[str, Any] = {
+    "de": ExpressionSettings,
+    "da": AbundanceSettings,
+    "smooth": SmoothingSettings,
+}
+_WITHOUT_EFFECT = {
+    "smooth": {
+        *("gp.param_scheme", "storage.store_posterior_covariance"),
+        *("storage.store_additional_stats", "output.compute_mahalanobis"),
+        *("output.allow_single_condition_variance", "output.attribution"),
+        "output.return_null_data",
+    }
+}
+"""Options that a function does not take."""
 _RENAMED = {
     "fdr.threshold": "fdr_threshold",
     "threshold.lfc_threshold": "log_fold_change_threshold",
 }
-_OUTCOME = {"overwrite", "copy", "inplace", "return_full_results", "progress"}
+OUTCOME = frozenset(
+    ("overwrite", "copy", "inplace", "return_full_results", "return_null_data", "progress")
+)
 """Arguments that say where results go, not what they are."""
 _SEQUENCES = {"genes", "fdr.null_genes"}
-_FURTHER = "gp.estimator."
+FURTHER = "gp.estimator."
+"""Dotted names of further parameters of a density begin with this."""
 _ALWAYS = (
     *("gp.", "fdr.null_genes", "fdr.null_seed", "fdr.threshold", "threshold."),
     *("storage.result_key", "groupby", "condition", "obsm_key"),
 )
 """Options that are repeated even where they have their default."""
-_DERIVED = {"result_key", "use_sample_variance", "used_landmarks", "auto_filtered"}
+_DERIVED = {
+    *("result_key", "use_sample_variance", "used_landmarks", "auto_filtered"),
+    *("n_genes", "n_cells"),
+}
 """What versions of the original record beside the arguments."""
 
 
 def stored_parameters(
-    settings: ExpressionSettings | AbundanceSettings,
+    settings: ExpressionSettings | AbundanceSettings | SmoothingSettings,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Parameters of a run as JSON can hold them, and the arrays among them.
 
@@ -51,6 +83,11 @@ def stored_parameters(
     arrays: dict[str, Any] = {}
     for kind in fields(settings):
         chosen = getattr(settings, kind.name)
+        if isinstance(chosen, ModelSettings):
+            if chosen.names:
+                given = {name: type(getattr(chosen, name)).__name__ for name in chosen.names}
+                parameters[kind.name] = given
+            continue
         values = {option.name: getattr(chosen, option.name) for option in fields(chosen)}
         for name, given in values.items():
             dotted = _dotted(kind.name, name)
@@ -58,7 +95,7 @@ def stored_parameters(
             values[name] = value if is_plain(value) else described(value)
             if not is_plain(value):
                 arrays[dotted] = encoded(value)
-        if kind.type is Comparison:
+        if kind.name == "comparison":
             parameters |= values
         else:
             parameters[kind.name] = values
@@ -100,11 +137,14 @@ def argument_names(analysis_type: str) -> dict[str, str]:
         for kind, made_of in _kinds(analysis_type).items()
         for option in fields(made_of)
         for dotted in [_dotted(kind, option.name)]
+        if dotted not in _WITHOUT_EFFECT.get(analysis_type, ())
     }
 
 
 def by_kind(flat: Mapping[str, Any], analysis_type: str) -> dict[str, Any]:
     """Options of a run as objects by kind: ``comparison``, ``gp``, ``filter``, ...
+
+    The comparison is left out if its conditions are not among the options.
 
     Raises
     ------
@@ -113,16 +153,18 @@ def by_kind(flat: Mapping[str, Any], analysis_type: str) -> dict[str, Any]:
     """
     made = {}
     for kind, made_of in _kinds(analysis_type).items():
+        if kind == "comparison" and "groupby" not in flat:
+            continue
         given = {
             option.name: flat[_dotted(kind, option.name)]
             for option in fields(made_of)
             if _dotted(kind, option.name) in flat
         }
-        if kind == "gp" and any(name.startswith(_FURTHER) for name in flat):
+        if kind == "gp" and any(name.startswith(FURTHER) for name in flat):
             given["estimator"] = {
-                name.removeprefix(_FURTHER): value
+                name.removeprefix(FURTHER): value
                 for name, value in flat.items()
-                if name.startswith(_FURTHER)
+                if name.startswith(FURTHER)
             }
         made[kind] = made_of(**given)
     return made
@@ -142,20 +184,20 @@ def call_arguments(
     flat
         Parameters by dotted name.
     analysis_type
-        ``"de"`` or ``"da"``.
+        ``"de"``, ``"da"`` or ``"smooth"``.
     """
     names = argument_names(analysis_type)
     defaults = _defaults(analysis_type)
     arguments: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
     for dotted, value in flat.items():
-        further = dotted.startswith(_FURTHER)
-        argument = dotted.removeprefix(_FURTHER) if further else names.get(dotted)
+        further = dotted.startswith(FURTHER)
+        argument = dotted.removeprefix(FURTHER) if further else names.get(dotted)
         if argument is None:
             if dotted not in _DERIVED and not _is_unset(dotted, value):
                 unknown[dotted] = value
         elif dotted in defaults and not dotted.startswith(_ALWAYS):
-            if argument not in _OUTCOME and not _same(value, defaults[dotted]):
+            if argument not in OUTCOME and not _same(value, defaults[dotted]):
                 arguments[argument] = value
         else:
             arguments[argument] = value
@@ -163,9 +205,15 @@ def call_arguments(
 
 
 def _kinds(analysis_type: str) -> dict[str, Any]:
-    """Classes of the options of an analysis, by kind; none of one that is only read here."""
+    """Classes of the options of an analysis, by kind; none of one that is only read here.
+
+    Injected models are no options: a record says that there were some, and cannot hold them.
+    """
     made_of = _SETTINGS.get(analysis_type)
-    return {} if made_of is None else {field.name: field.type for field in fields(made_of)}
+    if made_of is None:
+        return {}
+    kinds = {field.name: field.type for field in fields(made_of)}
+    return {name: kind for name, kind in kinds.items() if kind is not ModelSettings}
 
 
 def _dotted(kind: str, name: str) -> str:

@@ -6,19 +6,20 @@ from typing import Any
 from kompot.records.fields import Field
 from kompot.records.history import SCHEMA_VERSION, environment, field_mapping
 from kompot.records.parameters import stored_parameters
-from kompot.settings import AbundanceSettings, ExpressionSettings
+from kompot.settings import AbundanceSettings, ExpressionSettings, SmoothingSettings
 
 __all__ = ["new_record"]
 
 _FUNCTIONS = {
     "de": "compute_differential_expression",
     "da": "compute_differential_abundance",
+    "smooth": "compute_smoothed_expression",
 }
 
 
 def new_record(
     analysis_type: str,
-    settings: ExpressionSettings | AbundanceSettings,
+    settings: ExpressionSettings | AbundanceSettings | SmoothingSettings,
     wanted: Sequence[Field],
     numerics: Mapping[str, Any],
     usage: Mapping[str, float],
@@ -28,7 +29,7 @@ def new_record(
     Parameters
     ----------
     analysis_type
-        ``"de"`` or ``"da"``.
+        ``"de"``, ``"da"`` or ``"smooth"``.
     settings
         All options of the run, with the seeds that were drawn.
     wanted

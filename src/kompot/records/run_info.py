@@ -10,8 +10,9 @@ from anndata import AnnData
 from kompot.records import rendering
 from kompot.records.encoding import decoded, digest
 from kompot.records.history import HISTORY_KEYS, recorded_runs, refuse_newer
-from kompot.records.parameters import argument_names, by_kind, call_arguments, flattened
+from kompot.records.parameters import argument_names, call_arguments, flattened
 from kompot.records.recorded import field_owners, is_present, recorded_fields
+from kompot.records.run_settings import refuse_injected, settings_of_run
 
 if TYPE_CHECKING:
     from kompot.records.run_comparison import RunComparison
@@ -29,8 +30,8 @@ class RunInfo:
     run_id
         Number of the run from 0, or from the end if negative; None for the last.
     analysis_type
-        ``"de"`` for differential expression, ``"da"`` for differential abundance (or ``"smooth"``,
-        which the original records); None for the first of these that has runs.
+        ``"de"`` for differential expression, ``"da"`` for differential abundance, ``"smooth"`` for
+        smoothed expression; None for the first of these that has runs.
 
     Attributes
     ----------
@@ -247,19 +248,20 @@ class RunInfo:
         return RunComparison(self.adata, self.adjusted_run_id, other_run_id, self.analysis_type)
 
     def to_settings(self) -> dict[str, Any]:
-        """The options of the run as objects of :mod:`kompot.settings`, by kind.
+        """The options of the run as settings objects, with which the short forms repeat it.
 
-        ``comparison``, ``gp``, ``filter``, ``storage``, ``output``, and ``fdr`` (expression) or
-        ``threshold`` (abundance).
+        ``kompot.de(adata, groupby, condition1, condition2, **run.to_settings())``: ``gp``,
+        ``filter``, ``storage``, ``output``, ``samples`` and ``fdr`` (expression) or ``threshold``
+        and ``donor`` (abundance, :func:`kompot.da`), without what :meth:`call_args` leaves out.
 
         Raises
         ------
         ValueError
             If an array among them was not kept, or a value is of another version.
         """
-        flat = self._restored({})
+        flat = self._restored({"model": None})
         self._warn_of_unknown(call_arguments(flat, self.analysis_type)[1])
-        return by_kind(flat, self.analysis_type)
+        return settings_of_run(flat, self.analysis_type)
 
     def call_args(self, **changes: Any) -> dict[str, Any]:
         """Arguments with which the documented function repeats the run.
@@ -297,10 +299,8 @@ class RunInfo:
 
     def _restored(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters by dotted name with the arrays among them, but for those to be replaced."""
-        if self.analysis_type == "smooth":
-            msg = "This version has no function that smooths; a 'smooth' run cannot be repeated."
-            raise ValueError(msg)
         flat = flattened(self.params, self.analysis_type)
+        refuse_injected(flat, changes)
         names = argument_names(self.analysis_type)
         forms = self._dict("arrays")
         for dotted in [name for name in names if names[name] in changes]:
@@ -336,7 +336,9 @@ class RunInfo:
 
     def _conditions(self) -> str:
         first, second = self.params.get("condition1"), self.params.get("condition2")
-        return f"{first} to {second}" if second is not None else str(self.params.get("condition"))
+        if second is not None:
+            return f"{first} to {second}"
+        return str(self.params.get("condition") or "all cells")
 
     def _dict(self, name: str) -> dict[str, Any]:
         """An entry of the record; empty if it is no dictionary."""

@@ -11,6 +11,7 @@ from anndata import AnnData, ImplicitModificationWarning
 
 from kompot import memory
 from kompot.records.expression_fields import ExpressionFields
+from kompot.records.factored import is_shared
 from kompot.records.fields import AbundanceFields, Field
 from kompot.records.history import recorded_runs, refuse_newer
 from kompot.records.recorded import LOCATIONS, field_owners, is_present, recorded_fields
@@ -23,11 +24,13 @@ Keep = bool | Sequence[str] | None
 
 _FURTHER_TYPES = {
     *("smoothed", "std_with_sample_var", "weighted_mean_log_fold_change", "local_fdr"),
-    *("basis", "weights", "colors"),
+    *("basis", "weights", "deviations", "posterior_std", "colors"),
 }
-_FACTORS = {"basis", "weights"}
+_FACTORS = {"basis", "weights", "deviations"}
 """Layers in factored form, in ``obsm`` and ``varm``."""
-_FACTORED = {"imputed", "smoothed", "fold_change"}
+_FACTORED = {
+    *("imputed", "smoothed", "fold_change", "fold_change_zscores", "std_with_sample_var"),
+}
 _SAME_TYPE = {"smoothed": "imputed", "imputed": "smoothed"}
 """What versions of the original call the same thing."""
 
@@ -61,7 +64,9 @@ def cleanup(  # noqa: PLR0917 the documented order of arguments
     keep_layers
         None or False removes all layers of the runs, True keeps them, a list keeps these types:
         ``"imputed"``, ``"fold_change"``, ``"fold_change_zscores"``, ``"std_with_sample_var"``.
-        Factored layers (in ``obsm`` and ``varm``) are kept with any type made of them.
+        Factored layers (in ``obsm`` and ``varm``) are kept with any type made of them;
+        ``["basis", "weights", "deviations"]`` keeps them and removes dense ones. A basis that other
+        runs use, too, stays.
     keep_var_fields
         The same for columns of ``var``: ``"mean_log_fold_change"``, ``"mahalanobis"``, ``"ptp"``,
         ``"mahalanobis_pvalue"``, ``"mahalanobis_local_fdr"``, ``"mahalanobis_tail_fdr"``,
@@ -216,7 +221,12 @@ def _to_remove(
         if is_present(adata, field)
     }
     unwanted = [field for field in fields.values() if not _is_kept(field, rules)]
-    removed = [field for field in unwanted if owners[field.location, field.name] in chosen]
+    removed = [
+        field
+        for field in unwanted
+        if owners[field.location, field.name] in chosen
+        and not (field.type == "basis" and is_shared(runs, chosen, field.name))
+    ]
     if rules["obs"] is not True:
         removed += [
             field

@@ -1,9 +1,13 @@
 """Options of the analyses."""
 
-from kompot.settings.options import (
+from kompot.settings.abundance import (
     DAThresholdSettings,
     DensitySettings,
     DonorAbundanceOptions,
+)
+from kompot.settings.injected import ModelSettings
+from kompot.settings.options import (
+    NULL_GENES,
     FDRSettings,
     FilterSettings,
     GPSettings,
@@ -11,9 +15,19 @@ from kompot.settings.options import (
     SampleSettings,
     StorageSettings,
 )
-from kompot.settings.runs import AbundanceSettings, Comparison, ExpressionSettings
+from kompot.settings.runs import (
+    ABUNDANCE_KEY,
+    EXPRESSION_KEY,
+    AbundanceSettings,
+    Comparison,
+    ExpressionSettings,
+)
+from kompot.settings.smoothing import Smoothing, SmoothingSettings
 
 __all__ = [
+    "ABUNDANCE_KEY",
+    "EXPRESSION_KEY",
+    "NULL_GENES",
     "AbundanceSettings",
     "Comparison",
     "DAThresholdSettings",
@@ -23,7 +37,10 @@ __all__ = [
     "FDRSettings",
     "FilterSettings",
     "GPSettings",
+    "ModelSettings",
     "OutputSettings",
     "SampleSettings",
+    "Smoothing",
+    "SmoothingSettings",
     "StorageSettings",
 ]

@@ -5,12 +5,30 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["choice", "flags", "number"]
+__all__ = [
+    "PARAM_SCHEMES",
+    "RATIOS",
+    "SEPARATE",
+    "choice",
+    "flags",
+    "given_flags",
+    "kind",
+    "null_genes",
+    "number",
+]
+
+RATIOS = ("densities", "labels")
+"""Where the log fold change of an abundance may come from."""
+PARAM_SCHEMES = ("condition1", "condition2", "symmetric", "pooled")
+"""From which cells the smoothness that two conditions share is estimated."""
+SEPARATE = "separate"
+"""Each condition has a length scale of its own; only for expression."""
 
 
 def number(
     name: str,
     value: Any,
+    argument: str | None = None,
     *,
     above: float = -np.inf,
     least: float = -np.inf,
@@ -19,13 +37,30 @@ def number(
     whole: bool = False,
     optional: bool = False,
 ) -> None:
-    """Refuse what is no number or outside its range, naming the argument."""
+    """Refuse what is no number or outside its range, naming option and argument.
+
+    Parameters
+    ----------
+    name
+        The option.
+    value
+        Its value.
+    argument
+        The argument of the documented functions, if it is called something else.
+    above, least, below, most
+        Its range.
+    whole
+        Whether it must be a whole number.
+    optional
+        Whether it may be None.
+    """
     if value is None and optional:
         return
+    quoted = f"'{name}'" + (f" (argument '{argument}')" if argument else "")
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     if isinstance(value, bool | np.bool_) or not isinstance(value, kinds):
-        kind = "a whole number" if whole else "a number"
-        msg = f"'{name}' must be {kind}{' or None' if optional else ''}, got {value!r}."
+        wanted = "a whole number" if whole else "a number"
+        msg = f"{quoted} must be {wanted}{' or None' if optional else ''}, got {value!r}."
         raise TypeError(msg)
     if not (value > above and least <= value < below and value <= most and np.isfinite(value)):
         limits = [
@@ -39,7 +74,7 @@ def number(
             if np.isfinite(limit)
         ]
         msg = (
-            f"'{name}' must be finite{' and ' * bool(limits)}{' and '.join(limits)}, got {value!r}."
+            f"{quoted} must be finite{' and ' * bool(limits)}{' and '.join(limits)}, got {value!r}."
         )
         raise ValueError(msg)
 
@@ -57,3 +92,35 @@ def flags(**values: Any) -> None:
         if not isinstance(value, bool | np.bool_):
             msg = f"'{name}' must be True or False, got {value!r}."
             raise TypeError(msg)
+
+
+def given_flags(**values: Any) -> dict[str, Any]:
+    """Those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def kind(name: str, value: Any, kinds: type | tuple[type, ...], wanted: str) -> None:
+    """Refuse what is neither None nor of some types."""
+    if value is not None and not isinstance(value, kinds):
+        msg = f"'{name}' must be {wanted} or None, got {value!r}."
+        raise TypeError(msg)
+
+
+def null_genes(name: str, value: Any) -> None:
+    """Refuse what cannot say which genes to shuffle."""
+    if value is None or (isinstance(value, str) and value == "auto"):
+        return
+    what = "a number of genes, a list of column numbers, 'auto' or None"
+    if isinstance(value, str):
+        msg = f"'{name}' must be {what}, got {value!r}."
+        raise ValueError(msg)
+    if np.ndim(value) == 0:
+        number(name, value, least=0, whole=True)
+        return
+    columns = np.asarray(value)
+    if columns.ndim != 1 or (columns.size and columns.dtype.kind not in "iu"):
+        msg = f"'{name}' must be {what}, got {value!r}."
+        raise ValueError(msg)
+    if (columns < 0).any():
+        msg = f"'{name}' holds negative column numbers: {columns[columns < 0][:5].tolist()}."
+        raise ValueError(msg)

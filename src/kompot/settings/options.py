@@ -1,15 +1,24 @@
 """Options that belong together, checked when they are made; every default is stated once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
-from kompot.settings.checks import choice, flags, number
+from kompot.settings.checks import (
+    PARAM_SCHEMES,
+    SEPARATE,
+    choice,
+    flags,
+    given_flags,
+    kind,
+    null_genes,
+    number,
+)
+from kompot.settings.given import Options
 
 __all__ = [
-    "DAThresholdSettings",
-    "DensitySettings",
-    "DonorAbundanceOptions",
+    "NULL_GENES",
     "FDRSettings",
     "FilterSettings",
     "GPSettings",
@@ -18,9 +27,12 @@ __all__ = [
     "StorageSettings",
 ]
 
+NULL_GENES = 2000
+"""How many genes are shuffled unless something else is asked for."""
+
 
 @dataclass(frozen=True)
-class GPSettings:
+class GPSettings(Options):
     r"""The Gaussian process.
 
     Parameters
@@ -50,6 +62,9 @@ class GPSettings:
         Prior variance that the features may leave on average, in [0, 1).
     param_scheme
         From which cells the length scale is estimated.
+    use_empirical_variance
+        Whether each gene has noise of its own, as a function of cell state, estimated from
+        residuals.
     """
 
     sigma: float = 1.0
@@ -64,6 +79,7 @@ class GPSettings:
     kernel: str = "matern52"
     tol: float = 1e-6
     param_scheme: str = "condition1"
+    use_empirical_variance: bool = False
 
     def __post_init__(self) -> None:
         number("sigma", self.sigma, above=0)
@@ -80,20 +96,19 @@ class GPSettings:
             self.kernel,
             ("matern52", "matern32", "exponential", "squared_exponential", "rational_quadratic"),
         )
-        choice(
-            "param_scheme", self.param_scheme, ("condition1", "condition2", "symmetric", "pooled")
-        )
-        flags(jit_compile=self.jit_compile)
+        choice("param_scheme", self.param_scheme, (*PARAM_SCHEMES, SEPARATE))
+        flags(jit_compile=self.jit_compile, use_empirical_variance=self.use_empirical_variance)
 
 
 @dataclass(frozen=True)
-class FDRSettings:
+class FDRSettings(Options):
     """False discovery rates.
 
     Parameters
     ----------
     null_genes
-        Genes to shuffle: how many, which columns, or None for no rates.
+        Genes to shuffle: how many, which columns, or None for no rates. ``"auto"`` for
+        ``NULL_GENES``, or none with injected models, whose genes are what they are.
     null_seed
         Seed of their choice and shuffling.
     threshold
@@ -107,7 +122,7 @@ class FDRSettings:
         Whether shuffled genes count as well.
     """
 
-    null_genes: int | Sequence[int] | None = 2000
+    null_genes: Any = "auto"
     null_seed: int | None = 42
     threshold: float = 0.05
     null_mahalanobis: Any = None
@@ -116,7 +131,8 @@ class FDRSettings:
 
     def __post_init__(self) -> None:
         number("null_seed", self.null_seed, least=0, whole=True, optional=True)
-        number("fdr_threshold", self.threshold, above=0, most=1)
+        null_genes("null_genes", self.null_genes)
+        number("threshold", self.threshold, "fdr_threshold", above=0, most=1)
         flags(combine_with_internal=self.combine_with_internal)
         given = [one for one in (self.null_mahalanobis, self.null_expression) if one is not None]
         if len(given) == 2:
@@ -131,7 +147,7 @@ class FDRSettings:
 
 
 @dataclass(frozen=True)
-class FilterSettings:
+class FilterSettings(Options):
     """Which cells take part and in which groups genes are scored.
 
     Parameters
@@ -161,34 +177,37 @@ class FilterSettings:
         number("min_cells", self.min_cells, least=0)
         number("min_percentage", self.min_percentage, least=0, most=100, optional=True)
         number("group_variance", self.group_variance, above=0, most=1)
-        if self.check_representation is not None:
-            flags(check_representation=self.check_representation)
+        flags(**given_flags(check_representation=self.check_representation))
         if self.check_representation and self.groups is None:
             msg = "'check_representation' is True but there are no `groups` to check; give some."
             raise ValueError(msg)
 
 
 @dataclass(frozen=True)
-class StorageSettings:
+class StorageSettings(Options):
     """Where and how results are stored.
 
     Parameters
     ----------
     result_key
-        Beginning of every field's name.
+        Beginning of every field's name; None for ``"kompot_de"``, ``"kompot_da"`` or
+        ``"kompot_smooth"``.
     overwrite
         True replaces earlier results silently, None with a warning, False refuses.
     store_landmarks, store_posterior_covariance, store_additional_stats
         Also store these.
-    store_arrays_on_disk, disk_storage_dir
-        Large arrays on disk.
+    store_arrays_on_disk
+        Whether large arrays are in files; None for whether there is a directory for them, or they
+        would take more than their share of memory.
+    disk_storage_dir
+        Directory of the files; None for the system's place for temporary files.
     max_memory_ratio
         Share of the available memory that large arrays may take, in (0, 1].
     layers
-        ``"dense"`` or ``"none"``.
+        ``"dense"``, ``"factored"`` or ``"none"``.
     """
 
-    result_key: str = "kompot_de"
+    result_key: Any = None
     overwrite: bool | None = None
     store_landmarks: bool = False
     store_posterior_covariance: bool = False
@@ -199,17 +218,20 @@ class StorageSettings:
     layers: str = "dense"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.result_key, str) or not self.result_key or "/" in self.result_key:
+        key = self.result_key
+        if key is not None and (not isinstance(key, str) or not key or "/" in key):
             msg = (
                 f"'result_key' must be a text without '/' (files cannot hold such names), "
-                f"got {self.result_key!r}."
+                f"got {key!r}."
             )
             raise ValueError(msg)
         if self.overwrite not in (None, True, False):
             msg = f"'overwrite' must be None, True or False, got {self.overwrite!r}."
             raise ValueError(msg)
         number("max_memory_ratio", self.max_memory_ratio, above=0, most=1)
-        choice("layers", self.layers, ("dense", "none"))
+        flags(**given_flags(store_arrays_on_disk=self.store_arrays_on_disk))
+        kind("disk_storage_dir", self.disk_storage_dir, (str, PathLike), "a path")
+        choice("layers", self.layers, ("dense", "factored", "none"))
         flags(
             store_landmarks=self.store_landmarks,
             store_posterior_covariance=self.store_posterior_covariance,
@@ -218,8 +240,28 @@ class StorageSettings:
 
 
 @dataclass(frozen=True)
-class OutputSettings:
-    """What is returned and shown."""
+class OutputSettings(Options):
+    """What is returned and shown.
+
+    Parameters
+    ----------
+    copy
+        Return a copy of the data with the results and leave the data as they are.
+    inplace
+        Write the results to the data.
+    return_full_results
+        Return the dictionary of all results.
+    compute_mahalanobis
+        Compute distances of genes.
+    allow_single_condition_variance
+        Whether the samples of one condition are enough.
+    progress
+        Show progress bars.
+    attribution
+        Split changes of mean expression into their parts.
+    return_null_data
+        Also return what distances were judged against, as ``"null"`` of the dictionary.
+    """
 
     copy: bool = False
     inplace: bool = True
@@ -228,6 +270,7 @@ class OutputSettings:
     allow_single_condition_variance: bool = False
     progress: bool = True
     attribution: bool = False
+    return_null_data: bool = False
 
     def __post_init__(self) -> None:
         flags(
@@ -237,8 +280,11 @@ class OutputSettings:
             compute_mahalanobis=self.compute_mahalanobis,
             progress=self.progress,
             attribution=self.attribution,
+            return_null_data=self.return_null_data,
+            allow_single_condition_variance=self.allow_single_condition_variance,
         )
-        if not (self.copy or self.inplace or self.return_full_results):
+        returns = self.return_full_results or self.return_null_data
+        if not (self.copy or self.inplace or returns):
             msg = (
                 "'inplace' is False but neither copy=True nor return_full_results=True was given; "
                 "nothing would be left of the results."
@@ -247,68 +293,7 @@ class OutputSettings:
 
 
 @dataclass(frozen=True)
-class DensitySettings:
-    """The densities of a differential-abundance run.
-
-    Parameters
-    ----------
-    n_landmarks
-        Largest rank of the features; None for the number of cells.
-    landmarks
-        Landmarks to use instead, ``(n_landmarks, n_dims)``.
-    ls_factor
-        Multiple of the estimated length scale, positive.
-    jit_compile
-        Run through JAX.
-    random_state
-        Seed of the landmarks.
-    batch_size
-        Cells predicted at a time; None or 0 for all that fit.
-    sync_parameters
-        Whether shared parameters come from both conditions and not from the first.
-    estimator
-        Further parameters of :class:`kompot.DensityEstimator`.
-    """
-
-    n_landmarks: int | None = None
-    landmarks: Any = None
-    ls_factor: float = 10.0
-    jit_compile: bool = False
-    random_state: int | None = None
-    batch_size: int | None = None
-    sync_parameters: bool = False
-    estimator: Mapping[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
-        number("ls_factor", self.ls_factor, above=0)
-        number("random_state", self.random_state, least=0, whole=True, optional=True)
-        number("batch_size", self.batch_size, least=0, whole=True, optional=True)
-        flags(jit_compile=self.jit_compile, sync_parameters=self.sync_parameters)
-
-
-@dataclass(frozen=True)
-class DAThresholdSettings:
-    """When a cell's abundance counts as changed.
-
-    Parameters
-    ----------
-    lfc_threshold
-        Smallest absolute log fold change, natural log, not negative.
-    ptp_threshold
-        Largest tail probability, in (0, 1].
-    """
-
-    lfc_threshold: float = 1.0
-    ptp_threshold: float = 0.05
-
-    def __post_init__(self) -> None:
-        number("log_fold_change_threshold", self.lfc_threshold, least=0)
-        number("ptp_threshold", self.ptp_threshold, above=0, most=1)
-
-
-@dataclass(frozen=True)
-class SampleSettings:
+class SampleSettings(Options):
     """How samples are compared, if there are any.
 
     Parameters
@@ -339,27 +324,3 @@ class SampleSettings:
                 f"[{self.covariates!r}]."
             )
             raise TypeError(msg)
-
-
-@dataclass(frozen=True)
-class DonorAbundanceOptions:
-    """The donor-level test of abundance.
-
-    Parameters
-    ----------
-    fdr_threshold
-        False discovery rate of cells, regions and groups that are called, and size of the global
-        test without which none is, in (0, 1).
-    donor_lfc_threshold
-        Smallest absolute change that is called, natural log, not negative.
-    reference
-        ``"median"`` or names of groups that are taken to be unchanged.
-    """
-
-    fdr_threshold: float = 0.05
-    donor_lfc_threshold: float = 0.0
-    reference: str | Sequence[str] | None = None
-
-    def __post_init__(self) -> None:
-        number("fdr_threshold", self.fdr_threshold, above=0, below=1)
-        number("donor_lfc_threshold", self.donor_lfc_threshold, least=0)

@@ -12,7 +12,13 @@ from scipy.linalg import eigh, solve_triangular
 
 from kompot.gp.linalg import explained_cholesky
 
-__all__ = ["difference_covariance", "mahalanobis", "null_spectrum", "sampling_covariance"]
+__all__ = [
+    "difference_covariance",
+    "landmark_jitter",
+    "mahalanobis",
+    "null_spectrum",
+    "sampling_covariance",
+]
 
 Array = NDArray[np.float64]
 
@@ -34,11 +40,24 @@ def difference_covariance(
     eps
         Jitter, not negative, in squared natural-log expression.
     """
-    total = covariance1 + covariance2
-    if eps > 0:
-        inverse = solve_triangular(landmark_factor, np.eye(len(landmark_factor)), lower=True)
-        total += eps * (inverse @ inverse.T)
-    return total
+    return covariance1 + covariance2 + landmark_jitter(landmark_factor, eps)
+
+
+def landmark_jitter(landmark_factor: Array, eps: float) -> Array:
+    r""":math:`arepsilon (L^	op L)^{-1}`: in features, ``eps`` at every landmark.
+
+    Parameters
+    ----------
+    landmark_factor
+        Lower Cholesky factor :math:`L` of the landmarks' prior covariance, ``(rank, rank)``.
+    eps
+        Not negative.
+    """
+    if eps == 0:
+        return np.zeros_like(landmark_factor)
+    inverse = solve_triangular(landmark_factor, np.eye(len(landmark_factor)), lower=True)
+    jitter: Array = eps * (inverse @ inverse.T)
+    return jitter
 
 
 def mahalanobis(delta: Array, covariance: Array) -> Array:

@@ -1,0 +1,165 @@
+"""Cells, genes and samples of a smoothing run, read and checked before anything is computed."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData
+from numpy.typing import NDArray
+
+from kompot.anndata.chunks import ExpressionRows
+from kompot.anndata.inputs import Cells, read_expression, read_states
+from kompot.anndata.landmarks import find_landmarks
+from kompot.settings import Comparison, Smoothing, SmoothingSettings
+
+__all__ = ["SmoothingInputs", "read_smoothing_inputs"]
+
+Array = NDArray[np.float64]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SmoothingInputs:
+    """What a smoothing run reads.
+
+    Attributes
+    ----------
+    states
+        States of all cells of the data, ``(n_obs, n_dims)``; NaN where the embedding has no value.
+    rows
+        Cells that are fitted, increasing, ``(n_cells,)``.
+    expression
+        Their expression in the genes smoothed.
+    gene_names
+        Names of these genes.
+    sample
+        Number of each fitted cell's sample, ``(n_cells,)``; None without samples.
+    landmarks
+        Landmarks to use, ``(n_landmarks, n_dims)``; None to draw them.
+    landmarks_source
+        Where they come from.
+    """
+
+    states: Array
+    rows: NDArray[np.intp]
+    expression: ExpressionRows
+    gene_names: pd.Index
+    sample: NDArray[np.intp] | None
+    landmarks: Array | None
+    landmarks_source: str
+
+
+def read_smoothing_inputs(adata: AnnData, settings: SmoothingSettings) -> SmoothingInputs:
+    """Read and check all but the values of the expression.
+
+    Raises
+    ------
+    TypeError
+        If ``adata`` is no AnnData object.
+    ValueError
+        If something is missing or cannot be used.
+    """
+    if not isinstance(adata, AnnData):
+        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
+        raise TypeError(msg)
+    chosen = settings.comparison
+    rows = _read_rows(adata, chosen)
+    states = read_states(adata, chosen.obsm_key)
+    _refuse_bad_states(adata, chosen.obsm_key, states[rows], rows)
+    cells = Cells(rows, np.zeros(len(rows), np.intp), states[rows])
+    where = Comparison("", "", "", layer=chosen.layer, genes=chosen.genes)
+    expression = read_expression(adata, cells, where)
+    names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
+    sample = None
+    if chosen.sample_col is not None:
+        sample = _read_sample(adata, chosen.sample_col, chosen.groupby, rows)
+    keys = (settings.storage.result_key, settings.KEY)
+    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    return SmoothingInputs(states, rows, expression, names, sample, landmarks, source)
+
+
+def _read_rows(adata: AnnData, chosen: Smoothing) -> NDArray[np.intp]:
+    """Cells of the condition, or all."""
+    if chosen.condition is None:
+        rows = np.arange(adata.n_obs)
+    else:
+        labels = _column(adata, str(chosen.groupby))
+        members = labels.notna() & (labels.astype(str) == str(chosen.condition))
+        rows = np.flatnonzero(members.to_numpy(bool))
+        if not len(rows):
+            available = sorted(map(str, pd.unique(labels.dropna())))
+            msg = (
+                f"Condition {chosen.condition!r} not found in column {chosen.groupby!r}. "
+                f"Available values: {available[:50]}"
+            )
+            raise ValueError(msg)
+    if len(rows) < 2:
+        whose = "The data have" if chosen.condition is None else f"{chosen.condition!r} has"
+        msg = f"{whose} {len(rows)} cell(s); at least 2 are needed."
+        raise ValueError(msg)
+    return rows
+
+
+def _column(adata: AnnData, name: str) -> "pd.Series[Any]":
+    """A column of ``obs``."""
+    if name not in adata.obs:
+        columns = list(adata.obs.columns)
+        msg = f"Column {name!r} not found in adata.obs. Available columns: {columns}"
+        raise ValueError(msg)
+    column: pd.Series[Any] = adata.obs[name]
+    return column
+
+
+def _refuse_bad_states(
+    adata: AnnData, obsm_key: str, states: Array, rows: NDArray[np.intp]
+) -> None:
+    """Refuse states that are not finite or so far apart that squares overflow."""
+    bad = ~(np.abs(states) < 1e150).all(axis=1)
+    if bad.any():
+        names = adata.obs_names[rows[bad][:5]].tolist()
+        msg = (
+            f"adata.obsm[{obsm_key!r}] holds NaN, infinite or huge (> 1e150) values in "
+            f"{int(bad.sum())} of {len(rows)} cells to be fitted (first: {names}); "
+            "leave these cells out, adata[mask].copy(), or mend the embedding."
+        )
+        raise ValueError(msg)
+
+
+def _read_sample(
+    adata: AnnData, column: str, groupby: str | None, rows: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Number of each fitted cell's sample."""
+    labels = _column(adata, column).iloc[rows]
+    if column == groupby:
+        msg = (
+            f"`sample_col` is {column!r}, the column of the condition, so that all cells would be "
+            "one sample; give the column of the samples."
+        )
+        raise ValueError(msg)
+    missing = int(labels.isna().sum())
+    if missing:
+        msg = (
+            f"`sample_col`: {missing} of {len(labels)} cells to be fitted have no value in "
+            f"adata.obs[{column!r}]; label them or leave them out."
+        )
+        raise ValueError(msg)
+    names, codes = np.unique(labels.astype(str).to_numpy(object), return_inverse=True)
+    sizes = np.bincount(codes)
+    if 2 * len(names) > len(codes):
+        msg = (
+            f"Column {column!r} has {len(names)} levels for {len(codes)} cells, but a sample must "
+            "hold many cells; give a column that names donors or libraries."
+        )
+        raise ValueError(msg)
+    if int((sizes >= 2).sum()) < 2:
+        msg = (
+            f"At least 2 samples with 2 cells are needed, column {column!r} has "
+            f"{int((sizes >= 2).sum())} among the cells to be fitted: the variance between samples "
+            "cannot be estimated from one. Leave `sample_col` out."
+        )
+        raise ValueError(msg)
+    log.info("%d samples in %r, %d to %d cells each", len(names), column, sizes.min(), sizes.max())
+    return codes.astype(np.intp)
