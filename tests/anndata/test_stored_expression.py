@@ -127,6 +127,35 @@ def test_results_are_those_of_data_in_memory(stored, cells, layer, options):
     np.testing.assert_array_equal(np.asarray(stored.var[name]), expected["mean_lfc"])
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"use_empirical_variance": True}, {"param_scheme": "separate"}],
+    ids=lambda o: next(iter(o)),
+)
+def test_other_models(stored, cells, options):
+    assert_identical(run_for_table(stored, **options), run_for_table(cells.copy(), **options))
+
+
+def test_smoothed_expression(stored, cells):
+    options = {"progress": False, "random_state": 0}
+    memory = cells.copy()
+    for adata in (stored, memory):
+        kompot.compute_smoothed_expression(adata, **options)
+    added = set(memory.layers) - set(cells.layers)
+    assert added
+    for name in added:
+        np.testing.assert_array_equal(stored.layers[name], memory.layers[name])
+
+
+def test_factored_layers(stored, cells):
+    memory = cells.copy()
+    for adata in (stored, memory):
+        run(adata, layers="factored")
+    name = "kompot_de_control_to_treated_fold_change"
+    expected = kompot.get_layer(memory, name)
+    np.testing.assert_array_equal(kompot.get_layer(stored, name), expected)
+
+
 def test_chosen_cells_and_genes(stored, cells):
     options = {
         "genes": cells.var_names[5:30:2].tolist(),
