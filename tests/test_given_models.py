@@ -172,7 +172,10 @@ def test_variances_between_samples_make_distances_smaller(cells):
         ({"sample_col": "donor"}, "`sample_col` needs expression of samples"),
         ({"null_mahalanobis": [1.0]}, "`null_mahalanobis` cannot be used with given functions"),
         ({"genes": 2}, "The functions give 12 genes but 2 are tested"),
-        ({"use_empirical_variance": True}, "`use_empirical_variance` cannot be used yet"),
+        (
+            {"use_empirical_variance": True},
+            "use_empirical_variance=True estimates noise from a fit",
+        ),
     ],
 )
 def test_what_given_functions_cannot_do_is_said(cells, changes, message):
@@ -279,3 +282,45 @@ def test_given_functions_on_arrays(cells):
         kompot.DifferentialExpression(function_predictor1=first).fit(
             states[mask], expression[mask], states[~mask], expression[~mask]
         )
+
+
+def test_models_with_all_their_variances(cells):
+    """A model brings what predictors would be given for one by one."""
+    module = pytest.importorskip("kompot.models.expression_model")
+    states, expression = np.asarray(cells.obsm["X_states"]), dense(cells)
+    made = []
+    for condition in WHO[1:]:
+        own = (cells.obs["condition"] == condition).to_numpy()
+        model = module.ExpressionModel(random_state=0, tol=0.0)
+        sample = cells.obs["sample"].to_numpy()[own]
+        made.append(
+            model.fit(states[own], expression[own], **options(cells), sample_indices=sample)
+        )
+    quiet = {"obsm_key": "X_states", "progress": False, "return_full_results": True}
+    whole = kompot.de(
+        cells.copy(), *WHO, **quiet, model=kompot.ModelSettings(model1=made[0], model2=made[1])
+    )
+    parts = kompot.ModelSettings(
+        function_predictor1=made[0],
+        function_predictor2=made[1],
+        variance_predictor1=made[0].sample_variance,
+        variance_predictor2=made[1].sample_variance,
+    )
+    by_parts = kompot.de(cells.copy(), *WHO, **quiet, model=parts)
+    pd.testing.assert_frame_equal(whole["table"], by_parts["table"])
+    assert whole["field_names"] == by_parts["field_names"]
+    assert whole["field_names"]["mahalanobis_key"].endswith("_sample_var")
+
+
+def test_layers_that_need_common_features_are_refused(cells):
+    from kompot.anndata.given_layers import refuse_factored
+    from kompot.settings import Comparison, ExpressionSettings, StorageSettings
+
+    settings = ExpressionSettings(Comparison(*WHO), storage=StorageSettings(layers="none"))
+    refuse_factored(settings)
+    kompot.de(cells, *WHO, obsm_key="X_states", model=models(cells), layers="none", progress=False)
+    assert not [name for name in cells.layers if name.startswith("kompot")]
+    assert "kompot_de_control_std" in cells.obs
+    object.__setattr__(settings.storage, "layers", "factored")
+    with pytest.raises(ValueError, match="layers='dense' or 'none'"):
+        refuse_factored(settings)

@@ -121,13 +121,17 @@ _HOMES = {
 }
 _SUBPACKAGES = {
     "anndata": "kompot.anndata",
+    "batch_utils": "kompot.batch_utils",
     "datasets": "kompot.datasets",
+    "differential": "kompot.differential",
     "gp": "kompot.gp",
     "models": "kompot.models",
     "pl": "kompot.plot",
     "plot": "kompot.plot",
     "records": "kompot.records",
+    "settings": "kompot.settings",
     "stats": "kompot.stats",
+    "utils": "kompot.utils",
 }
 
 __all__ = [

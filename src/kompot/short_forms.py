@@ -13,7 +13,7 @@ from kompot import threads
 from kompot.anndata.abundance_run import density_parameters, run_abundance
 from kompot.anndata.expression_run import run_expression
 from kompot.anndata.given_expression_run import needs_given_run, run_given_expression
-from kompot.records.parameters import FURTHER, argument_names, by_kind
+from kompot.records.parameters import FURTHER, argument_names, by_kind, call_arguments
 from kompot.settings import (
     AbundanceSettings,
     DAThresholdSettings,
@@ -119,7 +119,8 @@ def de(  # noqa: PLR0917 the order of arguments that users know
     injected = _checked("model", model, ModelSettings) or ModelSettings()
     settings = ExpressionSettings(**by_kind(flat, "de"), model=injected)
     if dry_run:
-        return _dry_run("dry_run_differential_expression", adata, flat, "de")
+        flat["fdr.null_genes"] = settings.fdr.null_genes
+        return _dry_run("dry_run_differential_expression", adata, flat, settings)
     with threads.single_threaded_products():
         if needs_given_run(settings):
             return run_given_expression(adata, settings)
@@ -215,7 +216,7 @@ def da(  # noqa: PLR0917 the order of arguments that users know
     settings = AbundanceSettings(**by_kind(flat, "da"), model=injected)
     density_parameters(settings.gp.estimator)
     if dry_run:
-        return _dry_run("dry_run_differential_abundance", adata, flat, "da")
+        return _dry_run("dry_run_differential_abundance", adata, flat, settings)
     return run_abundance(adata, settings)
 
 
@@ -305,13 +306,27 @@ def _same(first: Any, second: Any) -> bool:
         return bool(first == second)
 
 
-def _dry_run(function: str, adata: AnnData, flat: Mapping[str, Any], analysis_type: str) -> Any:
-    """The plan of a run with these options."""
+def _dry_run(
+    function: str,
+    adata: AnnData,
+    flat: dict[str, Any],
+    settings: ExpressionSettings | AbundanceSettings,
+) -> Any:
+    """The plan of a run with these options.
+
+    Raises
+    ------
+    ValueError
+        If models are given, which need no fit.
+    """
+    if settings.model.names:
+        msg = f"`dry_run` plans a fit, but {settings.model.names} were given; leave out one."
+        raise ValueError(msg)
     try:
         plan = getattr(import_module("kompot.resource_estimation"), function)
     except (ImportError, AttributeError) as error:
         msg = "`dry_run` is not available yet: leave it out."
         raise NotImplementedError(msg) from error
-    names = argument_names(analysis_type)
-    arguments = {names.get(name, name.removeprefix(FURTHER)): value for name, value in flat.items()}
-    return plan(adata, **arguments)
+    flat["storage.result_key"] = settings.storage.result_key
+    kind = "de" if isinstance(settings, ExpressionSettings) else "da"
+    return plan(adata, **call_arguments(flat, kind)[0])

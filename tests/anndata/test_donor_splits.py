@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import kompot
 from kompot.anndata import null_check
@@ -158,6 +159,6 @@ def test_result_is_summed_up_and_drawn(four):
     found = check(four)
     assert "3 splits" in repr(found)
     assert f"{found.share_with_hits:.0%} with a hit" in repr(found)
-    ax = kompot.pl.qq(found)
+    ax = kompot.pl.qq(found, ax=Figure().subplots())
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == [f"control {k} (100)" for k in (1, 2, 3)]

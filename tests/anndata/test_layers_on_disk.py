@@ -7,6 +7,7 @@ import numpy as np
 import psutil
 import pytest
 from anndata import read_h5ad
+from matplotlib.figure import Figure
 
 import kompot
 from kompot.anndata import layer_store
@@ -60,7 +61,10 @@ def test_data_with_layers_in_files_can_be_used_as_any_other(cells, tmp_path):
     np.testing.assert_array_equal(part.layers[f"{KEY}_fold_change"], layer[10:40, ::2])
     block = kompot.get_layer(adata, f"{KEY}_fold_change", slice(3), [0])
     np.testing.assert_array_equal(block, layer[:3, [0]])
-    assert kompot.plot.plot_gene_expression(adata, gene, basis="X_tree").zscores is not None
+    panels = kompot.plot.plot_gene_expression(
+        adata, gene, basis="X_tree", figure=Figure(layout="constrained")
+    )
+    assert panels.zscores is not None
     adata.write_h5ad(tmp_path / "a.h5ad")
     adata.write_zarr(tmp_path / "a.zarr")
     found = read_h5ad(tmp_path / "a.h5ad")

@@ -4,6 +4,8 @@ import importlib
 import io
 import json
 import logging
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -91,6 +93,11 @@ def test_top_level_names_exist(name):
 )
 def test_names_exist_at_their_addresses(module, name):
     assert getattr(importlib.import_module(module), name) is not None
+
+
+def test_modules_are_there_without_importing_them(tmp_path):
+    code = "import kompot; " + "; ".join(f"{module}" for module in MODULES)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
 
 
 # Distances and landmarks

@@ -36,6 +36,11 @@ _HOMES = {
     "smooth_expression": "kompot.anndata.smoothing",
     "write_results": "kompot.anndata.stored_data",
 }
+_MODULES = {
+    "differential_abundance": "kompot.anndata.differential_abundance",
+    "differential_expression": "kompot.anndata.differential_expression",
+    "utils": "kompot.anndata.utils",
+}
 
 __all__ = [
     "NullCheck",
@@ -54,4 +59,4 @@ __all__ = [
     "write_results",
 ]
 
-__getattr__, __dir__ = attach(__name__, _HOMES)
+__getattr__, __dir__ = attach(__name__, _HOMES, _MODULES)

@@ -157,10 +157,11 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
         ``"symmetric"`` (the mean of both conditions by their numbers of cells, geometric for the
         scale); exchanging the conditions then only changes signs.
     ratio
-        Where the log fold change comes from. ``"densities"``: their difference, as documented.
-        ``"labels"``: a Gaussian process for the log odds that a cell is of condition 2, with a
-        length scale and a variance of its own, chosen by marginal likelihood; several times more
-        exact where densities are known, and the choice for changes of small regions.
+        ``"densities"`` or ``"labels"``: where the log fold change comes from. The first is the
+        difference of the two log densities, as documented. The second is a Gaussian process for
+        the log odds that a cell is of condition 2, with a length scale and a variance of its own,
+        chosen by marginal likelihood: several times more exact where densities are known, and the
+        choice for changes of small regions.
     store_additional_stats
         Also store the local false sign rate and s-value of each cell: the probability of the
         wrong sign under a prior learned from all cells (Stephens 2017, *Biostatistics* 18, 275).

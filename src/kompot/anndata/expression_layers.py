@@ -24,7 +24,7 @@ from kompot.records.history import HISTORY_KEYS
 from kompot.settings import ExpressionSettings
 from kompot.stats.fold_change import fold_change_zscores
 
-__all__ = ["cell_values"]
+__all__ = ["Outputs", "cell_values", "prediction_parts"]
 
 Outputs = dict[str, Callable[[slice, NDArray[Any]], None]]
 
@@ -52,7 +52,7 @@ def cell_values(  # noqa: PLR0917
         Where dense layers (float32) are made; None for memory.
     """
     genes = inputs.expression.genes
-    names = _parts(fields, wanted)
+    names = prediction_parts(fields, wanted)
     columns = {name: np.empty(adata.n_obs) for name, f in names.items() if f.location == "obs"}
     outputs: Outputs = {name: column.__setitem__ for name, column in columns.items()}
     values: dict[Field, NDArray[Any]] = {}
@@ -82,7 +82,7 @@ def cell_values(  # noqa: PLR0917
     return values
 
 
-def _parts(fields: ExpressionFields, wanted: list[Field]) -> dict[str, Field]:
+def prediction_parts(fields: ExpressionFields, wanted: list[Field]) -> dict[str, Field]:
     """The field of each part of a prediction that is wanted."""
     names = {
         "condition1_imputed": fields.imputed1,
@@ -113,7 +113,12 @@ def _predict(
 
     def predict(rows: slice) -> None:
         phi = model.features_(states[rows])
-        part = predict_states(phi, posteriors, deviations, eps=model.eps, genes=genes)
+        part = predict_states(
+            *(phi, posteriors, deviations),
+            eps=model.eps,
+            genes=genes,
+            own_noise=model.own_noise_,
+        )
         part["features"] = phi
         if "fold_change_zscores" in outputs:
             part["fold_change_zscores"] = fold_change_zscores(

@@ -26,7 +26,6 @@ from kompot.anndata.cell_choice import CellChoice, choose_cells
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_groups import full_group_results, group_values
 from kompot.anndata.expression_inputs import ExpressionInputs
-from kompot.anndata.expression_layers import cell_values
 from kompot.anndata.expression_model import with_seeds
 from kompot.anndata.expression_record import expression_record
 from kompot.anndata.expression_results import (
@@ -35,6 +34,7 @@ from kompot.anndata.expression_results import (
     gene_values,
     stored_fields,
 )
+from kompot.anndata.given_layers import given_cell_values, refuse_factored
 from kompot.anndata.inputs import (
     Cells,
     read_abundance_change,
@@ -87,6 +87,7 @@ def run_given_expression(
     target, adata = adata, with_frames(adata)
     refuse_later_features(settings)
     refuse_own_noise(settings)
+    refuse_factored(settings)
     settings = with_seeds(settings)
     inputs, model = _read(adata, settings)
     storage, output = settings.storage, settings.output
@@ -116,7 +117,7 @@ def run_given_expression(
     values: dict[Field, Any] = {}
     values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
     values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
-    values |= cell_values(adata, fields, wanted, result.model, inputs, settings, store)
+    values |= given_cell_values(adata, fields, wanted, model, inputs, settings, store)
     record = expression_record(result, fields, wanted, inputs, settings, usage=usage.taken())
     points = np.empty((0, inputs.cells.n_dims))
     if output.compute_mahalanobis:
@@ -136,12 +137,6 @@ def run_given_expression(
 def _read(adata: AnnData, settings: ExpressionSettings) -> tuple[ExpressionInputs, GivenExpression]:
     """Cells, genes and functions, all checked."""
     comparison, gp = settings.comparison, settings.gp
-    if settings.storage.layers == "factored":
-        msg = (
-            "layers='factored' needs features that both conditions share, which functions that "
-            "are given or fitted apart do not have; use 'dense' or 'none'."
-        )
-        raise ValueError(msg)
     if comparison.sample_col is not None:
         msg = (
             "`sample_col` needs expression of samples, but functions were given: leave it out, and "
