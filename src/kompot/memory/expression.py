@@ -25,7 +25,7 @@ MOST_BINS = 64
 SAMPLE_BATCH = 2**22
 """Numbers of a batch of genes where distances allow for samples."""
 
-WORK_SPACE = 9_000_000
+WORK_SPACE = 6_000_000
 """Libraries loaded on the way, stacks of threads, and all small arrays together."""
 CLUSTERING = 45_000_000
 """What the libraries for k-means take."""
@@ -252,7 +252,7 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
         ledger.step(
             "fitting",
             array("Sums of chunks, waiting", genes, rank, count=2 * min(busy, 2), in_thread=True),
-            array("Sums of chunks, being made", genes, rank, count=2 * busy, in_thread=True),
+            array("Sums of chunks, being made", genes, rank, count=5 * busy // 2, in_thread=True),
             *_chunk(s, min(FIT_CHUNK, s.n_cells), busy, parts=2),
         )
     ledger.keep("Weights of each condition", genes, rank, count=2)
@@ -266,17 +266,17 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
 
 def _chunk(s: ExpressionSizes, cells: int, busy: int, parts: int) -> list[Held]:
     """Features and expression of the chunks that threads work on."""
-    m, own = s.matrix, math.ceil(cells / parts)
+    m, own, name = s.matrix, math.ceil(cells / parts), "Expression of chunks"
     found = [array("Features of chunks", cells, s.rank, count=2 * busy, in_thread=True)]
     values = m.n_values(own, s.n_fitted)
     expression = busy * m.bytes(own, s.n_fitted)
     if not m.is_sparse:
         copies = busy * values * 8 if m.itemsize != 8 else 0
-        return [*found, Held("Expression of chunks", expression + copies, in_thread=True)]
+        return [*found, Held(name, expression + copies, count=4 * busy, in_thread=True)]
     squares = busy * values * m.value_bytes
     if m.share >= 0.15:
         squares = busy * own * s.n_genes * (m.itemsize + 8)
-    return [*found, Held("Expression of chunks", expression + squares, in_thread=True)]
+    return [*found, Held(name, expression + squares, in_thread=True)]
 
 
 def _fit_noise(ledger: Ledger, s: ExpressionSizes) -> None:
@@ -339,7 +339,7 @@ def _score(ledger: Ledger, s: ExpressionSizes) -> None:
         ledger.step(
             "comparing samples",
             array("Means of samples in regions", cells, s.n_genes, count=3),
-            array("Evidence of regions", s.n_regions, s.n_genes, count=20),
+            array("Evidence of regions", s.n_regions, s.n_genes, count=30),
             array("Sums of all cells", s.n_genes, rank, count=2),
         )
         ledger.keep("Evidence of regions kept", s.n_regions, s.n_genes, count=3)
@@ -351,7 +351,7 @@ def _score(ledger: Ledger, s: ExpressionSizes) -> None:
             during = [array("Whitened fits of batches", int(batches), in_thread=True)]
         if s.has_noise:
             busy = max(1, min(s.n_threads, math.ceil(s.n_genes * rank**2 / NOISE_ELEMENTS)))
-            during = [array("Covariances of genes", NOISE_ELEMENTS, count=2 * busy, in_thread=True)]
+            during = [array("Covariances of genes", NOISE_ELEMENTS, count=busy, in_thread=True)]
         ledger.step("scoring distances", *during)
         ledger.step("scoring noise", array("Fitted sums", s.n_genes, rank, count=3))
     if s.n_groups:

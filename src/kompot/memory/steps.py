@@ -11,6 +11,9 @@ _FROM_SYSTEM = 32 * 2**20
 """Arrays from this size on are given back to the system when they are dropped. Smaller ones come
 from heaps, which keep what they once held (glibc, ``M_MMAP_THRESHOLD_MAX``)."""
 
+_FRAGMENTED = 1.05
+"""Size of a heap over what it has held at most: arrays of other sizes do not fill every gap."""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -130,7 +133,7 @@ def peak_of(steps: Iterable[Step]) -> Peak:
                 if one.is_from_heap and one.in_thread is in_thread
             )
             heaps[in_thread] = max(heaps[in_thread], now)
-            left += heaps[in_thread] - now
+            left += int(_FRAGMENTED * heaps[in_thread]) - now
         total = step.size_bytes + left
         totals[step.name] = total
         if total >= most.size_bytes:  # of equals the last, which holds the results
