@@ -12,6 +12,7 @@ PEERS = {
     "deseq": "pydeseq2==0.5.4",
     "meld": "meld==1.0.2",
     "milo": "pertpy[de]==1.0.3",
+    "scanpy": "scanpy>=1.10",
 }
 
 

@@ -19,6 +19,7 @@ import alone
 import density
 import groups
 import plan
+import plots
 import sidebyside
 import truth
 from bench import WORK, Bench, ChildFailedError
@@ -75,7 +76,18 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--most-cells", type=int, default=100_000, help="leave out larger runs")
     _add_abundance(commands)
     _add_groups(commands)
+    _add_plots(commands)
     return parser
+
+
+def _add_plots(commands: Any) -> None:
+    """Benchmark of large plots."""
+    command = _add(commands, "plots", plots.plots)
+    command.set_defaults(peers=("scanpy",))
+    command.add_argument("--cells", type=int, default=1_000_000)
+    command.add_argument("--genes", type=int, default=20_000)
+    command.add_argument("--scanpy-python", type=read_path, help="Python with scanpy")
+    _add_repeats(command, 3)
 
 
 def _add_groups(commands: Any) -> None:

@@ -172,7 +172,10 @@ def test_variances_between_samples_make_distances_smaller(cells):
         ({"sample_col": "donor"}, "`sample_col` needs expression of samples"),
         ({"null_mahalanobis": [1.0]}, "`null_mahalanobis` cannot be used with given functions"),
         ({"genes": 2}, "The functions give 12 genes but 2 are tested"),
-        ({"use_empirical_variance": True}, "`use_empirical_variance` cannot be used yet"),
+        (
+            {"use_empirical_variance": True},
+            "use_empirical_variance=True estimates noise from a fit",
+        ),
     ],
 )
 def test_what_given_functions_cannot_do_is_said(cells, changes, message):

@@ -154,7 +154,6 @@ def test_abundance_has_no_limit_of_landmarks_unless_told(adata):
         ({"sgma": 1}, TypeError, r"Unknown arguments: \['sgma'\]"),
         ({"gp": {"sigma": 1}}, TypeError, "'gp' must be GPSettings or None, got dict"),
         ({"fdr": kompot.GPSettings()}, TypeError, "'fdr' must be FDRSettings or None"),
-        ({"use_empirical_variance": True}, NotImplementedError, "`use_empirical_variance`"),
     ],
 )
 def test_mistakes_are_named(adata, options, error, message):

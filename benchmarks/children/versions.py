@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 NAMES = ("kompot", "anndata", "numpy", "scipy", "pandas", "scikit-learn", "mellon", "jax")
+NAMES += ("matplotlib", "scanpy")
 
 
 def main(task_file: str) -> None:

@@ -62,6 +62,13 @@ def test_other_columns_are_not_donors(cells, rng):
     assert found(obs, states) == ()
 
 
+@pytest.mark.parametrize("ending", ["lfc_direction_sample_var", "donor_direction", "donor_region"])
+def test_results_of_earlier_runs_are_not_donors(cells, rng, ending):
+    obs, *_ = cells
+    obs[f"kompot_da_old_to_young_{ending}"] = rng.choice(["up", "neutral", "down"], 600)
+    assert found(obs) == ()
+
+
 def test_only_cells_of_the_two_conditions_count(cells):
     obs, donor, *_ = cells
     obs["donor"] = donor.astype(str)

@@ -146,6 +146,42 @@ def test_copy_and_inplace(adata):
     assert len(full["table"]) == adata.n_vars
 
 
+@pytest.mark.parametrize("samples", [None, "donor"])
+def test_factored_layers_hold_the_same_in_less(adata, samples):
+    other = adata.copy()
+    smooth(adata, sample_col=samples)
+    full = smooth(other, sample_col=samples, layers="factored", return_full_results=True)
+    assert names(other) == []
+    assert set(other.obsm) - set(adata.obsm) == {"kompot_smooth_treated_basis"}
+    for name in LAYERS:
+        made = kompot.get_layer(other, name)
+        np.testing.assert_allclose(made, adata.layers[name], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        full["table"]["mean_smoothed"], adata.layers[LAYERS[0]].mean(axis=0), rtol=1e-4
+    )
+    info = kompot.RunInfo(other, -1, "smooth")
+    assert not info.missing_fields
+    kompot.compute_smoothed_expression(other, **info.call_args(), overwrite=True, progress=False)
+    kompot.cleanup(other, analysis_type="smooth", keep_obs_fields=False)
+    assert not any("kompot_smooth" in name for name in [*other.obsm, *other.varm, *other.obs])
+
+
+def test_factors_there_are_none_of_are_refused(adata):
+    with pytest.raises(ValueError, match="no factors of use_empirical_variance"):
+        smooth(adata, layers="factored", use_empirical_variance=True)
+    given = ExpressionModel(function_predictor=smooth(adata, return_full_results=True)["model"])
+    with pytest.raises(ValueError, match="no factors of a function that was given"):
+        smooth(adata, layers="factored", model=given, result_key="other")
+
+
+def test_layers_in_files_are_the_same(adata, tmp_path):
+    other = adata.copy()
+    smooth(adata)
+    smooth(other, store_arrays_on_disk=True, disk_storage_dir=str(tmp_path))
+    for name in LAYERS:
+        np.testing.assert_array_equal(other.layers[name], adata.layers[name])
+
+
 def test_cells_without_a_state_have_no_values(adata):
     control = np.flatnonzero(adata.obs["condition"] == "control")[:3]
     adata.obsm["DM_EigenVectors"][control] = np.nan
@@ -208,7 +244,7 @@ def test_the_rule_for_results_that_exist(adata):
 
 
 def test_an_interrupt_leaves_the_data_as_they_were(adata, monkeypatch):
-    import kompot.anndata.smoothing_run as run
+    import kompot.anndata.smoothing_layers as layers
 
     smooth(adata)
     before = {name: adata.layers[name].copy() for name in names(adata)}
@@ -217,7 +253,7 @@ def test_an_interrupt_leaves_the_data_as_they_were(adata, monkeypatch):
     def broken(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "spread_columns", broken)
+    monkeypatch.setattr(layers, "_parts", broken)
     with pytest.raises(KeyboardInterrupt):
         smooth(adata, sigma=3.0, overwrite=True)
     for name, values in before.items():

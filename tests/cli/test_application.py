@@ -61,7 +61,18 @@ def test_unknown_option_suggests_the_nearest(shell):
     assert "--condition1" in err
 
 
-@pytest.mark.parametrize("command", ["dm", "de", "da", "runs", "cleanup", "demo", "completion"])
+COMMANDS = ["dm", "de", "da", "report", "runs", "cleanup", "demo", "completion"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_wrong_options_of_any_command_are_usage_errors(shell, command):
+    code, out, err = shell(command, "--hepl")
+    assert (code, out) == (2, "")
+    assert "Did you mean" in err or "Possible options" in err
+    assert "--help" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_fits_80_columns(shell, command):
     code, out, _ = shell(command, "-h")
     assert code == 0

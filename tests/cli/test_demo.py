@@ -19,8 +19,8 @@ NAMES = [
     "kompot_demo_fold_change.png",
     "kompot_demo_volcano.png",
 ]
-CALLED = "kompot_de_control_to_treated_is_de"
-DISTANCE = "kompot_de_control_to_treated_mahalanobis"
+CALLED = "kompot_de_control_to_treated_is_de_sample_var"
+DISTANCE = "kompot_de_control_to_treated_mahalanobis_sample_var"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,9 @@ def test_demo_end_to_end(shell, demonstration, tmp_path):
     folder = tmp_path / "new" / "demo"
     args = ["--n-cells", "300", "--n-genes", "80", "--n-donors", "2", "--seed", "3"]
     code, out, err = shell("demo", "-o", folder, *args, "--no-progress")
-    assert (code, err) == (0, "kompot: simulating and analysing\n")
+    first, *others = err.splitlines()
+    assert (code, first) == (0, "kompot: simulating and analysing")
+    assert all("3 or more donors per condition are recommended" in line for line in others)
     assert sorted(path.name for path in folder.iterdir()) == NAMES
     for name in NAMES:
         assert str(folder / name) in out
@@ -107,6 +109,15 @@ def test_impossible_data_are_refused(shell, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+def test_donors_are_compared(shell, demonstration, tmp_path):
+    data = read_data(demonstration.files[0])
+    assert {"kompot_de_control_to_treated_donor_fdr"} <= set(data.var)
+    assert {"kompot_da_control_to_treated_donor_direction"} <= set(data.obs)
+    code, out, err = shell("demo", "-o", tmp_path / "x", "--n-donors", "1")
+    assert (code, out) == (1, "")
+    assert "`n_donors` must be at least 2" in err
+
+
 def test_quiet_demo_prints_nothing(shell, demonstration, monkeypatch):
     seen = {}
 
@@ -132,5 +143,5 @@ def test_nothing_is_written_if_a_figure_fails(tmp_path, monkeypatch):
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
     with pytest.raises(OSError, match="No space"):
-        run_demo(str(tmp_path), n_cells=60, n_genes=20, n_donors=1, progress=False)
+        run_demo(str(tmp_path), n_cells=60, n_genes=20, n_donors=2, progress=False)
     assert list(Path(tmp_path).iterdir()) == []

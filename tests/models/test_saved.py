@@ -43,6 +43,11 @@ def fitted(name, cells):
     if name == "de":
         model = DifferentialExpression(random_state=0)
         return model.fit(first, y1, second, y2), ["predict", "covariance"]
+    if name == "de_noise":
+        model = DifferentialExpression(random_state=0, use_empirical_variance=True)
+        return model.fit(first, y1, second, y2), ["predict"]
+    if name == "da_labels":
+        return DifferentialAbundance(ratio="labels").fit(first, second), ["predict", "covariance"]
     if name == "de_samples":
         model = DifferentialExpression(random_state=0).fit(
             *cells, condition1_sample_indices=samples[0], condition2_sample_indices=samples[1]
@@ -58,7 +63,10 @@ def fitted(name, cells):
     return model, ["predict", "covariance"]
 
 
-NAMES = ["function", "density", "expression", "samples", "de", "de_samples", "da", "da_samples"]
+NAMES = [
+    *("function", "density", "expression", "samples"),
+    *("de", "de_samples", "de_noise", "da", "da_samples", "da_labels"),
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -216,3 +224,17 @@ def test_foreign_and_damaged_files_are_refused(saved, tmp_path):
 def test_another_class_is_refused(saved):
     with pytest.raises(TypeError, match="holds a FunctionEstimator, no DensityEstimator"):
         DensityEstimator.load(saved)
+
+
+def test_models_of_given_functions_are_saved_with_them(cells, tmp_path):
+    first, y1, second, y2 = cells
+    given = {
+        "function_predictor1": FunctionEstimator().fit(first, y1),
+        "function_predictor2": FunctionEstimator().fit(second, y2),
+    }
+    model = DifferentialExpression(**given).fit(*cells)
+    model.save(tmp_path / "model.npz")
+    again = load_model(tmp_path / "model.npz")
+    for name, values in model.predict(first, compute_mahalanobis=True, progress=False).items():
+        found = again.predict(first, compute_mahalanobis=True, progress=False)[name]
+        np.testing.assert_array_equal(found, values)

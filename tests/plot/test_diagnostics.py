@@ -41,6 +41,12 @@ def test_null_distances_are_scaled_to_the_number_of_genes(analysed):
     np.testing.assert_allclose(counts.sum(), analysed.n_vars)
 
 
+@pytest.mark.parametrize("null", [[], [np.nan]])
+def test_no_null_distance_is_the_same_as_none(analysed, null):
+    found = diagnostics(analysed, null=null)
+    assert "no distances of null genes" in found.distances.texts[0].get_text()
+
+
 def test_rank_at_its_limit_is_said(analysed):
     history = json.loads(analysed.uns["kompot_de"]["run_history"])[-1]
     history["params"]["gp"]["n_landmarks"] = history["numerics"]["rank"]

@@ -47,7 +47,8 @@ def test_changes_are_red_and_blue_around_zero(compared, ax):
     assert points.get_cmap().name == "RdBu_r"
     order = np.argsort(np.abs(compared.obs[LFC].to_numpy()), kind="stable")
     np.testing.assert_allclose(points.get_array(), compared.obs[LFC].to_numpy()[order])
-    assert len(ax.figure.axes) == 2
+    (bar,) = ax.child_axes
+    assert bar.get_ylim() == (low, high)
 
 
 def test_numbers_and_genes_have_other_colours(compared, ax):
@@ -123,6 +124,14 @@ def test_names_on_the_data_stand_where_most_cells_are(compared, ax):
         assert np.isclose(cells, text.xy).all(axis=1).any()
     assert {text.get_text(): text.xy for text in ax.texts}["root"] == (30.0, 40.0)
     assert ax.get_legend() is None
+
+
+def test_colour_bar_stands_beside_its_own_panel(compared):
+    compared.obs["long"] = pd.Categorical(["a very long name of a group"] * compared.n_obs)
+    panels = embedding(compared, "X_tree", color=["long", LFC, "branch", "branch"], ncols=1)
+    panels[0].figure.canvas.draw()
+    panel, (bar,) = panels[1].get_window_extent(), panels[1].child_axes
+    assert 0 < bar.get_window_extent().x0 - panel.x1 < 0.05 * panel.width
 
 
 def test_directions_have_their_own_colours(compared, ax):

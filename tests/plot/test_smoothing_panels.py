@@ -79,6 +79,16 @@ def test_layers_without_a_record_are_found_by_name(smoothed, figure):
         plot_smoothing(smoothed, only, basis="tree", result_key="other")
 
 
+def test_factored_layers_are_drawn(smoothed, figure):
+    options = {"random_state": 0, "progress": False, "layers": "factored"}
+    compute_smoothed_expression(smoothed, "condition", "treated", result_key="f", **options)
+    found = plot_smoothing(smoothed, n_top_genes=2, basis="tree", result_key="f", figure=figure)
+    dense = plot_smoothing(smoothed, n_top_genes=2, basis="tree")
+    assert found.genes == dense.genes
+    values = [one.axes[0, 1].collections[1].get_array() for one in (found, dense)]
+    np.testing.assert_allclose(np.sort(values[0]), np.sort(values[1]), rtol=1e-4)
+
+
 def test_figure_file_and_unchanged_data(smoothed, tmp_path):
     names = list(smoothed.layers), list(smoothed.uns)
     path = tmp_path / "panels.png"

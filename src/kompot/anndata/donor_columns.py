@@ -32,6 +32,8 @@ _NO_DONOR = re.compile(
     r"|\bsex\b|gender|age\b|tissue|organ|region|technology|chemistry|treatment|condition",
     re.IGNORECASE,
 )
+_OURS = re.compile(r"_(sample_var|donor_direction|donor_region)$")
+"""Endings of columns that an earlier run of ours wrote."""
 
 
 class CellLevelWarning(UserWarning):
@@ -126,6 +128,8 @@ def _level_table(
 ) -> NDArray[np.intp] | None:
     """Cells of each level in each condition; None for a column that cannot name donors."""
     if pd.api.types.is_bool_dtype(values) or pd.api.types.is_float_dtype(values):
+        return None
+    if _OURS.search(name):
         return None
     if pd.api.types.is_numeric_dtype(values) and not _DONOR.search(name):
         return None

@@ -323,9 +323,10 @@ def _report_design(
     log.info("%s samples, %d degrees of freedom, columns %s", kind, freedom, list(design.columns))
     if design.exploratory:
         log.warning(
-            "Only %d degrees of freedom between samples: donor-level p-values are exploratory; "
+            "Only %d degree%s of freedom between samples: donor-level p-values are exploratory; "
             "3 or more donors per condition are recommended.",
             freedom,
+            "" if freedom == 1 else "s",
         )
     if samples.in_both and not paired:
         log.warning(

@@ -167,10 +167,10 @@ def compute_smoothed_expression(  # noqa: PLR0917 the order of arguments that us
     batch_size
         Cells predicted at a time; None or 0 for all.
     store_arrays_on_disk, disk_storage_dir
-        Not available yet.
+        Whether and where dense layers and the samples' own fits are kept in files (that vanish with
+        them); None for whether they would not fit into memory.
     max_memory_ratio
-        Share of the available memory that the layers may take; a run that would exceed it is
-        refused before computing.
+        Share of the available memory that the layers may take.
     copy
         Return a copy of the data with the results and leave ``adata`` as it is.
     inplace
@@ -186,8 +186,9 @@ def compute_smoothed_expression(  # noqa: PLR0917 the order of arguments that us
     progress
         Show progress bars.
     layers
-        ``"dense"`` stores layers (float32) of every cell; ``"none"`` stores none, for
-        ``return_full_results``.
+        ``"dense"`` stores layers (float32) of every cell; ``"factored"`` stores what
+        :func:`kompot.get_layer` makes the first two of, which is far smaller; ``"none"`` stores
+        none, for ``return_full_results``.
     kernel
         ``"matern52"``, ``"matern32"``, ``"exponential"``, ``"squared_exponential"`` or
         ``"rational_quadratic"``.
@@ -222,7 +223,9 @@ def compute_smoothed_expression(  # noqa: PLR0917 the order of arguments that us
     ``use_empirical_variance`` R_C_obs_variance and with ``sample_col`` R_C_sample_variance; the
     record of the run in ``uns["kompot_smooth"]``. The standard deviation is the root of the
     posterior variance of the function plus the other two, as far as they are there: with
-    them it is that of a single cell of a new sample. Nothing is written before all is computed.
+    them it is that of a single cell of a new sample. With ``layers="factored"`` ``obsm`` R_C_basis,
+    ``varm`` R_C_weights (with samples R_C_deviations) and ``obs`` R_C_posterior_std. Nothing is
+    written before all is computed.
 
     Examples
     --------

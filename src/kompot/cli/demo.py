@@ -56,7 +56,7 @@ def run_demo(
     seed: int = 0,
     progress: bool = True,
 ) -> Demonstration:
-    """Simulate two conditions with known truth, compare expression and abundance, and explain.
+    """Simulate two conditions with known truth, compare their donors, and explain what is found.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def run_demo(
     n_genes
         Number of genes; one in ten is planted.
     n_donors
-        Donors in each condition.
+        Donors in each condition, at least 2.
     seed
         Seed of the simulation and of the analysis.
     progress
@@ -82,8 +82,11 @@ def run_demo(
     Raises
     ------
     TypeError, ValueError
-        If the data cannot be simulated as wanted.
+        If the data cannot be simulated as wanted, or hold too few donors to compare.
     """
+    if n_donors < 2:
+        msg = f"`n_donors` must be at least 2, since donors are compared, got {n_donors}."
+        raise ValueError(msg)
     from kompot.anndata import compute_differential_expression
     from kompot.cli.demo_abundance import compare_abundance
     from kompot.cli.demo_report import demo_report
@@ -98,7 +101,7 @@ def run_demo(
         mean_count=1.0,
         donor_sd=0.12,
         donor_composition=60.0,
-        abundance_log_odds=2.0,
+        abundance_log_odds=1.5,
         lfc_local=2.0,
         random_state=seed,
     )
@@ -108,6 +111,7 @@ def run_demo(
         "condition",
         "control",
         "treated",
+        sample_col="donor",
         random_state=seed,
         progress=progress,
         return_full_results=True,
@@ -115,7 +119,7 @@ def run_demo(
     between = time.perf_counter()
     abundance = compare_abundance(adata, seed, progress=progress)
     seconds = (between - started, time.perf_counter() - between)
-    scores = cast("dict[str, Any]", result)["table"]
+    scores = cast("dict[str, Any]", result)["table"].rename(columns={"tail_fdr": "donor_fdr"})
     table = ranked(scores.join(adata.var[["effect", "true_lfc"]]))
     gene = _shown_gene(table)
     files = _write(adata, abundance, gene, Path(directory))
@@ -125,9 +129,10 @@ def run_demo(
 
 _HELP = f"""{summary(run_demo)}
 
-The data have two branches, one of which has more cells in the treated, donors, and genes planted
-to change everywhere or in a part of one branch. Written are the data with the results, a volcano
-plot, a figure of one gene, and one of the abundance. Takes seconds.
+The data have two branches, one of which has more cells in the treated, several donors, and genes
+planted to change everywhere or in a part of one branch. Donors are compared, not cells. Written
+are the data with the results, a volcano plot, a figure of one gene, and one of the abundance. Takes
+seconds.
 
 \b
 Example:

@@ -42,6 +42,7 @@ def compare_abundance(adata: "AnnData", seed: int, *, progress: bool) -> DemoAbu
         "condition",
         "control",
         "treated",
+        sample_col="donor",
         ls="evidence",
         groups="branch",
         random_state=seed,
@@ -58,22 +59,22 @@ def compare_abundance(adata: "AnnData", seed: int, *, progress: bool) -> DemoAbu
 
 def found_abundance(found: DemoAbundance) -> str:
     """Table of the branches, and how the cells compare with what was planted."""
-    columns = ["n_cells1", "n_cells2", "mean_lfc", "zscore", "probability_changed", "true_lfc"]
+    columns = ["n_cells1", "n_cells2", "donor_lfc", "donor_fdr", "donor_direction", "true_lfc"]
     branches = listed(found.groups[columns].rename(columns=HEADINGS), rows="branch")
     table = found.table
     both = float(np.corrcoef(table["lfc"], table["true_lfc"])[0, 1])
-    counts = table["direction"].value_counts()
-    called = table[table["direction"] != "neutral"]
-    right = int((np.sign(called["lfc"]) == np.sign(called["true_lfc"])).sum())
+    counts = table["donor_direction"].value_counts()
+    called = table[table["donor_direction"].isin(["up", "down"])]
+    right = int((np.sign(called["donor_lfc"]) == np.sign(called["true_lfc"])).sum())
     items = [
         f"- The log fold change of the {len(table)} cells correlates {both:.2f} with the planted "
         "one, at the length scale of largest evidence (ls='evidence'; the default is smoother).",
-        f"- {counts.get('up', 0)} cells are called up and {counts.get('down', 0)} down (beyond a "
-        "log fold change of 1 and a tail probability of 0.05)"
+        f"- {counts.get('up', 0)} cells are in states called up for new donors, "
+        f"{counts.get('down', 0)} in states called down (FDR < 0.05)"
         + (f"; {right} of these {len(called)} have the planted sign." if len(called) else "."),
-        "- cells 1, cells 2: cells in control and in treated. z: mean lfc in units of its standard "
-        "deviation. P(changed): probability that the mean change exceeds 1 in size, nearly a "
-        "tripling. Like all of this, it is about these cells, not about other donors.",
+        "- cells 1, cells 2: cells in control and in treated. donor lfc: log fold change of the "
+        "share of cells, estimated from the shares in each donor. donor FDR: false discovery rate "
+        "if other donors were taken. for donors: what is called, at a rate below 0.05.",
     ]
     return f"{branches}\n\n" + "\n".join(items)
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from kompot.plot.abundance_volcano import CellChanges, draw_thresholds, read_changes
-from kompot.plot.canvas import finished, new_figure
+from kompot.plot.canvas import finished, new_figure, say_on
 from kompot.plot.cell_colors import Categories, Scale, draw_colored, legend_handles
 from kompot.plot.cells import group_labels
 from kompot.plot.stored_abundance import read_abundance_run
@@ -160,6 +160,8 @@ def multi_volcano_da(  # noqa: PLR0917 the documented order of arguments
         _draw_behind(ax, changes.points[members, 0], behind, look)
         _label_strip(ax, name, int(members.sum()), n_y_ticks)
     _finish(axes, changes, xlabel, n_x_ticks)
+    if not np.isfinite(changes.points).all(axis=1).any():
+        say_on(axes[len(axes) // 2], "no cell has both a fold change and a tail probability")
     figure.supylabel(ylabel or f"-log10 {changes.what}", fontsize="medium")
     if title:
         figure.suptitle(title)

@@ -26,6 +26,7 @@ __all__ = [
     "Values",
     "draw_colored",
     "explain_colors",
+    "legend_columns",
     "legend_handles",
     "read_colors",
     "scaled_values",
@@ -35,6 +36,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _NAME_SIZE = 9.0
+_LEGEND_ROWS = 18
 _SIGNED = ("lfc", "lfc_zscore", "zscore", "lfc_zscore_sample_var", "fold_change")
 
 
@@ -207,7 +209,8 @@ def explain_colors(
     if legend_loc is None:
         return
     if isinstance(colors, Values):
-        bar = ax.figure.colorbar(points, ax=ax, shrink=0.6, aspect=25, pad=0.02)
+        # Of the Axes itself, so that it stays beside it where another panel has a wide legend.
+        bar = ax.figure.colorbar(points, cax=ax.inset_axes((1.02, 0.2, 0.024, 0.6)))
         bar.outline.set_visible(False)
         return
     if legend_loc == "on data" and xy is not None:
@@ -220,7 +223,7 @@ def explain_colors(
         place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
     ax.legend(
         handles=handles,
-        ncols=1 + (len(handles) - 1) // 18,
+        ncols=legend_columns(colors),
         frameon=False,
         fontsize="small",
         handletextpad=0.2,
@@ -228,10 +231,16 @@ def explain_colors(
     )
 
 
+def legend_columns(colors: Any) -> int:
+    """Columns of the legend of categories; 0 for numbers, which have a colour bar."""
+    return -(-len(colors.names) // _LEGEND_ROWS) if isinstance(colors, Categories) else 0
+
+
 def legend_handles(colors: Categories) -> list[Line2D]:
-    """A dot with its name for each category."""
+    """A dot with its name for each category; the more there are, the shorter the names."""
+    longest = 36 // max(legend_columns(colors), 1)
     return [
-        Line2D([], [], marker="o", linestyle="", color=color, label=shortened(name))
+        Line2D([], [], marker="o", linestyle="", color=color, label=shortened(name, longest))
         for name, color in zip(colors.names, colors.colors, strict=True)
     ]
 

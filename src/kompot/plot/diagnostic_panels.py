@@ -22,6 +22,7 @@ __all__ = ["DiagnosticPanels", "diagnostics"]
 Array = NDArray[np.float64]
 
 _N_PAIRS = 4000
+_MOST_NAMES = 40
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,10 @@ def _draw_samples(ax: Axes, adata: AnnData, run: ExpressionRun, sample_col: str 
         colors += [color] * len(found)
     places = np.arange(len(names))
     ax.bar(places, counts, 0.7, color=colors)
-    ax.set_xticks(places, names, rotation=90 if len(names) > 4 else 0, fontsize="small")
+    if len(names) > _MOST_NAMES:
+        ax.set(xticks=[], xlabel=f"{len(names)} samples")
+    else:
+        ax.set_xticks(places, names, rotation=90 if len(names) > 4 else 0, fontsize="small")
     ax.set_ylabel("cells")
     ax.spines[["top", "right"]].set_visible(False)
     if name is None:
@@ -217,14 +221,15 @@ def _draw_distances(ax: Axes, adata: AnnData, run: ExpressionRun, null: Any) -> 
     if not known.any():
         say_on(ax, "no gene has a distance")
         return
-    given = None if null is None else np.asarray(null, dtype=float).ravel()
-    top = max(float(distance[known].max()), 1.0 if given is None else float(np.nanmax(given)))
+    given = np.asarray([] if null is None else null, dtype=float).ravel()
+    given = given[np.isfinite(given)]
+    top = max(float(distance[known].max()), float(given.max(initial=1.0)))
     edges = np.linspace(0, top * 1.0001, 60)
     parts = [distance[known & ~called], distance[known & called]]
     labels = [f"not called ({len(parts[0])})", f"called ({len(parts[1])})"]
     ax.hist(parts, list(edges), stacked=True, color=["0.75", "#bd1f01"], label=labels)
-    if given is not None:
-        share = known.sum() / max(np.isfinite(given).sum(), 1)
+    if len(given):
+        share = known.sum() / len(given)
         counts, _ = np.histogram(given, edges)
         ax.stairs(counts * share, edges, color="black", label=f"null genes ({len(given)}), scaled")
     else:

@@ -10,7 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from kompot.plot.canvas import finished, new_axes, new_figure
-from kompot.plot.cell_colors import Categories, Scale, draw_colored, explain_colors, read_colors
+from kompot.plot.cell_colors import (
+    Categories,
+    Scale,
+    draw_colored,
+    explain_colors,
+    legend_columns,
+    read_colors,
+)
 from kompot.plot.cells import cell_mask, embedding_positions, point_area
 from kompot.plot.words import shortened
 
@@ -101,11 +108,13 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
     names: list[str | None] = [color] if isinstance(color, str) or color is None else list(color)
     choices = _choices(adata, groups, mgroups)
     panels = [(one, text, choice) for one in names for text, choice in choices]
-    axes = _axes(ax, len(panels), ncols, figsize)
     scale = Scale(cmap, vmin, vmax, vcenter)
+    colors_of = {one: _colors(adata, one, layer, palette, scale) for one in names}
+    wide = max(legend_columns(colors) for colors in colors_of.values())
+    axes = _axes(ax, len(panels), ncols, figsize, wide)
     for panel, (one, text, choice) in zip(axes, panels, strict=True):
         members = cell_mask(adata, choice, one)
-        colors = _colors(adata, one, layer, palette, scale)
+        colors = colors_of[one]
         area = size if size is not None else point_area(panel, len(xy))
         points = draw_colored(
             *(panel, xy, colors, members, area, background_color, matplotlib_scatter_kwargs)
@@ -154,9 +163,13 @@ def _described(choice: Any) -> str | None:
 
 
 def _axes(
-    ax: Axes | None, n_panels: int, ncols: int | None, figsize: tuple[float, float] | None
+    ax: Axes | None,
+    n_panels: int,
+    ncols: int | None,
+    figsize: tuple[float, float] | None,
+    n_legend: int,
 ) -> list[Axes]:
-    """Axes of the panels."""
+    """Axes of the panels, wider for legends of several columns."""
     if ax is not None:
         if n_panels != 1:
             msg = f"{n_panels} panels cannot be drawn in one Axes; leave out `ax`."
@@ -166,7 +179,8 @@ def _axes(
         return [new_axes(figsize or (7, 5.5))]
     columns = min(ncols or 4, n_panels)
     rows = -(-n_panels // columns)
-    figure = new_figure(figsize or (4.2 * columns, 3.5 * rows))
+    width = 4.2 + 1.25 * max(n_legend - 1, 0)
+    figure = new_figure(figsize or (width * columns, 3.5 * rows))
     grid = np.asarray(figure.subplots(rows, columns)).ravel()
     for unused in grid[n_panels:]:
         unused.remove()

@@ -216,7 +216,8 @@ def _title(
         (run.scores["donor_fdr"] or run.scores["local_fdr"], _fdr_text(run)),
     ):
         if name is not None and name in adata.var:
-            parts.append(text.format(column(adata, name)[adata.var_names.get_loc(gene)]))
+            value = column(adata, name)[adata.var_names.get_loc(gene)]
+            parts += [text.format(value)] if np.isfinite(value) else []
     return ", ".join(parts)
 
 

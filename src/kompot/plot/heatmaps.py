@@ -210,7 +210,7 @@ def heatmap(  # noqa: PLR0917 the documented order of arguments
     bar = ax.figure.colorbar(tiles, ax=ax, shrink=0.6, aspect=20, pad=pad)
     bar.set_label(colorbar_title or what)
     bar.outline.set_visible(False)
-    bar.locator = MaxNLocator(max(n_colorbar_ticks, 1))
+    bar.locator = MaxNLocator(max(n_colorbar_ticks, 1), steps=[1, 2, 5, 10])
     bar.update_ticks()
     data = HeatmapResult(ax.figure, grid.condition1, grid.condition2, grid.fold_changes)
     shown: Any = data if return_data else ax
@@ -290,7 +290,7 @@ def _size(table: pd.DataFrame, tile_size: float, aspect: float) -> tuple[float, 
     rows, columns = table.shape
     longest = max([len(shortened(str(name))) for name in table.columns], default=0)
     width = tile_size * columns + 3.2
-    return max(width, 4.0), max(tile_size * aspect * rows + 1.1 + 0.08 * longest, 2.8)
+    return max(width, 4.0), max(tile_size * aspect * rows + 1.1 + 0.08 * longest, 3.2)
 
 
 def _draw(

@@ -101,6 +101,8 @@ def _cost(boxes: Array, gaps: Array, taken: Array, covered: Array, inside: Array
     low = np.maximum(boxes[:, None, :2], taken[:, :2])
     high = np.minimum(boxes[:, None, 2:], taken[:, 2:])
     overlap = np.prod(np.maximum(high - low, 0), axis=2).sum(axis=1)
+    first, last = boxes[:, :2].min(axis=0) - _RADIUS, boxes[:, 2:].max(axis=0) + _RADIUS
+    covered = covered[((first < covered) & (covered < last)).all(axis=1)]  # of many, few are near
     is_hit = (boxes[:, None, :2] - _RADIUS < covered) & (covered < boxes[:, None, 2:] + _RADIUS)
     n_hit = is_hit.all(axis=2).sum(axis=1)
     return 100 * outside.sum(axis=1) + 10 * overlap + 12 * n_hit + gaps

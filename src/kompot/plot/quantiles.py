@@ -122,6 +122,7 @@ def qq(
         _draw_band(ax, largest, band)
     end = -np.log10(1 / (largest + 1))
     ax.plot([0, end], [0, end], color="0.4", linewidth=0.8, linestyle="--", zorder=1)
+    n_columns = 1 + (len(known) - 1) // 18
     for (name, values), color in zip(known.items(), colors, strict=True):
         expected, observed = _quantiles(values)
         ax.scatter(
@@ -131,7 +132,7 @@ def qq(
             c=color,
             linewidths=0,
             rasterized=True,
-            label=f"{shortened(name)} ({len(values)})",
+            label=f"{shortened(name, 36 // n_columns)} ({len(values)})",
             zorder=2,
         )
     ax.set(xlabel="expected -log10 p", ylabel="observed -log10 p")
@@ -139,7 +140,7 @@ def qq(
     ax.set_ylim(bottom=0)
     ax.spines[["top", "right"]].set_visible(False)
     if show_legend:
-        ax.legend(frameon=False, fontsize="small", ncols=1 + (len(known) - 1) // 18)
+        ax.legend(frameon=False, fontsize="small", ncols=n_columns)
     if title:
         ax.set_title(title)
     return finished(ax, ax.figure, save, return_fig)

@@ -6,9 +6,9 @@ from typing import Any
 
 from anndata import AnnData
 
-from kompot.records.history import read_history
+from kompot.records.history import recorded_runs
 
-__all__ = ["Record", "find_record", "recorded_runs"]
+__all__ = ["Record", "find_record"]
 
 _FUNCTIONS = {
     "de": "compute_differential_expression",
@@ -67,13 +67,6 @@ class Record:
         return next(iter([*named, *typed]), None)
 
 
-def recorded_runs(adata: AnnData, kind: str) -> dict[int, Record]:
-    """All recorded runs of a kind, ``"de"`` or ``"da"``, by number."""
-    stored = adata.uns.get(f"kompot_{kind}")
-    history = read_history(stored) if isinstance(stored, Mapping) else []
-    return {number: Record(number, entries) for number, entries in enumerate(history)}
-
-
 def find_record(
     adata: AnnData,
     kind: str,
@@ -101,9 +94,9 @@ def find_record(
     Raises
     ------
     ValueError
-        If there is no such run.
+        If there is no such run, or the history cannot be read.
     """
-    runs = recorded_runs(adata, kind)
+    runs = {number: Record(number, run) for number, run in enumerate(recorded_runs(adata, kind))}
     given = {"condition1": condition1, "condition2": condition2}
     wanted = {name: label for name, label in given.items() if label is not None}
     fitting = [number for number, run in runs.items() if wanted.items() <= _labels(run).items()]

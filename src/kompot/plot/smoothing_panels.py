@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from kompot.plot.canvas import finished, new_figure
 from kompot.plot.cells import embedding_positions, point_area
 from kompot.plot.gene_panels import draw_cells, value_colors
-from kompot.plot.run_records import Record, recorded_runs
+from kompot.plot.run_records import Record
 from kompot.plot.stored_runs import gene_layer
 from kompot.plot.words import shortened
+from kompot.records.history import recorded_runs
+from kompot.records.layers import get_layer, has_layer
 from kompot.records.smoothing_fields import SmoothingFields
 
 __all__ = ["SmoothingPanels", "plot_smoothing"]
@@ -146,9 +148,9 @@ def _find_run(adata: AnnData, result_key: str, condition: str | None) -> Record:
     ValueError
         If runs are recorded, but none of these.
     """
-    runs = recorded_runs(adata, "smooth")
     known = []
-    for run in reversed(runs.values()):
+    for number, entries in reversed(list(enumerate(recorded_runs(adata, "smooth")))):
+        run = Record(number, entries)
         key, label = run.entries.get("result_key", result_key), run.parameter("condition")
         known.append(f"{key!r} with condition {label!r}")
         if key == result_key and condition in (None, label):
@@ -166,11 +168,11 @@ def _layers(adata: AnnData, fields: SmoothingFields, *, show_obs_variance: bool)
     """Names of the layers to draw by panel."""
     found = {"smoothed": fields.smoothed.name, "std": fields.std.name}
     for name in found.values():
-        if name not in adata.layers:
+        if not has_layer(adata, name):
             stored = [one for one in adata.layers if one is not None]
             msg = (
                 f"The layer {name!r} does not exist; there are {stored}. Run "
-                "compute_smoothed_expression with layers='dense' first."
+                "compute_smoothed_expression first."
             )
             raise ValueError(msg)
     if show_obs_variance and fields.obs_variance.name in adata.layers:
@@ -188,9 +190,10 @@ def _chosen(
             msg = "The `genes` list is empty; give at least one gene, or None for the most varying."
             raise ValueError(msg)
         return chosen
-    layer: Any = adata.layers[smoothed]
-    starts = range(0, adata.n_vars, _GENES_AT_A_TIME)
-    blocks = (layer[:, start : start + _GENES_AT_A_TIME] for start in starts)
+    places = [
+        slice(start, start + _GENES_AT_A_TIME) for start in range(0, adata.n_vars, _GENES_AT_A_TIME)
+    ]
+    blocks = (get_layer(adata, smoothed, genes=place) for place in places)
     spread = np.concatenate([_variance(np.asarray(block, np.float64)) for block in blocks])
     order = np.argsort(-spread, kind="stable")[:n_top_genes]
     return tuple(str(name) for name in adata.var_names[order[spread[order] >= 0]])

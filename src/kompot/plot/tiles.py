@@ -122,13 +122,14 @@ def draw_dendrogram(ax: Axes, linkage: Array, color: str, *, is_vertical: bool) 
     # Leaves of scipy's trees stand at 5, 15, 25, ...
     places = (np.array(tree["icoord"]) - 5) / 10
     heights = np.array(tree["dcoord"])
+    top = 1.04 * heights.max() or 1  # above the line of the last joint
     if is_vertical:
         side = ax.inset_axes((1.01, 0, 0.1, 1))
-        side.set(ylim=ax.get_ylim(), xlim=(0, heights.max() or 1))
+        side.set(ylim=ax.get_ylim(), xlim=(0, top))
         lines = zip(heights, places, strict=True)
     else:
         side = ax.inset_axes((0, 1.01, 1, 0.1))
-        side.set(xlim=ax.get_xlim(), ylim=(0, heights.max() or 1))
+        side.set(xlim=ax.get_xlim(), ylim=(0, top))
         lines = zip(places, heights, strict=True)
     for x, y in lines:
         side.plot(x, y, color=color, linewidth=0.8)

@@ -126,7 +126,7 @@ def trajectory(
     ax = new_axes(figsize) if ax is None else ax
     ax.set(
         xlabel=xlabel or shortened(name),
-        ylabel=ylabel or f"smoothed expression of {shortened(gene)}",
+        ylabel=ylabel or f"smoothed expression of {shortened(gene, 20)}",
     )
     ax.spines[["top", "right"]].set_visible(False)
     ax.set_title(shortened(gene) if title is None else title)

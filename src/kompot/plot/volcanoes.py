@@ -28,6 +28,7 @@ _ABOVE = {
     "fontsize": "small",
 }
 _INSIDE = {"handletextpad": 0.1, "fontsize": "small"}
+_WORDS = {"mean_lfc": "mean log fold change", "mahalanobis": "Mahalanobis distance"}
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ def volcano(
     size = (style.point_size + 4) ** 2
     ax.scatter(ringed[lfc], ringed[score], s=size, facecolors="none", edgecolors="black")
     _set_limits(ax, table[score])
+    ax.set(xlabel=_WORDS.get(lfc, lfc), ylabel=_WORDS.get(score, score))
     if show_legend:
         ax.legend(**(_ABOVE if legend_loc is None else _INSIDE | {"loc": legend_loc}))
     if table.empty:

@@ -18,6 +18,7 @@ from kompot.records.expression_fields import ExpressionFields
 from kompot.records.fields import Field
 from kompot.records.history import HISTORY_KEYS, read_history
 from kompot.records.recorded import field_owners
+from kompot.records.smoothing_fields import SmoothingFields
 
 __all__ = [
     "FactoredLayer",
@@ -30,6 +31,7 @@ __all__ = [
     "recorded_writer",
     "require_factors",
     "same_basis",
+    "smoothing_layers",
 ]
 
 _ENTRY = "factored_layers"
@@ -118,6 +120,16 @@ def expression_layers(
         stds = zip((fields.std1, fields.std2), spreads, strict=True)
         layers += [FactoredLayer(std, basis, spreads=(spread,)) for std, spread in stds]
     return layers
+
+
+def smoothing_layers(fields: SmoothingFields, *, with_samples: bool) -> list[FactoredLayer]:
+    """The layers of a run that smooths, made of its factors."""
+    basis = fields.basis.name
+    spread = Spread(fields.posterior_std.name, fields.deviations.name if with_samples else None)
+    return [
+        FactoredLayer(fields.smoothed, basis, fields.weights.name),
+        FactoredLayer(fields.std, basis, spreads=(spread,)),
+    ]
 
 
 def factored_entry(layers: Iterable[FactoredLayer], digest: str) -> dict[str, Any]:

@@ -49,17 +49,48 @@ class SmoothingFields:
         text = f"Variance of the smoothed expression of {self._whose} between samples"
         return self._layer("sample_variance", "sample_variance", text)
 
+    @property
+    def basis(self) -> Field:
+        """Features of the cells, of which factored layers are made."""
+        text = "Features of the cells; a factored layer is these times the weights of its genes"
+        return self._factor("basis", "obsm", text)
+
+    @property
+    def weights(self) -> Field:
+        """Weights of the genes."""
+        text = f"Weights of the features in the smoothed expression of {self._whose}"
+        return self._factor("weights", "varm", text)
+
+    @property
+    def deviations(self) -> Field:
+        """Weights by which samples differ."""
+        text = f"Weights of the features by which the samples of {self._whose} differ, side by side"
+        return self._factor("deviations", "varm", text)
+
+    @property
+    def posterior_std(self) -> Field:
+        """Standard deviation without that between samples."""
+        text = f"Posterior standard deviation of the expression of {self._whose}, samples left out"
+        return self._factor("posterior_std", "obs", text)
+
     def __iter__(self) -> Iterator[Field]:
         """All fields that a run can have."""
         yield self.smoothed
         yield self.std
         yield self.obs_variance
         yield self.sample_variance
+        yield from (self.basis, self.weights, self.deviations, self.posterior_std)
 
     @property
     def _whose(self) -> str:
         return "all cells" if self.condition is None else str(self.condition)
 
     def _layer(self, part: str, kind: str, text: str) -> Field:
+        return Field(self._name(part), "layers", kind, f"{part}_key", text)
+
+    def _factor(self, part: str, location: str, text: str) -> Field:
+        return Field(self._name(part), location, part, f"{part}_key", text)
+
+    def _name(self, part: str) -> str:
         label = ALL_CELLS if self.condition is None else clean_name(self.condition)
-        return Field(f"{self.key}_{label}_{part}", "layers", kind, f"{part}_key", text)
+        return f"{self.key}_{label}_{part}"

@@ -8,9 +8,10 @@ import numpy as np
 from anndata import AnnData
 
 from kompot.plot.cells import embedding_positions, group_labels
-from kompot.plot.run_records import Record, recorded_runs
+from kompot.plot.run_records import Record
 from kompot.plot.stored_abundance import AbundanceRun, read_abundance_run
 from kompot.plot.stored_runs import ExpressionRun, read_expression_run
+from kompot.records.history import recorded_runs
 from kompot.reporting.gene_columns import GeneColumn, gene_columns, ranking
 
 if TYPE_CHECKING:
