@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from kompot.memory.features import POOL, draw_landmarks
 from kompot.memory.sizes import MatrixSize, basis_bytes, weights_bytes
 from kompot.memory.steps import Held, Ledger, Step, array
 
@@ -14,10 +15,6 @@ READ_CHUNK = 32_768
 """Cells whose expression is read at a time where whole rows are checked or turned to columns."""
 FEATURE_CHUNK = 4096
 """Cells whose features are made at a time where the features are checked."""
-POOL = 50_000
-"""Most cells among which landmarks are drawn."""
-BLOCK = 120
-"""Landmarks proposed at a time."""
 NOISE_ELEMENTS = 2**22
 """Numbers of residuals, or of genes' covariances, that a thread holds at a time."""
 MOST_BINS = 64
@@ -182,7 +179,7 @@ def _shuffle(ledger: Ledger, s: ExpressionSizes) -> None:
             triples = values * (m.itemsize + 2 * m.index_itemsize) if m.is_sparse else 0
             ledger.step(
                 "reading null genes",
-                Held("Parts of the null genes", columns),
+                Held("Parts of the null genes", columns, count=-(-s.n_cells // READ_CHUNK)),
                 Held("Null genes as triples", triples),
                 Held("Null genes by columns", columns),
             )
@@ -202,23 +199,10 @@ def _shuffle(ledger: Ledger, s: ExpressionSizes) -> None:
 
 
 def _find_features(ledger: Ledger, s: ExpressionSizes) -> None:
-    """Neighbours for the length scale, then landmarks among a pool of cells."""
+    """Neighbours for the length scale, then landmarks, then regions."""
     ledger.step("length scale", array("Neighbour search", s.n_cells, s.n_dims + 6))
-    pool, rank = min(s.n_cells, POOL), s.rank
-    width = BLOCK * 2 ** max(0, math.ceil(math.log2(rank / BLOCK)))
-    drawn = min(BLOCK, math.ceil(rank / 3))
-    features = array("Features of the pool", pool, width)
-    ledger.step(
-        "drawing landmarks", features, array("Columns of new landmarks", pool, drawn, count=3)
-    )
-    if width > BLOCK:
-        ledger.step(
-            "widening features",
-            features,
-            array("Features before they were widened", pool, width // 2),
-            array("Columns of new landmarks", pool, drawn),
-        )
-    ledger.keep("Landmarks and their factor", rank, rank + s.n_dims)
+    rank = s.rank
+    draw_landmarks(ledger, s.n_cells, s.n_dims, rank)
     if s.n_cells > POOL:
         chunk = min(s.n_cells, FEATURE_CHUNK)
         busy = 2 * _busy(s, FEATURE_CHUNK)

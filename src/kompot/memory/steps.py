@@ -89,10 +89,17 @@ class Ledger:
     kept: dict[str, Held] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
-    def keep(self, name: str, *shape: int, count: int = 1, itemsize: int = 8) -> None:
+    def keep(
+        self,
+        name: str,
+        *shape: int,
+        count: int = 1,
+        itemsize: int = 8,
+        in_thread: bool = False,
+    ) -> None:
         """Hold arrays from now on."""
         size = count * dense_bytes(*shape, itemsize=itemsize)
-        self.kept[name] = Held(name, size, shape, count)
+        self.kept[name] = Held(name, size, shape, count, in_thread)
 
     def keep_bytes(self, name: str, size_bytes: int) -> None:
         """Hold what has no single shape from now on."""

@@ -10,7 +10,8 @@ from scipy.linalg import solve_triangular
 
 from kompot.gp.kernels import Kernel, make_kernel
 from kompot.memory.abundance import AbundanceSizes
-from kompot.memory.expression import POOL, ExpressionSizes
+from kompot.memory.expression import ExpressionSizes
+from kompot.memory.features import POOL
 from kompot.threads import single_threaded_products
 
 __all__ = ["Speed", "WallTime", "abundance_seconds", "expression_seconds", "measure_speed"]
