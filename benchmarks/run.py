@@ -19,6 +19,7 @@ import alone
 import atlas
 import density
 import groups
+import plan
 import plots
 import sidebyside
 import truth
@@ -72,6 +73,8 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--genes", type=int, default=1000)
     command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
+    command = _add(commands, "plan", plan.plan)
+    command.add_argument("--most-cells", type=int, default=100_000, help="leave out larger runs")
     _add_abundance(commands)
     _add_groups(commands)
     _add_atlas(commands)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kompot.lazy import attach
 
 if TYPE_CHECKING:
-    from kompot import anndata, datasets, gp, models, plot, records, stats
+    from kompot import anndata, datasets, gp, models, plot, records, resource_estimation, stats
     from kompot import plot as pl
     from kompot.anndata import (
         NullCheck,
@@ -50,6 +50,11 @@ if TYPE_CHECKING:
         runs,
     )
     from kompot.reporting import report
+    from kompot.resource_estimation import (
+        ResourcePlan,
+        dry_run_differential_abundance,
+        dry_run_differential_expression,
+    )
     from kompot.settings import (
         DAThresholdSettings,
         DensitySettings,
@@ -84,6 +89,7 @@ _HOMES = {
     "NullCheck": "kompot.anndata",
     "OutputSettings": "kompot.settings",
     "Predictor": "kompot.models.predictor",
+    "ResourcePlan": "kompot.resource_estimation",
     "RunComparison": "kompot.records",
     "RunInfo": "kompot.records",
     "SampleSettings": "kompot.settings",
@@ -104,6 +110,8 @@ _HOMES = {
     "da": "kompot.short_forms",
     "de": "kompot.short_forms",
     "diffusion_maps": "kompot.anndata",
+    "dry_run_differential_abundance": "kompot.resource_estimation",
+    "dry_run_differential_expression": "kompot.resource_estimation",
     "extract_null_distribution": "kompot.anndata",
     "find_landmarks": "kompot.gp.landmark_cells",
     "get_field_status": "kompot.records",
@@ -129,6 +137,7 @@ _SUBPACKAGES = {
     "pl": "kompot.plot",
     "plot": "kompot.plot",
     "records": "kompot.records",
+    "resource_estimation": "kompot.resource_estimation",
     "settings": "kompot.settings",
     "stats": "kompot.stats",
     "utils": "kompot.utils",
@@ -150,6 +159,7 @@ __all__ = [
     "NullCheck",
     "OutputSettings",
     "Predictor",
+    "ResourcePlan",
     "RunComparison",
     "RunInfo",
     "SampleSettings",
@@ -172,6 +182,8 @@ __all__ = [
     "de",
     "densify",
     "diffusion_maps",
+    "dry_run_differential_abundance",
+    "dry_run_differential_expression",
     "extract_null_distribution",
     "find_landmarks",
     "get_field_status",
@@ -186,6 +198,7 @@ __all__ = [
     "recompute_fdr",
     "records",
     "report",
+    "resource_estimation",
     "runs",
     "save_model",
     "smooth_expression",

@@ -104,12 +104,12 @@ MISTAKES = [
     (
         {"max_memory_ratio": 1e-9, "store_arrays_on_disk": False},
         MemoryError,
-        "Insufficient memory: 3 dense layers.*store_arrays_on_disk=True.*layers='factored'",
+        "Insufficient memory: the arrays.*layers='none'",
     ),
     (
         {"store_posterior_covariance": True, "layers": "none", "max_memory_ratio": 1e-9},
         MemoryError,
-        "posterior covariance of 600 cells",
+        "Insufficient memory: the arrays.*null_genes=200 needs",
     ),
     (
         {"sgma": 1},

@@ -17,6 +17,7 @@ def invoke(*args):
 
 def test_every_parameter_is_an_option_or_left_out_on_purpose():
     own = {"input", "output", "table_output", "config", "threads", "quiet", "verbose"}
+    own |= {"dry_run", "as_json"}
     own |= {"use_gpu", "store_arrays_on_disk", "disk_storage_dir", "max_memory_ratio"}
     options = {option.name for option in command.params} - own
     parameters = inspect.signature(compute_differential_abundance).parameters

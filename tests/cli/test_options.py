@@ -17,6 +17,7 @@ PARAMETERS = {
 }
 OF_THE_COMMAND = {
     *("input", "output", "table_output", "group_table", "config", "threads", "quiet", "verbose"),
+    *("dry_run", "as_json"),
     "use_gpu",
 }
 

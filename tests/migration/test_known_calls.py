@@ -371,8 +371,6 @@ def test_results_travel_through_a_file(with_runs, tmp_path):
 
 
 def test_documented_dry_run(adata):
-    if not hasattr(kp, "dry_run_differential_expression"):
-        pytest.skip("dry runs are not here yet")
     before = adata.copy()
     plan = kp.dry_run_differential_expression(
         adata,

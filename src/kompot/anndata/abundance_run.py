@@ -3,7 +3,6 @@
 import inspect
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,9 @@ import pandas as pd
 from anndata import AnnData
 
 from kompot import memory
+from kompot.anndata.abundance_inputs import AbundanceInputs, read_inputs
 from kompot.anndata.abundance_record import abundance_record
+from kompot.anndata.abundance_resources import require_memory
 from kompot.anndata.abundance_results import (
     AbundanceResult,
     cell_table,
@@ -19,13 +20,8 @@ from kompot.anndata.abundance_results import (
     obs_values,
     stored_fields,
 )
-from kompot.anndata.abundance_samples import AbundanceSamples, read_abundance_samples
 from kompot.anndata.donor_results import donor_cells, donor_groups, donor_record, donor_regions
-from kompot.anndata.given_densities import given_landmarks, predictors, refuse_models
-from kompot.anndata.groups import parse_cell_filter, parse_groups
-from kompot.anndata.inputs import Cells, read_cells
-from kompot.anndata.landmarks import find_landmarks
-from kompot.anndata.later import refuse_given
+from kompot.anndata.given_densities import given_landmarks, predictors
 from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
@@ -78,25 +74,23 @@ def run_abundance(
     usage = memory.Usage()
     target, adata = adata, with_frames(adata)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
-    refuse_given(jit_compile=settings.gp.jit_compile)
-    refuse_models(settings)
-    groups, excluded = _read_choice(adata, settings)
-    cells = read_cells(adata, comparison, excluded)
-    samples = read_abundance_samples(adata, cells, settings, list(groups or {}))
-    donor_level = samples is not None and samples.design is not None
-    keys = [storage.result_key, "kompot_da", *(k for k in adata.uns if k.startswith("kompot_"))]
-    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    inputs = read_inputs(adata, settings)
     fields = AbundanceFields(
-        storage.result_key, comparison.condition1, comparison.condition2, samples is not None
+        storage.result_key,
+        comparison.condition1,
+        comparison.condition2,
+        inputs.samples is not None,
     )
-    wanted = stored_fields(fields, storage, donor_level=donor_level)
+    wanted = stored_fields(fields, storage, donor_level=inputs.donor_level)
     if output.copy or output.inplace:
         refuse_unwritable(adata, copy=output.copy)
         what = f"Results with result_key={storage.result_key!r}"
         in_obs = [field for field in wanted if field.location == "obs"]
         refuse_overwrite(adata, in_obs, what, settings)
+    if not settings.model.names:  # given densities take what they take
+        require_memory(adata, inputs, settings)
 
-    result = _compute(adata, _Input(cells, samples, groups, excluded, landmarks), settings)
+    result = _compute(adata, inputs, settings)
     full = {
         "table": result.table,
         "groups": result.groups,
@@ -114,15 +108,15 @@ def run_abundance(
         fields,
         wanted,
         settings,
-        landmarks_source=source,
+        landmarks_source=inputs.landmarks_source,
         usage=usage.taken(),
     )
-    if groups is not None:
-        record["subset_names"] = list(groups)
+    if inputs.groups is not None:
+        record["subset_names"] = list(inputs.groups)
     uns = uns_entries(
         adata,
         "kompot_da",
-        given_landmarks(result.model, cells.n_dims),
+        given_landmarks(result.model, inputs.cells.n_dims),
         wanted,
         record,
         store_landmarks=storage.store_landmarks and not settings.model.names,
@@ -136,18 +130,9 @@ def run_abundance(
     return full if output.return_full_results else None
 
 
-@dataclass(frozen=True)
-class _Input:
-    """What was read and checked."""
-
-    cells: Cells
-    samples: AbundanceSamples | None
-    groups: dict[str, np.ndarray] | None
-    excluded: np.ndarray | None
-    landmarks: np.ndarray | None
-
-
-def _compute(adata: AnnData, given: _Input, settings: AbundanceSettings) -> AbundanceResult:
+def _compute(
+    adata: AnnData, given: AbundanceInputs, settings: AbundanceSettings
+) -> AbundanceResult:
     """Fit, predict, and compare samples if there are enough."""
     model = _fit(given, settings)
     table = cell_table(adata, model, settings, given.excluded)
@@ -168,20 +153,7 @@ def _compute(adata: AnnData, given: _Input, settings: AbundanceSettings) -> Abun
     return AbundanceResult(model, table, groups, regions, found, record)
 
 
-def _read_choice(
-    adata: AnnData, settings: AbundanceSettings
-) -> tuple[dict[str, np.ndarray] | None, np.ndarray | None]:
-    """Masks of the groups, and of the cells that are left out."""
-    choice = settings.filter
-    groups = None if choice.groups is None else parse_groups(adata, choice.groups)
-    if choice.cell_filter is None:
-        return groups, None
-    excluded = parse_cell_filter(adata, choice.cell_filter, choice.groups)
-    log.info("%d cells are left out, %d are kept", excluded.sum(), (~excluded).sum())
-    return groups, excluded
-
-
-def _fit(given: _Input, settings: AbundanceSettings) -> DifferentialAbundance:
+def _fit(given: AbundanceInputs, settings: AbundanceSettings) -> DifferentialAbundance:
     """Fit the densities of both conditions, and of samples if there are any."""
     gp = settings.gp
     model = DifferentialAbundance(
@@ -206,7 +178,7 @@ def _fit(given: _Input, settings: AbundanceSettings) -> DifferentialAbundance:
 
 def _compare_samples(
     model: DifferentialAbundance,
-    given: _Input,
+    given: AbundanceInputs,
     codes: np.ndarray,
     design: Design,
     settings: AbundanceSettings,
@@ -239,7 +211,10 @@ def _compare_samples(
 
 
 def _log_result(
-    model: DifferentialAbundance, table: pd.DataFrame, given: _Input, settings: AbundanceSettings
+    model: DifferentialAbundance,
+    table: pd.DataFrame,
+    given: AbundanceInputs,
+    settings: AbundanceSettings,
 ) -> None:
     """One line of numbers for each step."""
     cells = given.cells

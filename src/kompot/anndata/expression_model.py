@@ -7,8 +7,8 @@ import numpy as np
 
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_samples import ExpressionSamples, region_finder
-from kompot.anndata.layer_store import array_store
 from kompot.anndata.shuffled_genes import shuffled_genes
+from kompot.models.array_store import ArrayStore
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.settings import ExpressionSettings
 
@@ -18,8 +18,20 @@ if TYPE_CHECKING:
 __all__ = ["compare_samples", "fit_model", "with_seeds"]
 
 
-def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> DifferentialExpression:
-    """Fit both conditions and the shuffled genes in one pass over the cells."""
+def fit_model(
+    inputs: ExpressionInputs, settings: ExpressionSettings, store: ArrayStore | None = None
+) -> DifferentialExpression:
+    """Fit both conditions and the shuffled genes in one pass over the cells.
+
+    Parameters
+    ----------
+    inputs
+        What was read.
+    settings
+        Options of the run.
+    store
+        Where the fits of samples are kept; None for memory as long as they fit.
+    """
     gp, null_expression = settings.gp, []
     if inputs.null.choice is not None:
         null_expression = shuffled_genes(inputs.expression, inputs.null.choice, settings)
@@ -47,7 +59,7 @@ def fit_model(inputs: ExpressionInputs, settings: ExpressionSettings) -> Differe
         sample=None if inputs.samples is None else inputs.samples.samples.codes,
         allow_single_condition_variance=settings.output.allow_single_condition_variance,
         regions=region_finder(inputs.samples, inputs.cells),
-        store=array_store(settings.storage),
+        store=store,
         progress=settings.output.progress,
     )
 

@@ -12,6 +12,7 @@ from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
 from kompot.anndata.expression_layers import cell_values
 from kompot.anndata.expression_model import compare_samples, fit_model, with_seeds
 from kompot.anndata.expression_record import expression_record
+from kompot.anndata.expression_resources import store_of_run
 from kompot.anndata.expression_results import (
     ExpressionResult,
     gene_table,
@@ -20,14 +21,14 @@ from kompot.anndata.expression_results import (
 )
 from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.later import refuse_later_features, refuse_own_noise
-from kompot.anndata.layer_store import store_of_layers
 from kompot.anndata.null_results import null_data
 from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
+from kompot.models.array_store import ArrayStore
 from kompot.records.expression_fields import ExpressionFields
 from kompot.records.fields import Field
-from kompot.settings import ExpressionSettings, StorageSettings
+from kompot.settings import ExpressionSettings
 
 __all__ = ["run_expression"]
 
@@ -55,17 +56,14 @@ def run_expression(
     )
     has_fdr = inputs.donor_level or inputs.null.exists
     wanted = stored_fields(fields, settings, has_fdr=has_fdr)
-    store = None
     if output.copy or output.inplace:
         refuse_unwritable(adata, copy=output.copy)
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
-        n_layers = sum(field.location == "layers" for field in wanted)
-        store = store_of_layers(adata, n_layers, storage)
-        _require_memory(adata, storage)
+    store = store_of_run(adata, inputs, settings, wanted)
     refuse_missing_values(inputs.expression)
 
-    result = _compute(inputs, settings)
+    result = _compute(inputs, settings, store)
     model = result.model
     _log_result(result, inputs, settings)
     full = _full_results(result, inputs, wanted) if output.return_full_results else {}
@@ -98,9 +96,11 @@ def run_expression(
     return full if returns else None
 
 
-def _compute(inputs: ExpressionInputs, settings: ExpressionSettings) -> ExpressionResult:
+def _compute(
+    inputs: ExpressionInputs, settings: ExpressionSettings, store: ArrayStore
+) -> ExpressionResult:
     """Fit, compare samples if there are, and score."""
-    model = fit_model(inputs, settings)
+    model = fit_model(inputs, settings, store)
     donors = compare_samples(model, inputs.samples)
     null = inputs.null.distances
     if settings.output.compute_mahalanobis:
@@ -128,17 +128,6 @@ def _full_results(
         return full
     full["underrepresentation"] = inputs.choice.underrepresented
     return full | full_group_results(result.groups)
-
-
-def _require_memory(adata: AnnData, storage: StorageSettings) -> None:
-    """Refuse covariances that would not fit."""
-    if storage.store_posterior_covariance:
-        memory.require(
-            2 * memory.dense_bytes(adata.n_obs, adata.n_obs),
-            storage.max_memory_ratio,
-            what=f"the posterior covariance of {adata.n_obs} cells",
-            remedy="Give store_posterior_covariance=False.",
-        )
 
 
 def _log_result(

@@ -27,8 +27,10 @@ _REMEDY = (
 def array_store(storage: StorageSettings) -> ArrayStore:
     """Where a run keeps large arrays: in files if so asked, or if it is told where."""
     on_disk, directory = storage.store_arrays_on_disk, storage.disk_storage_dir
-    if on_disk is None and directory is not None:
-        on_disk = True
+    if directory is not None:
+        if on_disk is False:
+            log.warning("disk_storage_dir is not used with store_arrays_on_disk=False")
+        on_disk = True if on_disk is None else on_disk
     return ArrayStore(on_disk, directory, storage.max_memory_ratio)
 
 
@@ -49,8 +51,6 @@ def store_of_layers(adata: AnnData, n_layers: int, storage: StorageSettings) -> 
     MemoryError, OSError
         If they fit nowhere, or not where they are wanted.
     """
-    if storage.store_arrays_on_disk is False and storage.disk_storage_dir is not None:
-        log.warning("disk_storage_dir is not used with store_arrays_on_disk=False")
     store = array_store(storage)
     if not n_layers:
         return ArrayStore(on_disk=False)

@@ -17,6 +17,7 @@ from kompot.cli.analysis import (
     write_results,
 )
 from kompot.cli.console import is_quiet
+from kompot.cli.dry_run import dry_run_options, refuse_json_alone, show_plan
 from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
@@ -71,18 +72,31 @@ Write None as none (--n-landmarks none).
 )
 @accepted_options("--use-gpu", "--store-arrays-on-disk", "--disk-storage-dir", "--max-memory-ratio")
 @analysis_options("the cells with their changes, in the order of the data")
+@dry_run_options
 def command(
     input: Path,
     output: Path | None,
     table_output: Path | None,
     threads: int | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
     **parameters: Any,
 ) -> None:
     """Read, run, write, summarise."""
-    refuse_no_output(output, table_output)
+    refuse_json_alone(dry_run=dry_run, as_json=as_json)
+    if not dry_run:
+        refuse_no_output(output, table_output)
     parameters["progress"] &= not is_quiet()
     log.info("reading %s", input)
     data = open_data(input)
+    if dry_run:
+        from kompot.resource_estimation import dry_run_differential_abundance
+
+        with thread_limits.limited(threads):
+            plan = dry_run_differential_abundance(data.adata, verbose=False, **parameters)
+        show_plan(plan, as_json=as_json)
+        return
     with thread_limits.limited(threads):
         found = compute_differential_abundance(
             data.adata, inplace=output is not None, return_full_results=True, **parameters

@@ -17,6 +17,7 @@ from kompot.cli.analysis import (
     write_results,
 )
 from kompot.cli.console import is_quiet
+from kompot.cli.dry_run import dry_run_options, refuse_json_alone, show_plan
 from kompot.cli.files import open_data, table_path
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
@@ -77,6 +78,7 @@ Write a list with commas (--genes ISG15,IFI6) and None as none (--n-landmarks no
 )
 @accepted_options("--use-gpu")
 @analysis_options("the genes with their scores, largest distance first")
+@dry_run_options
 @click.option(
     "--group-table",
     type=click.Path(path_type=Path),
@@ -90,18 +92,30 @@ def command(
     table_output: Path | None,
     group_table: Path | None,
     threads: int | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
     **parameters: Any,
 ) -> None:
     """Read, run, write, summarise."""
-    refuse_no_output(output, table_output, group_table)
+    refuse_json_alone(dry_run=dry_run, as_json=as_json)
+    if not dry_run:
+        refuse_no_output(output, table_output, group_table)
     if group_table is not None and parameters["groups"] is None:
         msg = "--group-table needs groups to write: give --groups."
         raise click.UsageError(msg)
     parameters["progress"] &= not is_quiet()
-    if output is None:
+    if output is None and not (dry_run and table_output is None):
         parameters["layers"] = "none"
     log.info("reading %s", input)
     data = open_data(input)
+    if dry_run:
+        from kompot.resource_estimation import dry_run_differential_expression
+
+        with thread_limits.limited(threads):
+            plan = dry_run_differential_expression(data.adata, verbose=False, **parameters)
+        show_plan(plan, as_json=as_json)
+        return
     with thread_limits.limited(threads):
         found = compute_differential_expression(
             data.adata, inplace=output is not None, return_full_results=True, **parameters

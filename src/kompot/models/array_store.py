@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 from numpy.typing import DTypeLike, NDArray
 
-from kompot.memory import human
+from kompot.memory import available_bytes, human
 
 __all__ = ["ArrayStore", "RowArray", "is_in_file"]
 
@@ -67,9 +67,9 @@ class ArrayStore:
         """
         on_disk = self.on_disk
         if on_disk is None:
-            on_disk = n_bytes > self.max_memory_ratio * psutil.virtual_memory().available
+            on_disk = n_bytes > self.max_memory_ratio * available_bytes()
         if on_disk:
-            self._require_space(n_bytes)
+            self.require_space(n_bytes)
         return replace(self, on_disk=on_disk)
 
     def keeper(self, n_bytes: int) -> Callable[[Array], Array]:
@@ -104,7 +104,14 @@ class ArrayStore:
             copy.write(slice(0, array.shape[1]), array.T)
             return copy.finished().T
 
-    def _require_space(self, n_bytes: int) -> None:
+    def require_space(self, n_bytes: int) -> None:
+        """Refuse files for which there is no space, or (if not wanted as such) in memory.
+
+        Raises
+        ------
+        OSError
+            If the disk has too little space, or is none but memory.
+        """
         self.place.mkdir(parents=True, exist_ok=True)
         if self.on_disk is None and _is_memory(self.place):
             msg = (

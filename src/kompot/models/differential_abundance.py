@@ -39,7 +39,7 @@ __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
 Array = NDArray[np.float64]
 
 _CHUNK = 4096
-_TOLERANCE = 1e-6
+TOLERANCE = 1e-6
 """Log densities are then exact to 1e-4 or better with the long default scale."""
 
 
@@ -355,7 +355,7 @@ class DifferentialAbundance(FittedAbundance, Parameters):
     ) -> DensityEstimator:
         """A density with the parameters of this model."""
         own = {"n_landmarks": self.n_landmarks, "random_state": self.random_state}
-        chosen = {"tol": _TOLERANCE, "landmarks": landmarks, "ls_factor": ls_factor}
+        chosen = {"tol": TOLERANCE, "landmarks": landmarks, "ls_factor": ls_factor}
         return DensityEstimator(**own | chosen | density_kwargs)
 
     def _check_parameters(self, sample: Any = None) -> None:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from kompot.plot.canvas import finished, new_figure
 from kompot.plot.cells import embedding_positions, point_area
 from kompot.plot.gene_panels import draw_cells, value_colors
-from kompot.plot.run_records import Record, recorded_runs
+from kompot.plot.run_records import Record
 from kompot.plot.stored_runs import gene_layer
 from kompot.plot.words import shortened
+from kompot.records.history import recorded_runs
 from kompot.records.layers import get_layer, has_layer
 from kompot.records.smoothing_fields import SmoothingFields
 
@@ -147,9 +148,9 @@ def _find_run(adata: AnnData, result_key: str, condition: str | None) -> Record:
     ValueError
         If runs are recorded, but none of these.
     """
-    runs = recorded_runs(adata, "smooth")
     known = []
-    for run in reversed(runs.values()):
+    for number, entries in reversed(list(enumerate(recorded_runs(adata, "smooth")))):
+        run = Record(number, entries)
         key, label = run.entries.get("result_key", result_key), run.parameter("condition")
         known.append(f"{key!r} with condition {label!r}")
         if key == result_key and condition in (None, label):

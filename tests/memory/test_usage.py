@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kompot import memory
+from kompot.memory import availability, usage
 
 
 def test_bytes_are_those_of_numpy():
@@ -22,8 +23,8 @@ def test_sizes_in_words(size, text):
 
 
 def test_what_does_not_fit_is_refused_with_a_remedy(monkeypatch):
-    available = SimpleNamespace(available=1000)
-    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: available)
+    machine = SimpleNamespace(available=1000, total=2000)
+    monkeypatch.setattr(availability.psutil, "virtual_memory", lambda: machine)
     memory.require(500, 0.5, what="arrays", remedy="Buy more.")
     match = "arrays need 501 B, more than max_memory_ratio=0.5 of the 1 kB available. Buy more."
     with pytest.raises(MemoryError, match=match):
@@ -52,5 +53,5 @@ print(json.dumps([before, usage.taken(), memory.Usage().taken()]))
 
 def test_peak_without_the_status_file_is_at_least_the_same(monkeypatch, tmp_path):
     peak = memory.peak_bytes()
-    monkeypatch.setattr(memory, "_STATUS", tmp_path / "none")
+    monkeypatch.setattr(usage, "_STATUS", tmp_path / "none")
     assert memory.peak_bytes() > 0.9 * peak

@@ -1,0 +1,115 @@
+"""What a differential-abundance run takes, and its refusal if that does not fit."""
+
+from functools import partial
+
+import numpy as np
+from anndata import AnnData
+
+from kompot.anndata.abundance_inputs import AbundanceInputs
+from kompot.anndata.data_sizes import data_bytes
+from kompot.anndata.expression_resources import n_threads
+from kompot.anndata.memory_check import MemoryCheck
+from kompot.gp.kernels import make_kernel
+from kompot.gp.length_scale import length_scale_by_scheme
+from kompot.gp.rank import RankEstimate, estimate_rank
+from kompot.memory.abundance import AbundanceSizes, abundance_steps
+from kompot.memory.estimate import Estimate, estimate_steps
+from kompot.memory.requirement import Alternative
+from kompot.memory.steps import peak_of
+from kompot.models.density_estimator import DensityEstimator
+from kompot.models.differential_abundance import TOLERANCE
+from kompot.settings import AbundanceSettings
+
+__all__ = ["abundance_rank", "abundance_sizes", "estimate_abundance", "require_memory"]
+
+_FEWER_LANDMARKS = 200
+
+
+def abundance_rank(
+    inputs: AbundanceInputs, settings: AbundanceSettings, n_cells: int | None = None
+) -> RankEstimate:
+    """Number of features that a run will find, from some of its cells.
+
+    With ``ls="evidence"`` the length scale of the heuristic stands for the one to be chosen.
+
+    Parameters
+    ----------
+    inputs
+        What was read of the data.
+    settings
+        Options of the run.
+    n_cells
+        Look at so many cells; None for the usual number.
+    """
+    gp, cells = settings.gp, inputs.cells
+    if inputs.landmarks is not None:
+        return RankEstimate.known(len(inputs.landmarks))
+    density = DensityEstimator(**{"tol": TOLERANCE, **gp.estimator})
+    scale = density.ls
+    if scale is None or isinstance(scale, str):
+        scheme = "symmetric" if gp.sync_parameters else gp.param_scheme
+        scale = length_scale_by_scheme(cells.states, cells.condition, scheme, gp.ls_factor)
+    return estimate_rank(
+        cells.states,
+        make_kernel(density.kernel, float(scale)),
+        max_rank=gp.n_landmarks,
+        tol=density.tol,
+        rng=np.random.default_rng(gp.random_state or 0),
+        **({} if n_cells is None else {"n_cells": n_cells}),
+    )
+
+
+def abundance_sizes(
+    adata: AnnData, inputs: AbundanceInputs, settings: AbundanceSettings, rank: int
+) -> AbundanceSizes:
+    """Sizes from which all arrays of a run follow."""
+    samples = inputs.samples
+    return AbundanceSizes(
+        adata.n_obs,
+        inputs.cells.sizes,
+        inputs.cells.n_dims,
+        rank,
+        n_threads(),
+        0 if samples is None else len(samples.samples.names),
+        samples is not None and samples.design is not None,
+        data_bytes(adata) if settings.output.copy else 0,
+    )
+
+
+def estimate_abundance(sizes: AbundanceSizes) -> Estimate:
+    """What a run of these sizes takes."""
+    alternatives = []
+    if sizes.rank > _FEWER_LANDMARKS:
+        fewer = AbundanceSizes(**{**vars(sizes), "rank": _FEWER_LANDMARKS})
+        alternatives.append(
+            Alternative(
+                f"n_landmarks={_FEWER_LANDMARKS}",
+                "densities are smoother",
+                peak_of(abundance_steps(fewer)).size_bytes,
+            )
+        )
+    return estimate_steps(abundance_steps(sizes), alternatives)
+
+
+def require_memory(adata: AnnData, inputs: AbundanceInputs, settings: AbundanceSettings) -> None:
+    """Refuse a run that would take more than its share of the available memory.
+
+    Raises
+    ------
+    MemoryError
+        Before anything is computed, with the options that would fit.
+    """
+
+    def estimate(rank: int) -> Estimate:
+        return estimate_abundance(abundance_sizes(adata, inputs, settings, rank))
+
+    n_cells = len(inputs.cells.rows)
+    check = MemoryCheck.now(
+        partial(abundance_rank, inputs, settings),
+        min(settings.gp.n_landmarks or n_cells, n_cells),
+        settings.storage.max_memory_ratio,
+        n_threads(),
+    )
+    refusal = check.refusal(estimate)
+    if refusal is not None:
+        raise MemoryError(refusal)

@@ -1,0 +1,55 @@
+"""Sizes of data and of the matrices in them, without reading the matrices."""
+
+from typing import Any
+
+import pandas as pd
+from anndata import AnnData
+from scipy import sparse
+
+from kompot.memory import MatrixSize
+
+__all__ = ["data_bytes", "matrix_size"]
+
+_STORED_VALUE = 12
+"""Bytes of a value with its column number, where only the size of rows is known."""
+
+
+def matrix_size(matrix: Any) -> MatrixSize:
+    """What a matrix, or some rows of it, takes in memory.
+
+    Parameters
+    ----------
+    matrix
+        An array, a sparse matrix, or a reader of rows that says how many bytes a row takes
+        (``row_bytes``).
+    """
+    n_rows, n_columns = (int(length) for length in matrix.shape)
+    if sparse.issparse(matrix):
+        return MatrixSize(
+            n_rows,
+            n_columns,
+            matrix.data.dtype.itemsize,
+            int(matrix.nnz),
+            matrix.indices.dtype.itemsize,
+        )
+    if hasattr(matrix, "dtype"):
+        return MatrixSize(n_rows, n_columns, matrix.dtype.itemsize)
+    values = int(matrix.row_bytes) * n_rows // _STORED_VALUE
+    return MatrixSize(n_rows, n_columns, 8, min(values, n_rows * n_columns))
+
+
+def data_bytes(adata: AnnData) -> int:
+    """About how many bytes the arrays and tables of a data set take."""
+    arrays: list[Any] = [adata.X]
+    for places in (adata.layers, adata.obsm, adata.varm, adata.obsp, adata.varp):
+        arrays += list(places.values())
+    return sum(_bytes(one) for one in [*arrays, adata.obs, adata.var])
+
+
+def _bytes(stored: Any) -> int:
+    """Bytes of a table or an array, dense or sparse; 0 for what is neither."""
+    if isinstance(stored, pd.DataFrame):
+        return int(stored.memory_usage(index=True, deep=True).sum())
+    if sparse.issparse(stored):
+        return sum(int(getattr(stored, name).nbytes) for name in ("data", "indices", "indptr"))
+    return int(getattr(stored, "nbytes", 0))

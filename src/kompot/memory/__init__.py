@@ -1,0 +1,35 @@
+"""Byte counts of large arrays, whether they fit, and what a run took."""
+
+from kompot.memory.availability import (
+    SystemAvailability,
+    available_bytes,
+    is_address_space_limited,
+)
+from kompot.memory.requirement import Alternative, ResourceRequirement, insufficient, require
+from kompot.memory.sizes import (
+    MatrixSize,
+    basis_bytes,
+    dense_bytes,
+    human,
+    layer_bytes,
+    weights_bytes,
+)
+from kompot.memory.usage import Usage, peak_bytes
+
+__all__ = [
+    "Alternative",
+    "MatrixSize",
+    "ResourceRequirement",
+    "SystemAvailability",
+    "Usage",
+    "available_bytes",
+    "basis_bytes",
+    "dense_bytes",
+    "human",
+    "insufficient",
+    "is_address_space_limited",
+    "layer_bytes",
+    "peak_bytes",
+    "require",
+    "weights_bytes",
+]

@@ -1,0 +1,136 @@
+"""What a differential-abundance run holds, step by step: one formula per array."""
+
+import math
+from dataclasses import dataclass
+
+from kompot.memory.expression import BLOCK, CLUSTERING, FEATURE_CHUNK, LABEL, POOL, WORK_SPACE
+from kompot.memory.steps import Held, Ledger, Step, array
+
+__all__ = ["AbundanceSizes", "abundance_steps"]
+
+_STORED_BYTES = 400 * 2**20
+"""Features of the cells of a condition that are kept; more are computed in each pass."""
+_NEIGHBORS = 9
+"""Neighbours of each cell that are looked up, itself included."""
+_HALVES = 100
+"""Random halves of the cells."""
+_FITTED_CELLS = 50_000
+"""Most cells from which a prior is learned."""
+_COMPONENTS = 40
+"""About how many components the prior has."""
+_COLUMNS = 8
+"""Columns of the table of cells."""
+_COORDINATES = 12
+"""About how many principal coordinates tell cells apart."""
+_ANCHORS = 16
+"""Neighbourhoods that are counted at a time."""
+
+
+@dataclass(frozen=True)
+class AbundanceSizes:
+    """Sizes from which all arrays of a run follow.
+
+    Attributes
+    ----------
+    n_obs
+        Cells of the data.
+    n_cells
+        Cells of condition 1 and 2.
+    n_dims
+        Dimensions of the cell states.
+    rank
+        Number of features.
+    n_threads
+        Threads that work side by side.
+    n_samples
+        Samples with densities of their own; 0 without samples.
+    is_donor_level
+        Whether samples are compared.
+    copied_bytes
+        Size of the data that are copied; 0 if they are not.
+    """
+
+    n_obs: int
+    n_cells: tuple[int, int]
+    n_dims: int
+    rank: int
+    n_threads: int = 1
+    n_samples: int = 0
+    is_donor_level: bool = False
+    copied_bytes: int = 0
+
+
+def abundance_steps(s: AbundanceSizes) -> list[Step]:
+    """All steps of a run with what is held at each."""
+    ledger = Ledger()
+    n_cells, rank = sum(s.n_cells), s.rank
+    ledger.keep_bytes("Libraries and work space", WORK_SPACE)
+    ledger.keep("Cell states", n_cells, s.n_dims)
+    ledger.keep("Rows and conditions", n_cells, count=2)
+    ledger.step(
+        "reading",
+        array("Labels as text", s.n_obs, itemsize=LABEL),
+        array("Finite states", n_cells, s.n_dims),
+    )
+    ledger.keep("Cell states in order", n_cells, s.n_dims, count=2)
+    ledger.keep("Orders of the cells", n_cells, count=4)
+    ledger.keep("Neighbours of each cell", n_cells, _NEIGHBORS, count=2)
+    ledger.step("finding neighbours", array("Neighbour search", n_cells, s.n_dims + 6))
+    _find_features(ledger, s)
+    for number, cells in enumerate(s.n_cells):
+        if 8 * cells * rank <= _STORED_BYTES:
+            ledger.keep(f"Features of condition {number + 1}", cells, rank)
+    chunk = min(max(s.n_cells), FEATURE_CHUNK)
+    busy = max(1, min(s.n_threads, math.ceil(max(s.n_cells) / FEATURE_CHUNK)))
+    ledger.keep("Hessians and their factors", rank, rank, count=8)
+    ledger.step(
+        "fitting",
+        array("Features of chunks", chunk, rank, count=2 * busy, in_thread=True),
+        array("Hessians of chunks", rank, rank, count=2 * busy, in_thread=True),
+    )
+    ledger.step(
+        "dividing the cells at random",
+        array("Halves", max(s.n_cells), _HALVES, count=2, itemsize=1),
+        array("Crowds of chunks", chunk, _HALVES, count=4 * busy, in_thread=True),
+    )
+    if s.n_samples:
+        ledger.keep("Densities of samples", s.n_samples, rank, rank)
+    for number in (1, 2):
+        ledger.drop(f"Features of condition {number}")
+    _tables(ledger, s)
+    return ledger.steps
+
+
+def _find_features(ledger: Ledger, s: AbundanceSizes) -> None:
+    """Landmarks among a pool of cells."""
+    pool, rank = min(sum(s.n_cells), POOL), s.rank
+    width = BLOCK * 2 ** max(0, math.ceil(math.log2(rank / BLOCK)))
+    columns = array("Columns of new landmarks", pool, min(BLOCK, math.ceil(rank / 3)), count=3)
+    features = array("Features of the pool", pool, width)
+    ledger.step("drawing landmarks", features, columns)
+    if width > BLOCK:
+        ledger.step(
+            "widening features",
+            features,
+            array("Features before they were widened", pool, width // 2),
+            array("Columns of new landmarks", pool, min(BLOCK, math.ceil(rank / 3))),
+        )
+    ledger.keep("Landmarks and their factor", rank, rank + s.n_dims)
+
+
+def _tables(ledger: Ledger, s: AbundanceSizes) -> None:
+    """Results for every cell, and those of new donors."""
+    n_cells = sum(s.n_cells)
+    ledger.keep("States of all cells", s.n_obs, s.n_dims, count=2)
+    ledger.keep("Results of all cells", s.n_obs, _COLUMNS, count=2)
+    ledger.step(
+        "learning the prior of the changes",
+        array("Likelihoods", min(s.n_obs, _FITTED_CELLS), _COMPONENTS, count=2),
+    )
+    if s.is_donor_level:
+        ledger.keep_bytes("Libraries for clustering", CLUSTERING)
+        ledger.keep("Principal coordinates", n_cells, _COORDINATES, count=2)
+        ledger.step("comparing samples", array("Distances to anchors", _ANCHORS, n_cells, count=3))
+    if s.copied_bytes:
+        ledger.keep_bytes("Copy of the data", s.copied_bytes)
+    ledger.step("writing", Held("Columns", 8 * _COLUMNS * s.n_obs))

@@ -1,0 +1,397 @@
+"""What a differential-expression run holds, step by step: one formula per array."""
+
+import math
+from dataclasses import dataclass
+
+from kompot.memory.sizes import MatrixSize, basis_bytes, weights_bytes
+from kompot.memory.steps import Held, Ledger, Step, array
+
+__all__ = ["ExpressionSizes", "expression_steps"]
+
+FIT_CHUNK = 2048
+"""Cells whose sums a thread makes at a time."""
+READ_CHUNK = 32_768
+"""Cells whose expression is read at a time where whole rows are checked or turned to columns."""
+FEATURE_CHUNK = 4096
+"""Cells whose features are made at a time where the features are checked."""
+POOL = 50_000
+"""Most cells among which landmarks are drawn."""
+BLOCK = 120
+"""Landmarks proposed at a time."""
+NOISE_ELEMENTS = 2**22
+"""Numbers of residuals, or of genes' covariances, that a thread holds at a time."""
+MOST_BINS = 64
+"""Bins of cells in which noise is measured."""
+SAMPLE_BATCH = 2**22
+"""Numbers of a batch of genes where distances allow for samples."""
+
+WORK_SPACE = 9_000_000
+"""Libraries loaded on the way, stacks of threads, and all small arrays together."""
+CLUSTERING = 45_000_000
+"""What the libraries for k-means take."""
+LABEL = 350
+"""Bytes per cell while labels are compared as text."""
+
+
+@dataclass(frozen=True)
+class ExpressionSizes:
+    """Sizes from which all arrays of a run follow.
+
+    Attributes
+    ----------
+    n_obs, n_vars
+        Cells and genes of the data.
+    n_cells, n_genes
+        Cells compared and genes tested.
+    n_dims
+        Dimensions of the cell states.
+    rank
+        Number of features.
+    matrix
+        The expression.
+    n_null
+        Genes of a null that are fitted, shuffled or given.
+    is_shuffled
+        Whether they are made by the run.
+    n_samples
+        Samples with fits of their own; 0 without samples.
+    n_all_samples, n_regions
+        Samples and regions of the donor-level test; 0 without it.
+    n_groups
+        Groups of cells in which genes are scored.
+    has_distances
+        Whether genes are scored by distance.
+    has_noise
+        Whether every gene has noise of its own.
+    batch_size
+        Cells predicted at a time; 0 for all.
+    n_threads
+        Threads that work side by side.
+    n_layers
+        Layers with a value for each cell and gene, those of standard deviations included.
+    has_zscores
+        Whether one of them holds z-scores.
+    storage
+        ``"dense"``, ``"factored"`` or ``"none"``.
+    on_disk
+        Whether layers and samples' fits are in files.
+    maps_count
+        Whether files that are mapped count as memory, as they do where the address space is
+        limited.
+    has_covariance
+        Whether the covariance between all cells is stored.
+    copied_bytes
+        Size of the data that are copied; 0 if they are not.
+    converted_bytes
+        Size of the expression turned from columns to rows; 0 if it is not.
+    """
+
+    n_obs: int
+    n_vars: int
+    n_cells: int
+    n_genes: int
+    n_dims: int
+    rank: int
+    matrix: MatrixSize
+    n_null: int = 0
+    is_shuffled: bool = True
+    n_samples: int = 0
+    n_all_samples: int = 0
+    n_regions: int = 0
+    n_groups: int = 0
+    has_distances: bool = True
+    has_noise: bool = False
+    batch_size: int = 100
+    n_threads: int = 1
+    n_layers: int = 3
+    has_zscores: bool = False
+    storage: str = "dense"
+    on_disk: bool = False
+    maps_count: bool = False
+    has_covariance: bool = False
+    copied_bytes: int = 0
+    converted_bytes: int = 0
+
+    @property
+    def n_fitted(self) -> int:
+        """Genes and null genes."""
+        return self.n_genes + self.n_null
+
+    @property
+    def has_all_genes(self) -> bool:
+        """Whether all genes of the data are tested."""
+        return self.n_genes == self.n_vars
+
+    @property
+    def layers_in_memory(self) -> int:
+        """Dense layers that are held in memory."""
+        in_files = self.on_disk and not self.maps_count
+        return 0 if in_files or self.storage != "dense" else self.n_layers
+
+
+def expression_steps(s: ExpressionSizes) -> list[Step]:
+    """All steps of a run with what is held at each."""
+    ledger = Ledger()
+    ledger.keep_bytes("Libraries and work space", WORK_SPACE)
+    _read(ledger, s)
+    _shuffle(ledger, s)
+    _find_features(ledger, s)
+    _fit(ledger, s)
+    _score(ledger, s)
+    _predict(ledger, s)
+    if s.copied_bytes:
+        ledger.keep_bytes("Copy of the data", s.copied_bytes)
+    ledger.step("writing")
+    return ledger.steps
+
+
+def _read(ledger: Ledger, s: ExpressionSizes) -> None:
+    """Cell states, conditions, and the check that no value is missing."""
+    if s.converted_bytes:
+        ledger.keep_bytes("Expression by rows", s.converted_bytes)
+    ledger.keep("Cell states", s.n_cells, s.n_dims)
+    ledger.keep("Rows and conditions", s.n_cells, count=2)
+    ledger.step(
+        "reading",
+        array("Labels as text", s.n_obs, itemsize=LABEL),
+        array("Finite states", s.n_cells, s.n_dims),
+    )
+    rows = min(s.n_cells, READ_CHUNK)
+    held = 2 if s.n_cells > READ_CHUNK else 1
+    values = s.matrix.n_values(rows, s.n_genes)
+    chunk = s.matrix.bytes(rows, s.n_genes)
+    ledger.step(
+        "checking values",
+        Held("Chunks of expression", min(held * chunk, s.matrix.bytes(s.n_cells, s.n_genes))),
+        array("Finite values", values, count=2, itemsize=1),
+    )
+
+
+def _shuffle(ledger: Ledger, s: ExpressionSizes) -> None:
+    """Null genes: columns of some genes, and their values in other cells."""
+    if not s.n_null:
+        return
+    m = s.matrix
+    null = m.bytes(s.n_cells, s.n_null)
+    if s.is_shuffled:
+        genes = min(s.n_null, s.n_genes)
+        columns, rows = m.bytes(s.n_cells, genes), min(s.n_cells, READ_CHUNK)
+        values = m.n_values(s.n_cells, genes)
+        chunk = Held("Chunk of expression by columns", m.bytes(rows, s.n_vars))
+        if s.n_cells > READ_CHUNK:
+            triples = values * (m.itemsize + 2 * m.index_itemsize) if m.is_sparse else 0
+            ledger.step(
+                "reading null genes",
+                Held("Parts of the null genes", columns),
+                Held("Null genes as triples", triples),
+                Held("Null genes by columns", columns),
+            )
+        else:
+            ledger.step("reading null genes", chunk, Held("Null genes by columns", columns))
+        ledger.keep_bytes("Null genes, shuffled", null)
+        busy = min(s.n_threads, max(1, s.n_null // 512)) / max(1, math.ceil(s.n_null / 512))
+        ledger.step(
+            "shuffling null genes",
+            Held("Null genes by columns", columns),
+            Held(
+                "Blocks of null genes", int(busy * null * 2), count=2 * s.n_threads, in_thread=True
+            ),
+        )
+    else:
+        ledger.keep_bytes("Null genes, given", null)
+
+
+def _find_features(ledger: Ledger, s: ExpressionSizes) -> None:
+    """Neighbours for the length scale, then landmarks among a pool of cells."""
+    ledger.step("length scale", array("Neighbour search", s.n_cells, s.n_dims + 6))
+    pool, rank = min(s.n_cells, POOL), s.rank
+    width = BLOCK * 2 ** max(0, math.ceil(math.log2(rank / BLOCK)))
+    drawn = min(BLOCK, math.ceil(rank / 3))
+    features = array("Features of the pool", pool, width)
+    ledger.step(
+        "drawing landmarks", features, array("Columns of new landmarks", pool, drawn, count=3)
+    )
+    if width > BLOCK:
+        ledger.step(
+            "widening features",
+            features,
+            array("Features before they were widened", pool, width // 2),
+            array("Columns of new landmarks", pool, drawn),
+        )
+    ledger.keep("Landmarks and their factor", rank, rank + s.n_dims)
+    if s.n_cells > POOL:
+        chunk = min(s.n_cells, FEATURE_CHUNK)
+        busy = 2 * _busy(s, FEATURE_CHUNK)
+        ledger.step(
+            "checking features",
+            array("Features of chunks", chunk, rank, count=busy, in_thread=True),
+        )
+    if s.n_regions:
+        ledger.keep_bytes("Libraries for clustering", CLUSTERING)
+        ledger.keep("Regions of the cells", s.n_cells, 4)
+        ledger.step(
+            "finding regions", array("Principal coordinates", s.n_cells, min(rank, 12), count=3)
+        )
+
+
+def _busy(s: ExpressionSizes, chunk: int, n_chunks: int | None = None) -> int:
+    """Threads that have something to do."""
+    chunks = math.ceil(s.n_cells / chunk) if n_chunks is None else n_chunks
+    return max(1, min(s.n_threads, chunks))
+
+
+def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
+    """Sums over cells, chunk by chunk, then posteriors."""
+    rank, genes = s.rank, s.n_fitted
+    ledger.keep("Sums over the cells of each condition", genes, rank, count=2)
+    ledger.keep("Products of features", rank, rank, count=6)
+    if s.n_samples:
+        _fit_samples(ledger, s)
+    else:
+        busy = _busy(s, FIT_CHUNK)
+        ledger.step(
+            "fitting",
+            array("Sums of chunks, waiting", genes, rank, count=2 * min(busy, 2), in_thread=True),
+            array("Sums of chunks, being made", genes, rank, count=2 * busy, in_thread=True),
+            *_chunk(s, min(FIT_CHUNK, s.n_cells), busy, parts=2),
+        )
+    ledger.keep("Weights of each condition", genes, rank, count=2)
+    ledger.step("solving", array("Weights before scaling", genes, rank))
+    ledger.keep("Fold-change weights", genes, rank)
+    ledger.step("subtracting")
+    if s.has_noise:
+        _fit_noise(ledger, s)
+    ledger.drop("Null genes, shuffled", "Null genes, given")
+
+
+def _chunk(s: ExpressionSizes, cells: int, busy: int, parts: int) -> list[Held]:
+    """Features and expression of the chunks that threads work on."""
+    m, own = s.matrix, math.ceil(cells / parts)
+    found = [array("Features of chunks", cells, s.rank, count=2 * busy, in_thread=True)]
+    values = m.n_values(own, s.n_fitted)
+    expression = busy * m.bytes(own, s.n_fitted)
+    if not m.is_sparse:
+        copies = busy * values * 8 if m.itemsize != 8 else 0
+        return [*found, Held("Expression of chunks", expression + copies, in_thread=True)]
+    squares = busy * values * m.value_bytes
+    if m.share >= 0.15:
+        squares = busy * own * s.n_genes * (m.itemsize + 8)
+    return [*found, Held("Expression of chunks", expression + squares, in_thread=True)]
+
+
+def _fit_noise(ledger: Ledger, s: ExpressionSizes) -> None:
+    """Squared residuals of a second pass, and what noise in bins of cells does to weights."""
+    rank, genes = s.rank, s.n_fitted
+    rows = min(FIT_CHUNK, max(64, NOISE_ELEMENTS // genes), s.n_cells)
+    busy = _busy(s, rows)
+    bins = min(MOST_BINS, max(1, 2 * NOISE_ELEMENTS // rank**2), max(1, s.n_cells // 16))
+    ledger.keep("Sums of squared residuals", genes, rank, count=2)
+    ledger.step(
+        "fitting noise",
+        array("Residuals of chunks", rows, genes, count=2 * busy, in_thread=True),
+        array("Sums of chunks", genes, rank, count=2 * (busy + 1), in_thread=True),
+    )
+    ledger.keep("Noise in bins of cells", genes, bins, count=2)
+    ledger.keep("Products of features in bins", bins, rank, rank, count=2)
+    ledger.step("noise of functions", array("Products in bins, copied", bins, rank, rank, count=2))
+
+
+def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
+    """Sums of one sample after the other, and each sample's own weights."""
+    rank, genes = s.rank, s.n_fitted
+    count = s.n_samples
+    cells = min(FIT_CHUNK, math.ceil(s.n_cells / max(count, s.n_all_samples, 1)))
+    n_chunks = math.ceil(s.n_cells / max(cells, 1))
+    busy = _busy(s, cells, n_chunks)
+    during = [
+        array("Sums of a sample", genes, rank),
+        array("Sums of chunks", genes, rank, count=3 * busy, in_thread=True),
+        array("A sample's weights before scaling", genes, rank),
+        *_chunk(s, cells, busy, parts=1),
+    ]
+    if s.n_regions:
+        values = s.matrix.n_values(cells, s.n_genes)
+        wide = 12 if s.matrix.is_sparse else 8
+        ledger.keep("Sums of each sample in each region", s.n_all_samples, s.n_regions, s.n_genes)
+        ledger.keep("Squares and counts in each region", s.n_regions, s.n_genes, count=2)
+        during += [
+            Held("Expression of chunks, squared", 3 * busy * values * wide, in_thread=True),
+            array(
+                "Region sums of chunks",
+                s.n_regions,
+                s.n_genes,
+                count=3 * (busy + 1),
+                in_thread=True,
+            ),
+        ]
+    if not s.on_disk or s.maps_count:
+        ledger.keep("Weights of each sample", genes, rank, count=count)
+    ledger.step("fitting", *during)
+    batch = min(SAMPLE_BATCH, rank * genes * math.ceil(count / 2))
+    ledger.step("comparing fits", array("Contrasts of a batch of genes", batch, count=2))
+
+
+def _score(ledger: Ledger, s: ExpressionSizes) -> None:
+    """Significance of genes: by samples, by distance, in groups."""
+    rank = s.rank
+    if s.n_regions:
+        cells = s.n_all_samples * s.n_regions
+        ledger.step(
+            "comparing samples",
+            array("Means of samples in regions", cells, s.n_genes, count=3),
+            array("Evidence of regions", s.n_regions, s.n_genes, count=20),
+            array("Sums of all cells", s.n_genes, rank, count=2),
+        )
+        ledger.keep("Evidence of regions kept", s.n_regions, s.n_genes, count=3)
+    if s.has_distances:
+        during = [array("Whitened fold changes", s.n_genes, rank, count=3)]
+        if s.n_samples:
+            whole = rank * s.n_genes * max(s.n_samples - 1, 1)
+            batches = min(1.25 * s.n_threads * SAMPLE_BATCH, 1.25 * whole)
+            during = [array("Whitened fits of batches", int(batches), in_thread=True)]
+        if s.has_noise:
+            busy = max(1, min(s.n_threads, math.ceil(s.n_genes * rank**2 / NOISE_ELEMENTS)))
+            during = [array("Covariances of genes", NOISE_ELEMENTS, count=2 * busy, in_thread=True)]
+        ledger.step("scoring distances", *during)
+        ledger.step("scoring noise", array("Fitted sums", s.n_genes, rank, count=3))
+    if s.n_groups:
+        ledger.keep("Tables of groups", s.n_groups, s.n_genes, 8)
+        ledger.step(
+            "scoring groups",
+            array("Whitened fold changes", s.n_fitted, rank),
+            array(
+                "Whitened fold changes of groups",
+                s.n_fitted,
+                rank,
+                count=2 * s.n_threads,
+                in_thread=True,
+            ),
+        )
+
+
+def _predict(ledger: Ledger, s: ExpressionSizes) -> None:
+    """Layers, a batch of cells at a time, and the covariance between cells."""
+    batch = min(s.batch_size or s.n_obs, s.n_obs)
+    busy = max(1, min(s.n_threads, math.ceil(s.n_obs / batch)))
+    ledger.keep("States of all cells", s.n_obs, s.n_dims)
+    predictions = array(
+        "Predictions of batches",
+        *(batch, s.n_genes),
+        count=busy * (4 + s.has_zscores + (4 if s.n_samples or s.has_noise else 0)),
+        in_thread=True,
+    )
+    features = array("Features of batches", batch, s.rank, count=3 * busy, in_thread=True)
+    if s.storage == "dense" and s.n_layers:
+        if s.layers_in_memory:
+            ledger.keep("Layers", s.n_obs, s.n_vars, count=s.n_layers, itemsize=4)
+        spread = [] if s.has_all_genes else [array("Batches", batch, s.n_vars, count=busy)]
+        ledger.step("predicting", predictions, features, *spread)
+    elif s.storage == "factored":
+        n_differences = max(s.n_samples - 2, 0)
+        ledger.keep_bytes("Basis of the layers", basis_bytes(s.n_obs, s.rank))
+        ledger.keep_bytes("Weights of the layers", weights_bytes(s.n_vars, s.rank, n_differences))
+        ledger.step("predicting", features)
+    if s.has_covariance:
+        ledger.step("covariance", array("Covariances between cells", s.n_cells, s.n_cells, count=3))
+        ledger.keep("Covariance between cells", s.n_obs, s.n_obs)
+        ledger.step("covariance", array("Covariance of the cells compared", s.n_cells, s.n_cells))

@@ -1,0 +1,140 @@
+"""What a run holds at each of its steps, and the most of it all."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from kompot.memory.sizes import dense_bytes
+
+__all__ = ["Held", "Ledger", "Peak", "Step", "peak_of"]
+
+_FROM_SYSTEM = 32 * 2**20
+"""Arrays from this size on are given back to the system when they are dropped. Smaller ones come
+from heaps, which keep what they once held (glibc, ``M_MMAP_THRESHOLD_MAX``)."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """One or several arrays that are held at a time.
+
+    Attributes
+    ----------
+    name
+        What they are, in words.
+    size_bytes
+        Size of all of them.
+    shape
+        Shape of each; None if they have several.
+    count
+        How many there are.
+    in_thread
+        Whether threads make them, which have heaps of their own.
+    """
+
+    name: str
+    size_bytes: int
+    shape: tuple[int, ...] | None = None
+    count: int = 1
+    in_thread: bool = False
+
+    @property
+    def is_from_heap(self) -> bool:
+        """Whether its memory stays with the process when it is dropped."""
+        return self.size_bytes < self.count * _FROM_SYSTEM
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is held at a step of a run."""
+
+    name: str
+    held: tuple[Held, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all arrays."""
+        return sum(one.size_bytes for one in self.held)
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The most that a run holds.
+
+    Attributes
+    ----------
+    step
+        At which step.
+    held
+        What is held then, largest first, with what heaps keep of steps before.
+    steps
+        Bytes held at each step, by its name.
+    """
+
+    step: str
+    held: tuple[Held, ...]
+    steps: dict[str, int]
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all."""
+        return sum(one.size_bytes for one in self.held)
+
+
+@dataclass
+class Ledger:
+    """Arrays as a run makes and drops them."""
+
+    kept: dict[str, Held] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+
+    def keep(self, name: str, *shape: int, count: int = 1, itemsize: int = 8) -> None:
+        """Hold arrays from now on."""
+        size = count * dense_bytes(*shape, itemsize=itemsize)
+        self.kept[name] = Held(name, size, shape, count)
+
+    def keep_bytes(self, name: str, size_bytes: int) -> None:
+        """Hold what has no single shape from now on."""
+        self.kept[name] = Held(name, size_bytes)
+
+    def drop(self, *names: str) -> None:
+        """Hold these no longer."""
+        for name in names:
+            self.kept.pop(name, None)
+
+    def step(self, name: str, *during: Held) -> None:
+        """Note what is held at a step: all that is kept, and what is made for the step."""
+        self.steps.append(Step(name, (*self.kept.values(), *during)))
+
+
+def array(
+    name: str, *shape: int, count: int = 1, itemsize: int = 8, in_thread: bool = False
+) -> Held:
+    """Arrays of one shape that are made for a step."""
+    size = count * dense_bytes(*shape, itemsize=itemsize)
+    return Held(name, size, shape, count, in_thread)
+
+
+def peak_of(steps: Iterable[Step]) -> Peak:
+    """The most that is held at any step.
+
+    Large arrays count while they are there; of small ones also what heaps have held at any step
+    before, those of the main thread and those of the others each for itself.
+    """
+    most, totals = Peak("", (), {}), {}
+    heaps = {False: 0, True: 0}
+    for step in steps:
+        left = 0
+        for in_thread in heaps:
+            now = sum(
+                one.size_bytes
+                for one in step.held
+                if one.is_from_heap and one.in_thread is in_thread
+            )
+            heaps[in_thread] = max(heaps[in_thread], now)
+            left += heaps[in_thread] - now
+        total = step.size_bytes + left
+        totals[step.name] = total
+        if total >= most.size_bytes:  # of equals the last, which holds the results
+            held = sorted(step.held, key=lambda one: -one.size_bytes)
+            kept = [Held("Memory kept of earlier steps", left)] if left else []
+            most = Peak(step.name, (*(one for one in held if one.size_bytes), *kept), {})
+    return Peak(most.step, most.held, totals)

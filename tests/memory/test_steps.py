@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from kompot.memory.steps import Held, Ledger, Step, array, peak_of
+
+MB = 10**6
+BIG = 40 * MB
+
+
+def test_an_array_takes_what_numpy_says():
+    assert array("a", 7, 3, count=2).size_bytes == 2 * np.zeros((7, 3)).nbytes
+    assert array("a", 7, 3, itemsize=4).size_bytes == np.zeros((7, 3), np.float32).nbytes
+
+
+def test_the_peak_is_the_step_that_holds_most():
+    steps = [Step("one", (Held("a", BIG),)), Step("two", (Held("a", BIG), Held("b", 2 * BIG)))]
+    peak = peak_of([*steps, Step("three", (Held("b", 2 * BIG),))])
+    assert (peak.step, peak.size_bytes) == ("two", 3 * BIG)
+    assert [one.name for one in peak.held] == ["b", "a"]
+    assert peak.steps == {"one": BIG, "two": 3 * BIG, "three": 2 * BIG}
+
+
+def test_heaps_keep_small_arrays_of_earlier_steps_and_not_large_ones():
+    steps = [
+        Step("small", (Held("a", 10 * MB),)),
+        Step("large", (Held("b", BIG),)),
+        Step("last", (Held("c", BIG), Held("d", 4 * MB))),
+    ]
+    peak = peak_of(steps)
+    assert peak.steps == {"small": 10 * MB, "large": BIG + 10 * MB, "last": BIG + 10 * MB}
+    assert sum(one.size_bytes for one in peak.held) == peak.size_bytes
+
+
+def test_threads_have_heaps_of_their_own():
+    steps = [
+        Step("threads", (Held("a", 10 * MB, in_thread=True),)),
+        Step("main", (Held("b", 8 * MB),)),
+    ]
+    assert peak_of(steps).steps["main"] == 18 * MB
+
+
+def test_many_small_arrays_are_small_each():
+    assert Held("a", 90 * MB, count=9).is_from_heap
+    assert not Held("a", 90 * MB).is_from_heap
+
+
+def test_a_ledger_notes_what_is_kept_and_what_was_dropped():
+    ledger = Ledger()
+    ledger.keep("a", 1000, count=2)
+    ledger.step("one", array("b", 500))
+    ledger.drop("a", "unknown")
+    ledger.keep_bytes("c", 77)
+    ledger.step("two")
+    assert [step.size_bytes for step in ledger.steps] == [20_000, 77]
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_keeping_under_a_name_again_replaces(name):
+    ledger = Ledger()
+    ledger.keep("a", 10)
+    ledger.keep(name, 20)
+    ledger.step("only")
+    assert ledger.steps[0].size_bytes == (160 if name == "a" else 240)
