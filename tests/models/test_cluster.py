@@ -22,7 +22,7 @@ def client():
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, protocol="tcp"
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", protocol="tcp"
         ) as workers,
         distributed.Client(workers) as found,
     ):
