@@ -235,7 +235,7 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
         busy = _busy(s, FIT_CHUNK)
         ledger.step(
             "fitting",
-            array("Sums of chunks, waiting", genes, rank, count=2 * min(busy, 2), in_thread=True),
+            array("Sums of chunks, waiting", genes, rank, count=min(2 * busy, 3), in_thread=True),
             array("Sums of chunks, being made", genes, rank, count=5 * busy // 2, in_thread=True),
             *_chunk(s, min(FIT_CHUNK, s.n_cells), busy, parts=2),
         )
