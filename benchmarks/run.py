@@ -17,6 +17,7 @@ from typing import Any
 
 import alone
 import atlas
+import compilation
 import density
 import groups
 import plan
@@ -75,6 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
     command = _add(commands, "plan", plan.plan)
     command.add_argument("--most-cells", type=int, default=100_000, help="leave out larger runs")
+    command = _add(commands, "jax", compilation.jax)
+    command.set_defaults(peers=("jax",))
+    command.add_argument("--jax-python", type=read_path, help="Python with kompot and JAX")
+    command.add_argument("--cells", type=int, default=20_000)
+    command.add_argument("--genes", type=int, default=1000)
+    _add_repeats(command, 3)
     _add_abundance(commands)
     _add_groups(commands)
     _add_atlas(commands)

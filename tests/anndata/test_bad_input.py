@@ -152,7 +152,7 @@ MISTAKES = [
         ValueError,
         r"\['kompot_da_control_log_density', 'kompot_da_treated_log_density'\] not found",
     ),
-    ({"jit_compile": True}, NotImplementedError, "`jit_compile`"),
+    ({"jit_compile": 1}, TypeError, "'jit_compile' must be True or False"),
     ({"disk_storage_dir": 3}, TypeError, "'disk_storage_dir' must be a path"),
     ({"store_arrays_on_disk": 1}, TypeError, "'store_arrays_on_disk' must be True or False"),
     ({"allow_single_condition_variance": True}, ValueError, "give `sample_col`, too"),

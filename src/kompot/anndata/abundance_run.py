@@ -44,6 +44,7 @@ _ELSEWHERE = {
     "random_state",
     "batch_size",
     "nn_distances",
+    "jit_compile",
 }
 """Parameters of the estimator that are arguments of their own, or make no sense for two."""
 
@@ -163,6 +164,7 @@ def _fit(given: AbundanceInputs, settings: AbundanceSettings) -> DifferentialAbu
         random_state=gp.random_state,
         batch_size=gp.batch_size,
         ratio=gp.ratio,
+        jit_compile=gp.jit_compile,
         **predictors(settings.model),
     )
     return model.fit_cells(

@@ -46,6 +46,7 @@ def fit_model(
         kernel=gp.kernel,
         tol=gp.tol,
         param_scheme=gp.param_scheme,
+        jit_compile=gp.jit_compile,
     )
     return model.fit_cells(
         inputs.cells.states,

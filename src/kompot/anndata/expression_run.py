@@ -20,7 +20,7 @@ from kompot.anndata.expression_results import (
     stored_fields,
 )
 from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_later_features, refuse_own_noise
+from kompot.anndata.later import refuse_own_noise
 from kompot.anndata.null_results import null_data
 from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.uns_entries import uns_entries
@@ -41,7 +41,6 @@ def run_expression(
     """Validate, read, check resources, fit, score, write, record."""
     usage = memory.Usage()
     target, adata = adata, with_frames(adata)
-    refuse_later_features(settings)
     refuse_own_noise(settings)
     settings = with_seeds(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output

@@ -43,7 +43,7 @@ from kompot.anndata.inputs import (
     refuse_missing_values,
 )
 from kompot.anndata.landmarks import find_landmarks
-from kompot.anndata.later import refuse_later_features, refuse_own_noise
+from kompot.anndata.later import refuse_own_noise
 from kompot.anndata.layer_store import store_of_layers
 from kompot.anndata.null_inputs import NullInputs, read_null
 from kompot.anndata.null_results import null_data
@@ -85,7 +85,6 @@ def run_given_expression(
     """
     usage = memory.Usage()
     target, adata = adata, with_frames(adata)
-    refuse_later_features(settings)
     refuse_own_noise(settings)
     refuse_factored(settings)
     settings = with_seeds(settings)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from kompot import memory
 from kompot.anndata.factored_layers import basis_digest
 from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_given
 from kompot.anndata.layer_store import array_store, store_of_layers
 from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.smoothing_inputs import SmoothingInputs, read_smoothing_inputs
@@ -86,7 +85,6 @@ def run_smoothing(
 def _checked(settings: SmoothingSettings) -> SmoothingSettings:
     """The options with a seed that was left open drawn, after refusing what cannot be done."""
     gp, storage = settings.gp, settings.storage
-    refuse_given(jit_compile=gp.jit_compile)
     if storage.layers == "none" and not settings.output.return_full_results:
         msg = (
             "layers='none' without return_full_results=True would leave nothing of the results; "

@@ -16,6 +16,7 @@ from kompot.cli.analysis import (
     sections,
     write_results,
 )
+from kompot.cli.compilation import choose_device, gpu_option
 from kompot.cli.console import is_quiet
 from kompot.cli.dry_run import dry_run_options, refuse_json_alone, show_plan
 from kompot.cli.files import open_data
@@ -70,7 +71,8 @@ Write None as none (--n-landmarks none).
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@accepted_options("--use-gpu", "--store-arrays-on-disk", "--disk-storage-dir", "--max-memory-ratio")
+@gpu_option
+@accepted_options("--store-arrays-on-disk", "--disk-storage-dir", "--max-memory-ratio")
 @analysis_options("the cells with their changes, in the order of the data")
 @dry_run_options
 def command(
@@ -81,6 +83,7 @@ def command(
     *,
     dry_run: bool,
     as_json: bool,
+    use_gpu: bool,
     **parameters: Any,
 ) -> None:
     """Read, run, write, summarise."""
@@ -88,6 +91,7 @@ def command(
     if not dry_run:
         refuse_no_output(output, table_output)
     parameters["progress"] &= not is_quiet()
+    choose_device(parameters, use_gpu=use_gpu)
     log.info("reading %s", input)
     data = open_data(input)
     if dry_run:

@@ -8,7 +8,6 @@ import click
 
 from kompot import threads as thread_limits
 from kompot.anndata import compute_differential_expression
-from kompot.cli.accepted import accepted_options
 from kompot.cli.analysis import (
     LEFT_OUT,
     analysis_options,
@@ -16,6 +15,7 @@ from kompot.cli.analysis import (
     sections,
     write_results,
 )
+from kompot.cli.compilation import choose_device, gpu_option
 from kompot.cli.console import is_quiet
 from kompot.cli.dry_run import dry_run_options, refuse_json_alone, show_plan
 from kompot.cli.files import open_data, table_path
@@ -76,7 +76,7 @@ Write a list with commas (--genes ISG15,IFI6) and None as none (--n-landmarks no
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@accepted_options("--use-gpu")
+@gpu_option
 @analysis_options("the genes with their scores, largest distance first")
 @dry_run_options
 @click.option(
@@ -95,6 +95,7 @@ def command(
     *,
     dry_run: bool,
     as_json: bool,
+    use_gpu: bool,
     **parameters: Any,
 ) -> None:
     """Read, run, write, summarise."""
@@ -105,6 +106,7 @@ def command(
         msg = "--group-table needs groups to write: give --groups."
         raise click.UsageError(msg)
     parameters["progress"] &= not is_quiet()
+    choose_device(parameters, use_gpu=use_gpu)
     if output is None and not (dry_run and table_output is None):
         parameters["layers"] = "none"
     log.info("reading %s", input)
