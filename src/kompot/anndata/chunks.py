@@ -9,7 +9,8 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kompot.gp.linalg import row_slices
+from kompot.gp.linalg import row_slices, without_duplicates
+from kompot.models.arrays import is_usable, unusable
 
 __all__ = ["ExpressionRows", "expression_matrix"]
 
@@ -54,7 +55,7 @@ class ExpressionRows:
 
     def __getitem__(self, rows: slice | NDArray[np.intp]) -> Any:
         """Rows ``rows`` of the chosen cells, all chosen genes."""
-        chunk = self.matrix[rows if self._is_everything else self.cells[rows]]
+        chunk = without_duplicates(self.matrix[rows if self._is_everything else self.cells[rows]])
         return chunk if self.genes is None else chunk[:, self.genes]
 
     def of_cells(self, chosen: NDArray[np.intp]) -> "ExpressionRows":
@@ -75,25 +76,26 @@ class ExpressionRows:
         everything = self._is_everything and rows == slice(0, len(self.cells))
         matrix = self.matrix if everything and sparse.issparse(self.matrix) else None
         chunk = replace(self, genes=None)[rows] if matrix is None else matrix
-        chunk = chunk.tocsc() if sparse.issparse(chunk) else chunk
+        chunk = without_duplicates(chunk.tocsc()) if sparse.issparse(chunk) else chunk
         everything = self.genes is None or np.array_equal(self.genes, np.arange(chunk.shape[1]))
         return chunk if everything else chunk[:, self.genes]
 
     def not_finite(self) -> tuple[int, NDArray[np.intp], NDArray[np.intp]]:
-        """How many values are NaN or infinite, and the cells and genes (positions) with any."""
+        """How many values are NaN, infinite or huge, and the cells and genes (positions) of any."""
         count = 0
         cells: list[NDArray[np.intp]] = []
         genes: list[NDArray[np.intp]] = []
         for rows in row_slices(len(self.cells), _CHUNK):
             chunk = self[rows]
             values = chunk.data if sparse.issparse(chunk) else np.asarray(chunk)
-            bad = ~np.isfinite(values)
-            if not bad.any():
+            if is_usable(values):
                 continue
             if sparse.issparse(chunk):
                 coo = chunk.tocoo()
-                where = coo.row[~np.isfinite(coo.data)], coo.col[~np.isfinite(coo.data)]
+                bad = unusable(coo.data)
+                where = coo.row[bad], coo.col[bad]
             else:
+                bad = unusable(values)
                 where = np.nonzero(bad)[0], np.nonzero(bad)[1]
             count += len(where[0])
             cells.append(where[0] + rows.start)

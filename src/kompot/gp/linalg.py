@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
-__all__ = ["column_squares", "cross_product", "explained_cholesky", "row_slices", "whiten"]
+__all__ = [
+    "column_squares",
+    "cross_product",
+    "explained_cholesky",
+    "row_slices",
+    "whiten",
+    "without_duplicates",
+]
 
 Array = NDArray[np.float64]
 
@@ -21,6 +28,18 @@ def row_slices(n_rows: int, size: int | None) -> Iterator[slice]:
     step = size or max(n_rows, 1)
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
+
+
+def without_duplicates(values: Any) -> Any:
+    """The same matrix with one entry for each place, where several of a sparse one add up.
+
+    Squares and permutations work on entries, and would be wrong with several of a place.
+    """
+    if not sparse.issparse(values) or values.has_canonical_format:
+        return values
+    values = values.copy()
+    values.sum_duplicates()
+    return values
 
 
 def cross_product(phi: Array, values: Any) -> Array:
