@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kompot.anndata.row_readers import StoredRows, is_in_memory, open_rows, rows_within
-from kompot.gp.linalg import row_slices
+from kompot.gp.linalg import row_slices, without_duplicates
+from kompot.models.arrays import LARGEST, is_usable, unusable
 
 __all__ = ["ExpressionRows", "expression_matrix"]
 
@@ -83,7 +84,7 @@ class ExpressionRows:
             if not len(chosen):
                 return self.matrix.read(0, 0)[:, slice(None) if self.genes is None else self.genes]
             return next(self.stream([chosen]))[1]
-        chunk = self.matrix[rows if self._is_everything else self.cells[rows]]
+        chunk = without_duplicates(self.matrix[rows if self._is_everything else self.cells[rows]])
         return chunk if self.genes is None else chunk[:, self.genes]
 
     def of_cells(self, chosen: Positions) -> "ExpressionRows":
@@ -118,6 +119,7 @@ class ExpressionRows:
         n_left = np.array([len(chunk) for chunk in plan])
         parts: dict[int, list[Any]] = {}
         for first, last, block in rows_within(self.matrix, self.cells[positions]):
+            block = without_duplicates(block)
             chosen = block if self.genes is None else block[:, self.genes]
             self._refuse_not_finite(chosen, positions[first:last])
             owners = chunks[first:last]
@@ -142,7 +144,7 @@ class ExpressionRows:
         everything = self._is_everything and rows == slice(0, len(self.cells))
         matrix = self.matrix if everything and sparse.issparse(self.matrix) else None
         chunk = replace(self, genes=None)[rows] if matrix is None else matrix
-        chunk = chunk.tocsc() if sparse.issparse(chunk) else chunk
+        chunk = without_duplicates(chunk.tocsc()) if sparse.issparse(chunk) else chunk
         everything = self.genes is None or np.array_equal(self.genes, np.arange(chunk.shape[1]))
         return chunk if everything else chunk[:, self.genes]
 
@@ -182,7 +184,8 @@ class ExpressionRows:
         if self.names is not None:
             first = self.names[1][columns[:5]].tolist(), self.names[0][rows[:5]].tolist()
         msg = (
-            f"{what} holds {values.shape[1]} NaN or infinite values in {len(columns)} genes "
+            f"{what} holds {values.shape[1]} NaN, infinite or huge (> {LARGEST:g}) values in "
+            f"{len(columns)} genes "
             f"(first: {first[0]}) and {len(rows)} cells (first: {first[1]}); "
             "leave these out with `genes` or by subsetting, or fill them."
         )
@@ -190,16 +193,15 @@ class ExpressionRows:
 
 
 def _not_finite(block: Any) -> tuple[Positions, Positions]:
-    """Row and column of each value that is NaN or infinite."""
+    """Row and column of each value that is NaN, infinite or huge."""
     values = block.data if sparse.issparse(block) else np.asarray(block)
-    bad = ~np.isfinite(values)
-    if not bad.any():
+    if is_usable(values):
         return np.empty(0, np.intp), np.empty(0, np.intp)
     if not sparse.issparse(block):
-        rows, columns = np.nonzero(bad)
+        rows, columns = np.nonzero(unusable(values))
         return rows, columns
     coo = block.tocoo()
-    bad = ~np.isfinite(coo.data)
+    bad = unusable(coo.data)
     return coo.row[bad].astype(np.intp), coo.col[bad].astype(np.intp)
 
 

@@ -207,13 +207,21 @@ def read_expression(adata: AnnData, cells: Cells, comparison: Comparison) -> Exp
     if adata.n_vars == 0:
         msg = "`adata` has no genes."
         raise ValueError(msg)
+    matrix: Any = adata.X if layer is None else adata.layers[layer]
+    if np.dtype(getattr(matrix, "dtype", float)).kind not in "fiub":
+        what = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+        msg = (
+            f"{what} must hold real numbers, got type {matrix.dtype}; convert it, or choose a "
+            "`layer`."
+        )
+        raise ValueError(msg)
     columns = None if genes is None else _gene_columns(adata, genes)
     all_names = adata.obs_names, adata.var_names
     return ExpressionRows(expression_matrix(adata, layer), cells.rows, columns, all_names)
 
 
 def refuse_missing_values(expression: ExpressionRows) -> None:
-    """Refuse expression that is NaN or infinite; where it is not in memory, once it is read."""
+    """Refuse expression that is NaN, infinite or huge; what is not in memory when it is read."""
     expression.refuse_missing_values()
 
 

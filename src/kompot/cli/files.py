@@ -45,10 +45,20 @@ def table_path(_context: click.Context, _option: click.Parameter, path: Path | N
 
 
 def read_data(path: Path) -> "AnnData":
-    """Data of an .h5ad or .zarr file, in memory."""
+    """Data of an .h5ad or .zarr file, in memory.
+
+    Raises
+    ------
+    OSError
+        If the file is damaged or holds something else; the error names it.
+    """
     from anndata.io import read_h5ad, read_zarr
 
-    return read_zarr(path) if path.suffix == ".zarr" else read_h5ad(path)
+    try:
+        return read_zarr(path) if path.suffix == ".zarr" else read_h5ad(path)
+    except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        msg = f"{str(path)!r} cannot be read as AnnData; is it damaged? {error}"
+        raise OSError(msg) from error
 
 
 def open_data(path: Path) -> "StoredData":
