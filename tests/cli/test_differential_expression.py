@@ -192,7 +192,7 @@ def test_useless_command_is_refused_before_any_work(
     de, cells_file, tmp_path, monkeypatch, args, text
 ):
     (tmp_path / "folder.h5ad").mkdir()
-    monkeypatch.setattr(module, "read_data", lambda _path: pytest.fail("the data were read"))
+    monkeypatch.setattr(module, "open_data", lambda _path: pytest.fail("the data were read"))
     code, out, err = de(cells_file, *[arg.format(tmp_path) for arg in args])
     assert (code, out) == (2, "")
     assert text in err

@@ -6,7 +6,7 @@ from typing import Any
 from anndata import AnnData
 from numpy.typing import ArrayLike
 
-from kompot import threads
+from kompot import cluster, threads
 from kompot.anndata.expression_run import run_expression
 from kompot.anndata.given_expression_run import needs_given_run, run_given_expression
 from kompot.anndata.later import refuse_unknown
@@ -85,6 +85,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     combine_with_internal: bool = FDRSettings.combine_with_internal,
     use_empirical_variance: bool = GPSettings.use_empirical_variance,
     return_null_data: bool = OutputSettings.return_null_data,
+    client: Any = None,
     **function_kwargs: Any,
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     r"""Find the genes whose expression differs between two conditions as a function of cell state.
@@ -256,6 +257,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         the distances of groups and the posterior covariance stay as they are.
     return_null_data
         Also return what distances were judged against (``null`` below).
+    client
+        A ``dask.distributed.Client`` on whose workers expression is summed over cells; None for
+        the active one, if there is one; False for this process.
     **function_kwargs
         None beyond the above; an unknown name is refused.
 
@@ -376,7 +380,11 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         ),
         SampleSettings(donor_col, paired, covariates, significance, regions),
     )
-    with threads.single_threaded_products(), jit_compiled(settings.gp.jit_compile):
+    with (
+        threads.single_threaded_products(),
+        cluster.used(client),
+        jit_compiled(settings.gp.jit_compile),
+    ):
         if needs_given_run(settings):
             return run_given_expression(adata, settings)
         return run_expression(adata, settings)

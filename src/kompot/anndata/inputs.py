@@ -207,23 +207,22 @@ def read_expression(adata: AnnData, cells: Cells, comparison: Comparison) -> Exp
     if adata.n_vars == 0:
         msg = "`adata` has no genes."
         raise ValueError(msg)
+    matrix: Any = adata.X if layer is None else adata.layers[layer]
+    if np.dtype(getattr(matrix, "dtype", float)).kind not in "fiub":
+        what = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
+        msg = (
+            f"{what} must hold real numbers, got type {matrix.dtype}; convert it, or choose a "
+            "`layer`."
+        )
+        raise ValueError(msg)
     columns = None if genes is None else _gene_columns(adata, genes)
-    return ExpressionRows(expression_matrix(adata, layer), cells.rows, columns)
+    all_names = adata.obs_names, adata.var_names
+    return ExpressionRows(expression_matrix(adata, layer), cells.rows, columns, all_names)
 
 
-def refuse_missing_values(adata: AnnData, expression: ExpressionRows) -> None:
-    """Refuse expression that is NaN or infinite, naming how many and where."""
-    count, cells, genes = expression.not_finite()
-    if not count:
-        return
-    columns = genes if expression.genes is None else expression.genes[genes]
-    msg = (
-        f"The expression holds {count} NaN or infinite values in {len(genes)} genes "
-        f"(first: {adata.var_names[columns[:5]].tolist()}) and {len(cells)} cells "
-        f"(first: {adata.obs_names[expression.cells[cells[:5]]].tolist()}); "
-        "leave these out with `genes` or by subsetting, or fill them."
-    )
-    raise ValueError(msg)
+def refuse_missing_values(expression: ExpressionRows) -> None:
+    """Refuse expression that is NaN, infinite or huge; what is not in memory when it is read."""
+    expression.refuse_missing_values()
 
 
 def read_abundance_change(

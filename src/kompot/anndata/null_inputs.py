@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from kompot.anndata.inputs import Cells, read_null_genes
+from kompot.gp.linalg import without_duplicates
+from kompot.models.arrays import unusable
 from kompot.settings import ExpressionSettings
 
 __all__ = ["NullInputs", "read_null", "read_null_distances"]
@@ -116,7 +118,9 @@ def _read_null_expression(null_expression: Any, cells: Cells) -> Any:
         raise TypeError(msg)
     is_sparse = any(sparse.issparse(matrix) for matrix in null_expression)
     parts: list[Any] = [
-        sparse.csr_matrix(matrix) if is_sparse else np.asarray(matrix, dtype=np.float64)
+        without_duplicates(sparse.csr_matrix(matrix))
+        if is_sparse
+        else np.asarray(matrix, dtype=np.float64)
         for matrix in null_expression
     ]
     shapes = [part.shape for part in parts]
@@ -128,9 +132,9 @@ def _read_null_expression(null_expression: Any, cells: Cells) -> Any:
         )
         raise ValueError(msg)
     values: list[Array] = [part.data if is_sparse else part for part in parts]
-    bad = sum((~np.isfinite(found)).sum() for found in values)
+    bad = sum(int(unusable(found).sum()) for found in values)
     if bad:
-        msg = f"`null_expression` holds {bad} NaN or infinite values; leave these genes out."
+        msg = f"`null_expression` holds {bad} NaN, infinite or huge values; leave these genes out."
         raise ValueError(msg)
     stacked = sparse.vstack(parts, format="csr") if is_sparse else np.concatenate(parts)
     return stacked[np.argsort(np.argsort(cells.condition, kind="stable"))]

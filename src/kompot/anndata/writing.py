@@ -10,6 +10,7 @@ import pandas as pd
 from anndata import AnnData, ImplicitModificationWarning
 from numpy.typing import NDArray
 
+from kompot.anndata.on_disk import as_frame
 from kompot.records.fields import Field
 from kompot.records.history import recorded_runs
 from kompot.records.parameters import flattened, stored_parameters
@@ -202,7 +203,7 @@ def write_fields(
             for location, frame in frames.items():
                 columns = {f.name: v for f, v in values.items() if f.location == location}
                 if columns:
-                    setattr(adata, location, frame.assign(**columns))
+                    _set_frame(adata, location, as_frame(frame).assign(**columns))
             for field in arrays:
                 getattr(adata, field.location)[field.name] = values[field]
             adata.uns.update(uns)
@@ -210,6 +211,13 @@ def write_fields(
         finally:
             if not done:
                 _put_back(adata, frames, arrays, entries)
+
+
+def _set_frame(adata: AnnData, location: str, frame: pd.DataFrame) -> None:
+    """Replace ``obs`` or ``var``; names that are no text stay so, which anndata would change."""
+    names = frame.index
+    setattr(adata, location, frame)
+    getattr(adata, location).index = names
 
 
 def _peek(adata: AnnData, field: Field) -> Any:
@@ -225,7 +233,7 @@ def _put_back(
 ) -> None:
     """Undo a half-done write."""
     for location, frame in frames.items():
-        setattr(adata, location, frame)
+        _set_frame(adata, location, frame)
     places = [(getattr(adata, field.location), field.name, old) for field, old in arrays.items()]
     for place, name, old in places + [(adata.uns, key, old) for key, old in entries.items()]:
         if old is not None:

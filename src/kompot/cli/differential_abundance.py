@@ -19,7 +19,7 @@ from kompot.cli.analysis import (
 from kompot.cli.compilation import choose_device, gpu_option
 from kompot.cli.console import is_quiet
 from kompot.cli.dry_run import dry_run_options, refuse_json_alone, show_plan
-from kompot.cli.files import read_data
+from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.cli.summary import abundance_summary
@@ -93,20 +93,20 @@ def command(
     parameters["progress"] &= not is_quiet()
     choose_device(parameters, use_gpu=use_gpu)
     log.info("reading %s", input)
-    adata = read_data(input)
+    data = open_data(input)
     if dry_run:
         from kompot.resource_estimation import dry_run_differential_abundance
 
         with thread_limits.limited(threads):
-            plan = dry_run_differential_abundance(adata, verbose=False, **parameters)
+            plan = dry_run_differential_abundance(data.adata, verbose=False, **parameters)
         show_plan(plan, as_json=as_json)
         return
     with thread_limits.limited(threads):
         found = compute_differential_abundance(
-            adata, inplace=output is not None, return_full_results=True, **parameters
+            data.adata, inplace=output is not None, return_full_results=True, **parameters
         )
     result = cast("dict[str, Any]", found)
-    write_results(adata, output, (result["table"], table_output), rows="cell")
+    write_results(data, output, (result["table"], table_output), rows="cell")
     if not is_quiet():
         names = (parameters["condition1"], parameters["condition2"])
         click.echo(abundance_summary(result["table"], result["groups"], *names))

@@ -18,7 +18,7 @@ from kompot.cli.analysis import (
 from kompot.cli.compilation import choose_device, gpu_option
 from kompot.cli.console import is_quiet
 from kompot.cli.dry_run import dry_run_options, refuse_json_alone, show_plan
-from kompot.cli.files import read_data, table_path
+from kompot.cli.files import open_data, table_path
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.cli.summary import expression_summary, group_summary
@@ -36,10 +36,11 @@ __all__ = ["NO_OPTIONS", "command"]
 
 log = logging.getLogger(__name__)
 
-# Beside what has no meaning in a shell in any analysis: vectors and matrices of a null.
+# Beside what has no meaning in a shell in any analysis: vectors and matrices of a null, a client.
 NO_OPTIONS = (
     *LEFT_OUT,
     *("null_mahalanobis", "null_expression", "combine_with_internal", "return_null_data"),
+    "client",
 )
 
 _SECTIONS = sections(
@@ -109,21 +110,21 @@ def command(
     if output is None and not (dry_run and table_output is None):
         parameters["layers"] = "none"
     log.info("reading %s", input)
-    adata = read_data(input)
+    data = open_data(input)
     if dry_run:
         from kompot.resource_estimation import dry_run_differential_expression
 
         with thread_limits.limited(threads):
-            plan = dry_run_differential_expression(adata, verbose=False, **parameters)
+            plan = dry_run_differential_expression(data.adata, verbose=False, **parameters)
         show_plan(plan, as_json=as_json)
         return
     with thread_limits.limited(threads):
         found = compute_differential_expression(
-            adata, inplace=output is not None, return_full_results=True, **parameters
+            data.adata, inplace=output is not None, return_full_results=True, **parameters
         )
     result = cast("dict[str, Any]", found)
     table, groups = ranked(result["table"]), result.get("groups")
-    write_results(adata, output, (table, table_output), (groups, group_table))
+    write_results(data, output, (table, table_output), (groups, group_table))
     if not is_quiet():
         names = (parameters[name] for name in ("condition1", "condition2", "fdr_threshold"))
         click.echo(expression_summary(table, *names))

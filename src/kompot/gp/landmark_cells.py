@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["find_landmarks"]
 
+_FARTHEST = 1e150
+
 
 def find_landmarks(  # noqa: PLR0917 the order of arguments that users know
     X: ArrayLike,
@@ -52,9 +54,16 @@ def find_landmarks(  # noqa: PLR0917 the order of arguments that users know
     Ward 1963, *J. Am. Stat. Assoc.* 58, 236.
     """
     del tol, max_iter, random_state
-    states = np.asarray(X, dtype=np.float64)
-    if states.ndim != 2 or not states.size or not np.isfinite(states).all():
-        msg = f"`X` must be a matrix of finite numbers (n_cells, n_dims), got shape {states.shape}."
+    given = np.asarray(X)
+    if given.ndim != 2 or not given.size or given.dtype.kind not in "fiub":
+        msg = (
+            f"`X` must be a matrix of numbers (n_cells, n_dims), got shape {given.shape} of type "
+            f"{given.dtype}."
+        )
+        raise ValueError(msg)
+    states = given.astype(np.float64)
+    if not (np.abs(states) < _FARTHEST).all():
+        msg = f"`X` must hold finite numbers below {_FARTHEST:g}, whose squares do not overflow."
         raise ValueError(msg)
     for name, number in (("n_clusters", n_clusters), ("n_neighbors", n_neighbors)):
         if not isinstance(number, int | np.integer) or number < 1:

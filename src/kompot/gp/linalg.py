@@ -21,6 +21,7 @@ __all__ = [
     "row_slices",
     "solved_squares",
     "whiten",
+    "without_duplicates",
 ]
 
 Array = NDArray[np.float64]
@@ -34,6 +35,18 @@ def row_slices(n_rows: int, size: int | None) -> Iterator[slice]:
     step = size or max(n_rows, 1)
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
+
+
+def without_duplicates(values: Any) -> Any:
+    """The same matrix with one entry for each place, where several of a sparse one add up.
+
+    Squares and permutations work on entries, and would be wrong with several of a place.
+    """
+    if not sparse.issparse(values) or values.has_canonical_format:
+        return values
+    values = values.copy()
+    values.sum_duplicates()
+    return values
 
 
 def product(phi: Array, weights: Array, *, hold: bool = False) -> Array:

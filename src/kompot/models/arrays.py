@@ -6,9 +6,36 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-__all__ = ["as_expression", "as_states", "check_positive", "require_fitted"]
+from kompot.gp.linalg import without_duplicates
+
+__all__ = [
+    "LARGEST",
+    "as_expression",
+    "as_states",
+    "check_positive",
+    "is_usable",
+    "require_fitted",
+    "unusable",
+]
 
 Array = NDArray[np.float64]
+
+LARGEST = 1e30
+"""Expression beyond is refused: squares add up, and layers of float32 end at 3e38."""
+_FARTHEST = 1e150
+"""Coordinates beyond are refused, whose squares would overflow."""
+
+
+def is_usable(values: NDArray[Any]) -> bool:
+    """Whether all numbers are finite and at most :data:`LARGEST`, without an array more."""
+    if not values.size or values.dtype.kind != "f":
+        return True
+    return bool(float(values.min()) >= -LARGEST and float(values.max()) <= LARGEST)
+
+
+def unusable(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where numbers are NaN, infinite or larger than :data:`LARGEST`."""
+    return ~(np.abs(np.asarray(values, dtype=np.float64)) <= LARGEST)
 
 
 def as_states(states: ArrayLike, name: str, n_dims: int | None = None) -> Array:
@@ -32,12 +59,12 @@ def as_states(states: ArrayLike, name: str, n_dims: int | None = None) -> Array:
         msg = f"`{name}` has {array.shape[1]} dimensions but the model was made with {n_dims}."
         raise ValueError(msg)
     array = np.ascontiguousarray(array, dtype=np.float64)
-    bad = ~np.isfinite(array).all(axis=1)
+    bad = ~(np.abs(array) < _FARTHEST).all(axis=1)
     if bad.any():
         first = np.flatnonzero(bad)[:5].tolist()
         msg = (
-            f"`{name}` holds NaN or infinite values in {int(bad.sum())} of {len(array)} rows "
-            f"(first: {first}); leave these cells out."
+            f"`{name}` holds NaN, infinite or huge (> {_FARTHEST:g}) values in "
+            f"{int(bad.sum())} of {len(array)} rows (first: {first}); leave these cells out."
         )
         raise ValueError(msg)
     return array
@@ -52,21 +79,22 @@ def as_expression(values: Any, name: str, n_cells: int) -> Any:
         If the number of cells is another or values are not finite.
     """
     if sparse.issparse(values):
-        values = values.tocsr()
-        finite = np.isfinite(values.data).all()
+        values = without_duplicates(values.tocsr())
     else:
         values = np.asarray(values)
         if values.ndim == 1:
             values = values[:, None]
-        if values.dtype.kind not in "fiub":
-            msg = f"`{name}` must hold numbers, got type {values.dtype}."
-            raise ValueError(msg)
-        finite = np.isfinite(values).all()
+    if values.dtype.kind not in "fiub":
+        msg = f"`{name}` must hold numbers, got type {values.dtype}."
+        raise ValueError(msg)
     if values.shape[0] != n_cells:
         msg = f"`{name}` has {values.shape[0]} rows but there are {n_cells} cells."
         raise ValueError(msg)
-    if not finite:
-        msg = f"`{name}` holds NaN or infinite values; leave these genes or cells out."
+    if not is_usable(values.data if sparse.issparse(values) else values):
+        msg = (
+            f"`{name}` holds NaN, infinite or huge (> {LARGEST:g}) values; leave these genes or "
+            "cells out."
+        )
         raise ValueError(msg)
     return values
 

@@ -293,6 +293,13 @@ def _contrast_neighborhoods(
     """The contrast in neighbourhoods, each with the weight of the cells that it stands for."""
     fractions = log_fractions(neighborhoods.counts, totals)
     weights = np.where(fractions.testable, neighborhoods.share, 0.0)
+    if not weights.any():
+        msg = (
+            f"No neighbourhood holds enough cells to be tested: samples have {int(totals.sum())} "
+            f"cells, {totals.mean():.3g} on average. Leave small samples out, or give "
+            "significance='cell', which describes these cells only."
+        )
+        raise ValueError(msg)
     everywhere = np.ones(len(weights), dtype=bool)
     return contrast_fractions(fractions, contrast, weights / weights.sum(), everywhere, shift=shift)
 

@@ -185,6 +185,14 @@ def _number_groups(
     if values.shape != (n_cells,):
         msg = f"`grouping_vector` has shape {values.shape} but there are {n_cells} cells."
         raise ValueError(msg)
+    missing = int(sum(one is None or one != one for one in values.tolist()))  # NaN is not itself
+    if missing:
+        msg = (
+            f"`grouping_vector` lacks the sample of {missing} of {n_cells} cells; leave these out."
+        )
+        raise ValueError(msg)
+    if values.dtype == object:
+        values = values.astype(str)
     names, codes, sizes = np.unique(values, return_inverse=True, return_counts=True)
     enough = sizes >= min_cells
     if enough.sum() < 2:

@@ -67,6 +67,10 @@ def report(
     if n_genes < 0:
         msg = f"'n_genes' must be at least 0, got {n_genes}."
         raise ValueError(msg)
+    for name in ("obs_names", "var_names"):
+        if not all(isinstance(one, str) for one in getattr(adata, name)):
+            msg = f"adata.{name} must be text; give adata.{name} = adata.{name}.astype(str) first."
+            raise ValueError(msg)
     # Figures need seconds to load, which `import kompot` should not cost.
     from kompot.reporting.page import page
     from kompot.reporting.subject import read_subject
