@@ -39,8 +39,7 @@ def option_lines(function, left_out, required):
     """A comment and a line for each option; one whose default is None is commented out."""
     texts = parameter_texts(function)
     for name, parameter in inspect.signature(function).parameters.items():
-        is_hidden = name in left_out or parameter.kind is parameter.VAR_KEYWORD
-        if is_hidden or "Not available yet." in texts[name]:
+        if name in left_out or parameter.kind is parameter.VAR_KEYWORD:
             continue
         comment = "\n".join(f"# {line}" for line in textwrap.wrap(texts[name], 92))
         value = required.get(name, parameter.default)

@@ -13,7 +13,6 @@ from kompot.cli.values import JSONText, Value, YesNoList
 
 __all__ = ["SectionedCommand", "signature_options"]
 
-_NOT_YET = "Not available yet."
 _WIDTH = 26
 
 
@@ -24,8 +23,6 @@ def signature_options(
     short: Mapping[str, str] | None = None,
 ) -> list[click.Option]:
     """An option for each parameter: type, default and help are the function's own.
-
-    Options whose documentation says that they are not available yet work, but are not listed.
 
     Parameters
     ----------
@@ -86,7 +83,6 @@ def _option(
     is_required = default is parameter.empty
     settings: dict[str, Any] = {
         "help": text,
-        "hidden": _NOT_YET in text,
         "required": is_required,
     }
     if not is_required:  # a default of None would count as given
