@@ -24,14 +24,14 @@ _ANALYSES = {
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def command(ctx: click.Context, analysis: str, options: tuple[str, ...]) -> None:
-    """Say what an analysis would take and replace, and run nothing.
+    r"""Say what an analysis would take and replace, and run nothing.
 
     ANALYSIS is de or da, OPTIONS are those of that command (kompot de --help), with --json for
     the plan as JSON. Ends with 1 if the run would be refused.
 
     \b
     Example:
-      kompot plan de cells.h5ad --groupby condition --condition1 control \\
+      kompot plan de cells.h5ad --groupby condition --condition1 control \
         --condition2 treated --sample-col donor
     """
     planned: click.Command = import_module(_ANALYSES[analysis]).command
