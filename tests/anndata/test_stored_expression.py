@@ -273,7 +273,7 @@ def test_missing_values_are_refused_before_anything_is_written(kind, cells, tmp_
     bad.write_zarr(tmp_path / "cells.zarr")
     stored = KINDS[kind](tmp_path, bad)
     before = list(stored.var.columns), list(stored.uns)
-    with pytest.raises(ValueError, match=f"1 NaN, infinite or huge .* values.*{gene}.*{bad.obs_names[row]}"):
+    with pytest.raises(ValueError, match=f"1 NaN, .* values.*{gene}.*{bad.obs_names[row]}"):
         run(stored)
     assert (list(stored.var.columns), list(stored.uns)) == before
     run(stored, genes=[name for name in bad.var_names if name != gene])
