@@ -380,11 +380,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         ),
         SampleSettings(donor_col, paired, covariates, significance, regions),
     )
-    with (
-        threads.single_threaded_products(),
-        cluster.used(client),
-        jit_compiled(settings.gp.jit_compile),
-    ):
+    with threads.single_threaded_products(), cluster.used(client), jit_compiled(jit_compile):
         if needs_given_run(settings):
             return run_given_expression(adata, settings)
         return run_expression(adata, settings)
