@@ -190,7 +190,19 @@ def command(*arguments):
     return [sys.executable, "-m", "kompot.cli", *map(str, arguments)]
 
 
-DE = ("--groupby", "condition", "--condition1", "a", "--condition2", "b", "--null-genes", "4", "-q")
+DE = (
+    "--groupby",
+    "condition",
+    "--condition1",
+    "a",
+    "--condition2",
+    "b",
+    "--null-genes",
+    "4",
+    "-q",
+    "--overwrite",
+)
+DM = ("--knn", "5", "--n-components", "2", "-q", "--overwrite")
 
 
 @pytest.fixture
@@ -215,7 +227,7 @@ def shell(capsys):
 
 @pytest.mark.parametrize("name", ["de", "dm", "cleanup"])
 def test_failure_at_any_step_of_a_command_leaves_its_file(name, file, shell):
-    extra = {"de": DE, "dm": ("--knn", "5", "--n-components", "2"), "cleanup": ()}[name]
+    extra = {"de": DE, "dm": DM, "cleanup": ()}[name]
     arguments = (name, file, "-o", file, *extra)
     counter = Injector()
     counter.run(lambda _: shell(*arguments), None)
