@@ -84,7 +84,11 @@ def test_unusable_nulls_are_refused_before_computing(adata, rng):
         (TypeError, "must be two matrices", first),
         (ValueError, "as rows and the same genes as columns", (second[:-1], first)),
         (ValueError, "as rows and the same genes as columns", (first, second[:, :4])),
-        (ValueError, "5 NaN or infinite", (np.where(first == first[0], np.nan, first), second)),
+        (
+            ValueError,
+            "5 NaN, infinite or huge",
+            (np.where(first == first[0], np.nan, first), second),
+        ),
     ):
         with pytest.raises(error, match=message):
             run(adata, null_expression=parts)
