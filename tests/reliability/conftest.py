@@ -19,7 +19,7 @@ FUZZ = int(os.environ.get("KOMPOT_FUZZ", "0"))
 settings.register_profile(
     "reliability",
     derandomize=not FUZZ,
-    max_examples=FUZZ or 8,
+    max_examples=FUZZ or 5,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -67,7 +67,7 @@ def read_abundance_samples(
     if comparison.sample_col is None:
         _refuse_given(settings, "give `sample_col`, too", samples=False)
         states = read_states(adata, comparison.obsm_key)
-        warn_of_donors(adata, comparison, states, stacklevel=4)
+        warn_of_donors(adata, comparison, states, stacklevel=5)
         return None
     covariates = options.covariates or ()
     columns = SampleColumns(
