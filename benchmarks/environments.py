@@ -19,12 +19,15 @@ PEERS = {
 def python_with(package: str) -> Path:
     """Python of the environment with ``"kompot"`` (this project, editable) or one of the peers.
 
+    ``"jax"`` is this project with its extra of that name.
+
     The environment is made if there is none, or if what was asked of it has changed since.
     """
     if package in PEERS:
         install, stamp = [PEERS[package]], PEERS[package]
     else:
-        install, stamp = ["--editable", str(ROOT)], (ROOT / "pyproject.toml").read_text()
+        extra = "[jax]" if package == "jax" else ""
+        install, stamp = ["--editable", f"{ROOT}{extra}"], (ROOT / "pyproject.toml").read_text()
     folder = VENVS / package
     python, installed = folder / "bin" / "python", folder / "installed.txt"
     if installed.is_file() and installed.read_text() == stamp:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import alone
+import atlas
+import compilation
 import density
 import groups
 import plan
@@ -74,8 +76,15 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
     command = _add(commands, "plan", plan.plan)
     command.add_argument("--most-cells", type=int, default=100_000, help="leave out larger runs")
+    command = _add(commands, "jax", compilation.jax)
+    command.set_defaults(peers=("jax",))
+    command.add_argument("--jax-python", type=read_path, help="Python with kompot and JAX")
+    command.add_argument("--cells", type=int, default=20_000)
+    command.add_argument("--genes", type=int, default=1000)
+    _add_repeats(command, 3)
     _add_abundance(commands)
     _add_groups(commands)
+    _add_atlas(commands)
     _add_plots(commands)
     return parser
 
@@ -112,6 +121,18 @@ def _add_groups(commands: Any) -> None:
     command.add_argument("--groups", type=int, default=50)
     command.add_argument("--layers", choices=("dense", "none"), default="none")
     _add_repeats(command, 3)
+
+
+def _add_atlas(commands: Any) -> None:
+    """The benchmark of files on disk."""
+    command = _add(commands, "atlas", atlas.atlas)
+    command.add_argument("--cells", type=int, default=1_000_000)
+    command.add_argument("--genes", type=int, default=20_000)
+    command.add_argument("--density", type=float, default=0.05, help="share of values not zero")
+    command.add_argument("--layers", choices=("factored", "none"), default="none")
+    command.add_argument("--runs", nargs="*", choices=atlas.RUNS, default=list(atlas.RUNS))
+    command.add_argument("--no-abundance", dest="abundance", action="store_false")
+    command.add_argument("--keep", action="store_true", help="keep the file for the next time")
 
 
 def _add_abundance(commands: Any) -> None:

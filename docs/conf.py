@@ -30,7 +30,7 @@ extensions = [
 # Pages and passages on features that are still to come are written, but not shown
 # (`_extensions/features.py`). Set to True what has landed.
 FEATURES = {"atlas": False}
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "resources_measured.md"]
 
 # Every reference must lead somewhere, offline too. Names of other packages are linked only if
 # their inventories may be fetched; else they are plain text.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         recompute_fdr,
         smooth_expression,
         update_direction_column,
+        write_results,
     )
     from kompot.batches import apply_batched, batch_process
     from kompot.gp.landmark_cells import find_landmarks
@@ -124,6 +125,7 @@ _HOMES = {
     "save_model": "kompot.models",
     "smooth_expression": "kompot.anndata",
     "update_direction_column": "kompot.anndata",
+    "write_results": "kompot.anndata",
 }
 _SUBPACKAGES = {
     "anndata": "kompot.anndata",
@@ -202,6 +204,7 @@ __all__ = [
     "smooth_expression",
     "stats",
     "update_direction_column",
+    "write_results",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES, _SUBPACKAGES)

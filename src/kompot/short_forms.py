@@ -13,6 +13,7 @@ from kompot import threads
 from kompot.anndata.abundance_run import density_parameters, run_abundance
 from kompot.anndata.expression_run import run_expression
 from kompot.anndata.given_expression_run import needs_given_run, run_given_expression
+from kompot.gp.backend import jit_compiled
 from kompot.records.parameters import FURTHER, argument_names, by_kind, call_arguments
 from kompot.settings import (
     AbundanceSettings,
@@ -121,7 +122,7 @@ def de(  # noqa: PLR0917 the order of arguments that users know
     if dry_run:
         flat["fdr.null_genes"] = settings.fdr.null_genes
         return _dry_run("dry_run_differential_expression", adata, flat, settings)
-    with threads.single_threaded_products():
+    with threads.single_threaded_products(), jit_compiled(settings.gp.jit_compile):
         if needs_given_run(settings):
             return run_given_expression(adata, settings)
         return run_expression(adata, settings)
@@ -217,7 +218,8 @@ def da(  # noqa: PLR0917 the order of arguments that users know
     density_parameters(settings.gp.estimator)
     if dry_run:
         return _dry_run("dry_run_differential_abundance", adata, flat, settings)
-    return run_abundance(adata, settings)
+    with jit_compiled(settings.gp.jit_compile):
+        return run_abundance(adata, settings)
 
 
 def _checked(name: str, given: Any, kinds: Any) -> Any:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -81,7 +81,7 @@ def map_batches(work: Callable[[_Batch], _Result], batches: Iterable[_Batch]) ->
     with single_threaded_products(), ThreadPoolExecutor(n_threads) as pool:
         try:
             for batch in batches:
-                pending.append(pool.submit(work, batch))
+                pending.append(pool.submit(copy_context().run, work, batch))
                 if len(pending) > n_threads:
                     yield pending.popleft().result()
             while pending:

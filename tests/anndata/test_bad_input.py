@@ -152,7 +152,7 @@ MISTAKES = [
         ValueError,
         r"\['kompot_da_control_log_density', 'kompot_da_treated_log_density'\] not found",
     ),
-    ({"jit_compile": True}, NotImplementedError, "`jit_compile`"),
+    ({"jit_compile": 1}, TypeError, "'jit_compile' must be True or False"),
     ({"disk_storage_dir": 3}, TypeError, "'disk_storage_dir' must be a path"),
     ({"store_arrays_on_disk": 1}, TypeError, "'store_arrays_on_disk' must be True or False"),
     ({"allow_single_condition_variance": True}, ValueError, "give `sample_col`, too"),
@@ -190,7 +190,7 @@ def test_bad_expression_names_genes_and_cells(adata, monkeypatch, kind):
     dense[5, 9] = np.nan
     dense[6, 9] = np.inf
     adata.X = kind(dense)
-    match = r"2 NaN, infinite or huge .* values in 1 genes \(first: \['gene_0010'\]\) and 2 cells"
+    match = r"2 NaN, .* values in 1 genes \(first: \['gene_0010'\]\) and 2 cells"
     refused(adata, ValueError, match, monkeypatch)
     adata.layers["fine"] = np.nan_to_num(dense, posinf=0.0)
     compute_differential_expression(

@@ -195,7 +195,7 @@ MISTAKES = [
     ({"ls": -1.0}, ValueError, "`ls`"),
     ({"optimizer": "sgd"}, ValueError, "`optimizer`"),
     ({"kernel": "rbf"}, ValueError, "`kernel`"),
-    ({"jit_compile": True}, NotImplementedError, "`jit_compile`"),
+    ({"jit_compile": 1}, TypeError, "'jit_compile' must be True or False"),
     ({"allow_single_condition_variance": True}, ValueError, "`allow_single.*give `sample_col`"),
     ({"groups": "pseudotime"}, ValueError, "numeric"),
     (

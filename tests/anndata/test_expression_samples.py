@@ -232,3 +232,23 @@ def test_a_column_of_donors_is_named_if_no_samples_are_given(donors):
     with pytest.warns(CellLevelWarning, match="'donor' of adata.obs looks like donors") as caught:
         run(donors, sample_col=None, null_genes=50)
     assert caught[0].filename == __file__
+
+
+def test_a_change_of_composition_does_not_pass_for_one_of_expression():
+    """Where conditions hardly overlap as a whole, raw means of all cells are not evidence."""
+    adata = simulate(
+        **{"n_cells": 3000, "n_genes": 400, "n_donors": 4, "mean_count": 1.0, "donor_sd": 0.12},
+        **{"donor_composition": 60.0, "abundance_log_odds": 2.0, "lfc_local": 2.0},
+        random_state=0,
+    )
+    result = kompot.compute_differential_expression(
+        adata, "condition", "control", "treated", sample_col="sample", random_state=0,
+        progress=False, return_full_results=True, layers="none", null_genes=0,
+    )  # fmt: skip
+    everything = result["donor_test"].regions[0]
+    assert (everything.name, everything.status, everything.counts) == ("all", "unadjusted", False)
+    called = result["table"]["is_de"].to_numpy()
+    false = called & (adata.var["effect"] == "none").to_numpy()
+    assert called.sum() > 20
+    assert false.sum() < 0.2 * called.sum()
+    assert not (adata.var["kompot_de_control_to_treated_donor_region"] == "all").any()

@@ -204,7 +204,7 @@ def test_cells_without_a_state_have_no_values(adata):
         ({"sample_col": "nothing"}, ValueError, "Column 'nothing' not found"),
         ({"sigma": 0.0}, ValueError, "'sigma'"),
         ({"layers": "none"}, ValueError, "leave nothing"),
-        ({"jit_compile": True}, NotImplementedError, "jit_compile"),
+        ({"jit_compile": 1}, TypeError, "'jit_compile'"),
         ({"nonsense": 1}, TypeError, "nonsense"),
     ],
 )

@@ -1,8 +1,11 @@
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 from threadpoolctl import threadpool_info
 
+import kompot
 from kompot.anndata import compute_differential_expression
 from kompot.cli import differential_expression as module
 from kompot.cli.files import read_data, write_data
@@ -157,10 +160,21 @@ def test_samples_are_compared(de, cells_file, tmp_path):
     assert "donor_region" in (tmp_path / "t.csv").read_text().splitlines()[0]
 
 
-def test_option_that_is_not_available_yet_is_refused(de, cells_file, tmp_path):
+def test_gpu_is_asked_for_and_the_device_is_named(de, cells_file, tmp_path):
+    jax = pytest.importorskip("jax")
+    code, _, err = de(cells_file, "-o", tmp_path / "o.h5ad", "--use-gpu")
+    assert code == 0, err
+    assert f"products are computed by JAX {jax.__version__} on the" in err
+    run = kompot.RunInfo(read_data(tmp_path / "o.h5ad"), analysis_type="de")
+    assert run.call_args()["jit_compile"] is True
+
+
+def test_missing_jax_is_one_line(de, cells_file, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", None)
     code, _, err = de(cells_file, "-t", tmp_path / "t.csv", "--jit-compile")
     assert code == 1
-    assert "`jit_compile` cannot be used yet" in err
+    assert "pip install 'kompot[jax]'" in err
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(
@@ -178,7 +192,7 @@ def test_useless_command_is_refused_before_any_work(
     de, cells_file, tmp_path, monkeypatch, args, text
 ):
     (tmp_path / "folder.h5ad").mkdir()
-    monkeypatch.setattr(module, "read_data", lambda _path: pytest.fail("the data were read"))
+    monkeypatch.setattr(module, "open_data", lambda _path: pytest.fail("the data were read"))
     code, out, err = de(cells_file, *[arg.format(tmp_path) for arg in args])
     assert (code, out) == (2, "")
     assert text in err

@@ -57,3 +57,21 @@ def test_json_without_a_dry_run_is_refused(shell, cells_file, tmp_path):
     assert code != 0
     assert "--json prints the plan of a --dry-run" in err
     assert not target.exists()
+
+
+@pytest.mark.parametrize("analysis", ["de", "da"])
+def test_plan_is_the_dry_run(shell, cells_file, analysis):
+    planned = shell("plan", analysis, cells_file, *CONDITIONS, "--json", "-q")
+    dry = shell(analysis, cells_file, *CONDITIONS, "--dry-run", "--json", "-q")
+    assert planned[0] == dry[0] == 0
+    one, other = (json.loads(run[1]) for run in (planned, dry))
+    assert one["output_fields"] == other["output_fields"]
+
+
+def test_plan_ends_as_the_dry_run_does(shell, cells_file):
+    small = ("--max-memory-ratio", "1e-9")
+    code, out, _ = shell("plan", "de", cells_file, *CONDITIONS, *small)
+    assert code == 1
+    assert "Insufficient memory" in out
+    assert shell("plan", "dm", cells_file)[0] == 2
+    assert "No such option" in shell("plan", "de", cells_file, "--no-such")[2]

@@ -4,7 +4,8 @@ import shutil
 import pandas as pd
 import pytest
 
-from kompot.cli.files import read_data, replaced, write_data, write_table
+from kompot.cli import files
+from kompot.cli.files import open_data, read_data, replaced, write_data, write_table
 
 
 def names(folder):
@@ -119,3 +120,20 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     with replaced(tmp_path / "out") as written:
         written.write_text("")
     assert (tmp_path / "out").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("kind", [".h5ad", ".zarr"])
+def test_large_matrices_stay_on_disk(cells, tmp_path, kind, monkeypatch):
+    path = tmp_path / f"cells{kind}"
+    write_data(cells.copy(), path, kind)
+    assert open_data(path).rest is None
+    monkeypatch.setattr(files, "_SHARE", 0.0)
+    data = open_data(path)
+    assert data.rest is not None
+    with replaced(path) as written:
+        write_data(data, written, kind)
+    assert (read_data(path).X != cells.X).nnz == 0
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=1000))
+    with pytest.raises(OSError, match="free on the disk"):
+        write_data(open_data(path), tmp_path / f"out{kind}", kind)

@@ -1,10 +1,13 @@
 import inspect
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
 import pandas as pd
+import yaml
 from click.testing import CliRunner
 
+import kompot.cli
 from kompot.anndata import compute_smoothed_expression
 from kompot.cli.analysis import LEFT_OUT
 from kompot.cli.smoothing import command
@@ -51,3 +54,21 @@ def test_bad_input_is_said_and_nothing_is_written(shell, cells_file, tmp_path):
     assert code == 1
     assert "`groupby` is None" in err
     assert not out.exists()
+
+
+def test_template_lists_every_option_with_its_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cells.h5ad").touch()
+    template = Path(kompot.cli.__file__).parent / "templates" / "smooth_config_template.yaml"
+    values = yaml.safe_load(template.read_text())
+    context = command.make_context("smooth", ["-c", str(template)])
+    parameters = inspect.signature(compute_smoothed_expression).parameters
+    for name, value in values.items():
+        if name not in ("input", "output"):
+            assert context.params[name] == value, name
+        if name not in ("input", "output", "groupby", "condition"):
+            assert value == parameters[name].default, name
+    text = template.read_text()
+    shown = [one.name for one in command.params if not getattr(one, "hidden", False)]
+    missing = [n for n in shown if n in parameters and f"\n{n}:" not in text]
+    assert not [n for n in missing if f"\n# {n}:\n" not in text]

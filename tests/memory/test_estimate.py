@@ -68,7 +68,7 @@ def test_a_refusal_names_the_alternatives_that_fit():
     found = estimate_expression(LARGE, NAMES)
     assert found.refusal(10**12, 0.8, what="the arrays") is None
     text = found.refusal(16 * 10**9, 0.5, what="the arrays")
-    assert text.startswith("Insufficient memory: the arrays (most of it layer a) need 24.6 GB")
+    assert text.startswith("Insufficient memory: the arrays (most of it layer a) need 24.7 GB")
     assert "max_memory_ratio=0.5 of the 16 GB available. layers='factored' needs " in text
     assert "None of these" not in text
     assert "None of these fits" in found.refusal(10**6, 0.5, what="the arrays")
@@ -77,7 +77,7 @@ def test_a_refusal_names_the_alternatives_that_fit():
 def test_abundance_grows_with_cells_and_rank():
     sizes = AbundanceSizes(100_000, (50_000, 50_000), 10, 250, 2)
     whole = estimate_steps(abundance_steps(sizes)).memory_bytes
-    assert 0.3e9 < whole < 0.5e9
+    assert 0.3e9 < whole < 0.6e9
     assert estimate_steps(abundance_steps(replace(sizes, rank=125))).memory_bytes < 0.7 * whole
     donors = replace(sizes, n_samples=8, is_donor_level=True)
     assert estimate_steps(abundance_steps(donors)).memory_bytes >= whole

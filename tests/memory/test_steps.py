@@ -27,7 +27,8 @@ def test_heaps_keep_small_arrays_of_earlier_steps_and_not_large_ones():
         Step("last", (Held("c", BIG), Held("d", 4 * MB))),
     ]
     peak = peak_of(steps)
-    assert peak.steps == {"small": 10 * MB, "large": BIG + 10 * MB, "last": BIG + 10 * MB}
+    heap = int(1.05 * 10 * MB)  # with gaps
+    assert peak.steps == {"small": heap, "large": BIG + heap, "last": BIG + heap}
     assert sum(one.size_bytes for one in peak.held) == peak.size_bytes
 
 
@@ -36,7 +37,7 @@ def test_threads_have_heaps_of_their_own():
         Step("threads", (Held("a", 10 * MB, in_thread=True),)),
         Step("main", (Held("b", 8 * MB),)),
     ]
-    assert peak_of(steps).steps["main"] == 18 * MB
+    assert peak_of(steps).steps["main"] == pytest.approx(1.05 * 18 * MB)
 
 
 def test_many_small_arrays_are_small_each():

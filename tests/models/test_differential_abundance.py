@@ -290,9 +290,3 @@ def test_batches_change_nothing(conditions):
     np.testing.assert_allclose(
         parts.predict(points, progress=False)[Z], whole.predict(points, progress=False)[Z]
     )
-
-
-def test_jit_compile_is_refused_rather_than_ignored():
-    states = np.random.default_rng(0).normal(size=(40, 2))
-    with pytest.raises(NotImplementedError, match="`jit_compile` out"):
-        DifferentialAbundance(jit_compile=True).fit(states[:20], states[20:])

@@ -13,7 +13,7 @@ from kompot.stats.design import Design, paired_design, two_group_design
 from kompot.stats.donor_significance import rescale_bulk
 from kompot.stats.region_evidence import RegionRules
 
-AS_REFERENCE = RegionRules(match_sampling=False)
+AS_REFERENCE = RegionRules(match_sampling=False, max_covered=1.0)
 """The reference takes the sampling noise of effects for that of residuals."""
 ORACLE = Path(__file__).parents[3] / "shared" / "reference" / "donor_calibration.py"
 

@@ -67,7 +67,11 @@ def test_parameter_protocol(problem):
     ("states", "values", "match"),
     [
         (np.zeros((0, 2)), np.zeros(0), "`X` must be a non-empty matrix"),
-        (np.array([[1.0], [np.nan]]), np.zeros(2), "`X` holds NaN, infinite or huge .* 1 of 2"),
+        (
+            np.array([[1.0], [np.nan]]),
+            np.zeros(2),
+            r"`X` holds NaN, .* values in 1 of 2",
+        ),
         (np.eye(3), np.zeros(4), "`y` has 4 rows but there are 3 cells"),
         (np.eye(3), np.array([1.0, np.inf, 0.0]), "`y` holds NaN, infinite or huge"),
         (np.eye(3), np.array(["a", "b", "c"]), "`y` must hold numbers"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import sparse, stats
 
-from kompot.stats.null_genes import choose_null_genes, shuffle_columns
+from kompot.stats.null_genes import choose_null_genes, shuffle_columns, shuffle_in_place
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,13 @@ def test_every_column_keeps_its_values(kind, rng):
     assert dense.dtype == np.float32
     np.testing.assert_array_equal(np.sort(dense, axis=0), np.sort(values, axis=0))
     assert (dense != values).any(axis=0).all()
+
+
+def test_shuffling_in_place_is_the_same(rng):
+    values = rng.random((100, 70), dtype=np.float32)
+    expected = shuffle_columns(values, np.random.default_rng(1))
+    shuffle_in_place(values, np.random.default_rng(1))
+    np.testing.assert_array_equal(values, expected)
 
 
 def test_columns_move_apart_and_every_place_is_equally_likely(rng):

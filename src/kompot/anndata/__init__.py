@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kompot.anndata.donor_splits import NullCheck, null_check
     from kompot.anndata.representation import check_underrepresentation
     from kompot.anndata.smoothing import compute_smoothed_expression, smooth_expression
+    from kompot.anndata.stored_data import write_results
 
 _HOMES = {
     "NullCheck": "kompot.anndata.donor_splits",
@@ -33,6 +34,7 @@ _HOMES = {
     "null_check": "kompot.anndata.donor_splits",
     "recompute_fdr": "kompot.anndata.distance_nulls",
     "smooth_expression": "kompot.anndata.smoothing",
+    "write_results": "kompot.anndata.stored_data",
 }
 _MODULES = {
     "differential_abundance": "kompot.anndata.differential_abundance",
@@ -54,6 +56,7 @@ __all__ = [
     "recompute_fdr",
     "smooth_expression",
     "update_direction_column",
+    "write_results",
 ]
 
 __getattr__, __dir__ = attach(__name__, _HOMES, _MODULES)

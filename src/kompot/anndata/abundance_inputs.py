@@ -12,7 +12,6 @@ from kompot.anndata.given_densities import refuse_models
 from kompot.anndata.groups import parse_cell_filter, parse_groups
 from kompot.anndata.inputs import Cells, read_cells
 from kompot.anndata.landmarks import find_landmarks
-from kompot.anndata.later import refuse_given
 from kompot.settings import AbundanceSettings
 
 __all__ = ["AbundanceInputs", "read_inputs"]
@@ -60,10 +59,7 @@ def read_inputs(adata: AnnData, settings: AbundanceSettings) -> AbundanceInputs:
     ------
     ValueError, TypeError
         If something is missing or cannot be used.
-    NotImplementedError
-        If a parameter is given whose feature is not available yet.
     """
-    refuse_given(jit_compile=settings.gp.jit_compile)
     refuse_models(settings)
     groups, excluded = _read_choice(adata, settings)
     cells = read_cells(adata, settings.comparison, excluded)

@@ -22,6 +22,7 @@ from kompot.anndata.abundance_results import (
 )
 from kompot.anndata.donor_results import donor_cells, donor_groups, donor_record, donor_regions
 from kompot.anndata.given_densities import given_landmarks, predictors
+from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.models.density_estimator import DensityEstimator
@@ -43,6 +44,7 @@ _ELSEWHERE = {
     "random_state",
     "batch_size",
     "nn_distances",
+    "jit_compile",
 }
 """Parameters of the estimator that are arguments of their own, or make no sense for two."""
 
@@ -71,6 +73,7 @@ def run_abundance(
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     """Validate, read, fit, predict, write, record."""
     usage = memory.Usage()
+    target, adata = adata, with_frames(adata)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
     inputs = read_inputs(adata, settings)
     fields = AbundanceFields(
@@ -81,6 +84,7 @@ def run_abundance(
     )
     wanted = stored_fields(fields, storage, donor_level=inputs.donor_level)
     if output.copy or output.inplace:
+        refuse_unwritable(adata, copy=output.copy)
         what = f"Results with result_key={storage.result_key!r}"
         in_obs = [field for field in wanted if field.location == "obs"]
         refuse_overwrite(adata, in_obs, what, settings)
@@ -120,7 +124,7 @@ def run_abundance(
     )
     tables = {"groups": result.groups, "donor_regions": result.regions}
     uns[storage.result_key] |= {name: t for name, t in tables.items() if t is not None}
-    target = adata.copy() if output.copy else adata
+    target = target.copy() if output.copy else target
     write_fields(target, obs_values(fields, wanted, result.table), uns)
     if output.copy:
         return (full, target) if output.return_full_results else target
@@ -160,6 +164,7 @@ def _fit(given: AbundanceInputs, settings: AbundanceSettings) -> DifferentialAbu
         random_state=gp.random_state,
         batch_size=gp.batch_size,
         ratio=gp.ratio,
+        jit_compile=gp.jit_compile,
         **predictors(settings.model),
     )
     return model.fit_cells(

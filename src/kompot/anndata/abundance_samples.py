@@ -89,7 +89,7 @@ def read_abundance_samples(
             "the variation between donors cannot be known: nothing is tested at donor level. "
             'Choose significance="cell" to say so.',
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
         return AbundanceSamples(samples, numbers, None)
     design = read_design(obs, cells, samples, comparison, columns)

@@ -1,25 +1,35 @@
 """Expression of chosen cells and genes, read by rows."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
+import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kompot.anndata.row_readers import StoredRows, is_in_memory, open_rows, rows_within
 from kompot.gp.linalg import row_slices, without_duplicates
-from kompot.models.arrays import is_usable, unusable
+from kompot.models.arrays import LARGEST, is_usable, unusable
 
 __all__ = ["ExpressionRows", "expression_matrix"]
+
+Positions = NDArray[np.intp]
 
 _CHUNK = 32_768
 
 
 def expression_matrix(adata: AnnData, layer: str | None) -> Any:
-    """``X`` or a layer; column-compressed matrices are turned to rows once."""
+    """``X`` or a layer: an array, a CSR matrix, or a reader of what is not in memory.
+
+    Column-compressed matrices are turned to rows once.
+    """
     matrix: Any = adata.X if layer is None else adata.layers[layer]
+    if not is_in_memory(matrix):
+        return open_rows(matrix)
     if sparse.issparse(matrix) and matrix.format != "csr":
         return matrix.tocsr()
     return matrix
@@ -32,16 +42,19 @@ class ExpressionRows:
     Parameters
     ----------
     matrix
-        ``(n_obs, n_vars)``, an array or anything whose rows can be indexed.
+        ``(n_obs, n_vars)``, an array, a CSR matrix, or a reader of consecutive rows.
     cells
         Row numbers, increasing.
     genes
         Column numbers, in any order, repeats allowed; None for all.
+    names
+        Names of all rows and columns, to tell where values are missing.
     """
 
     matrix: Any
-    cells: NDArray[np.intp]
-    genes: NDArray[np.intp] | None = None
+    cells: Positions
+    genes: Positions | None = None
+    names: tuple[pd.Index, pd.Index] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -49,27 +62,82 @@ class ExpressionRows:
         n_genes = self.matrix.shape[1] if self.genes is None else len(self.genes)
         return len(self.cells), n_genes
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the matrix is not in memory, and is best read from the first row to the last."""
+        return not is_in_memory(self.matrix)
+
+    @property
+    def row_bytes(self) -> int:
+        """About how many bytes a row takes."""
+        reader: StoredRows = self.matrix
+        return reader.row_bytes
+
     @cached_property
     def _is_everything(self) -> bool:
         return len(self.cells) == self.matrix.shape[0]
 
-    def __getitem__(self, rows: slice | NDArray[np.intp]) -> Any:
+    def __getitem__(self, rows: slice | Positions) -> Any:
         """Rows ``rows`` of the chosen cells, all chosen genes."""
+        if self.is_streamed:
+            chosen = np.arange(len(self.cells))[rows] if isinstance(rows, slice) else rows
+            if not len(chosen):
+                return self.matrix.read(0, 0)[:, slice(None) if self.genes is None else self.genes]
+            return next(self.stream([chosen]))[1]
         chunk = without_duplicates(self.matrix[rows if self._is_everything else self.cells[rows]])
         return chunk if self.genes is None else chunk[:, self.genes]
 
-    def of_cells(self, chosen: NDArray[np.intp]) -> "ExpressionRows":
+    def of_cells(self, chosen: Positions) -> "ExpressionRows":
         """Some of the chosen cells only, by their positions among these, increasing."""
         return replace(self, cells=self.cells[chosen])
 
+    def of_genes(self, genes: Positions) -> "ExpressionRows":
+        """Other genes of the same cells, by their column numbers."""
+        return replace(self, genes=genes)
+
+    def stream(self, plan: Sequence[Positions]) -> Iterator[tuple[int, Any]]:
+        """Rows of each chunk of a plan, in one pass over the matrix.
+
+        Parameters
+        ----------
+        plan
+            Positions among the chosen cells, increasing within a chunk; chunks share none.
+
+        Yields
+        ------
+        The number of a chunk and its rows, as soon as all of them were passed.
+
+        Raises
+        ------
+        ValueError
+            If there are values that are not finite.
+        """
+        chunks = np.repeat(np.arange(len(plan)), [len(chunk) for chunk in plan])
+        positions = np.concatenate(plan)
+        order = np.argsort(positions, kind="stable")
+        positions, chunks = positions[order], chunks[order]
+        n_left = np.array([len(chunk) for chunk in plan])
+        parts: dict[int, list[Any]] = {}
+        for first, last, block in rows_within(self.matrix, self.cells[positions]):
+            block = without_duplicates(block)
+            chosen = block if self.genes is None else block[:, self.genes]
+            self._refuse_not_finite(chosen, positions[first:last])
+            owners = chunks[first:last]
+            for number in np.unique(owners).tolist():
+                mine = owners == number
+                parts.setdefault(number, []).append(chosen if mine.all() else chosen[mine])
+                n_left[number] -= mine.sum()
+                if not n_left[number]:
+                    yield number, _stacked(parts.pop(number))
+
     def read(self) -> Any:
         """All chosen cells and genes at once, in sparse columns if the matrix is sparse."""
-        parts = [self._read_columns(rows) for rows in row_slices(len(self.cells), _CHUNK)]
-        if len(parts) == 1:
-            return parts[0]
-        if sparse.issparse(parts[0]):
-            return sparse.vstack(parts, format="csc")
-        return np.concatenate(parts)
+        slices = row_slices(len(self.cells), _CHUNK)
+        if self.is_streamed:
+            plan = [np.arange(rows.start, rows.stop) for rows in slices]
+            return _stacked([block for _, block in self.stream(plan)], "csc")
+        parts = [self._read_columns(rows) for rows in slices]
+        return parts[0] if len(parts) == 1 else _stacked(parts, "csc")
 
     def _read_columns(self, rows: slice) -> Any:
         """Some rows, in sparse columns if the matrix is sparse: genes are then quick to choose."""
@@ -80,26 +148,68 @@ class ExpressionRows:
         everything = self.genes is None or np.array_equal(self.genes, np.arange(chunk.shape[1]))
         return chunk if everything else chunk[:, self.genes]
 
-    def not_finite(self) -> tuple[int, NDArray[np.intp], NDArray[np.intp]]:
-        """How many values are NaN, infinite or huge, and the cells and genes (positions) of any."""
-        count = 0
-        cells: list[NDArray[np.intp]] = []
-        genes: list[NDArray[np.intp]] = []
+    def refuse_missing_values(self) -> None:
+        """Refuse values that are NaN or infinite, naming how many and where.
+
+        Of a matrix that is not in memory they are refused when they are read.
+
+        Raises
+        ------
+        ValueError
+            If there are any.
+        """
+        if self.is_streamed:
+            return
+        found = []
         for rows in row_slices(len(self.cells), _CHUNK):
-            chunk = self[rows]
-            values = chunk.data if sparse.issparse(chunk) else np.asarray(chunk)
-            if is_usable(values):
-                continue
-            if sparse.issparse(chunk):
-                coo = chunk.tocoo()
-                bad = unusable(coo.data)
-                where = coo.row[bad], coo.col[bad]
-            else:
-                bad = unusable(values)
-                where = np.nonzero(bad)[0], np.nonzero(bad)[1]
-            count += len(where[0])
-            cells.append(where[0] + rows.start)
-            genes.append(where[1])
-        if not count:
-            return 0, np.empty(0, np.intp), np.empty(0, np.intp)
-        return count, np.unique(np.concatenate(cells)), np.unique(np.concatenate(genes))
+            cells, genes = _not_finite(self[rows])
+            found.append((cells + rows.start, genes))
+        cells, genes = (np.concatenate(part) for part in zip(*found, strict=True))
+        if len(cells):
+            self._say_where(cells, genes, "The expression")
+
+    def _refuse_not_finite(self, block: Any, positions: Positions) -> None:
+        """Refuse a block that was read with values that are NaN or infinite."""
+        cells, genes = _not_finite(block)
+        if len(cells):
+            what = f"The expression, read up to cell {positions[-1] + 1} of {len(self.cells)},"
+            self._say_where(positions[cells], genes, what)
+
+    def _say_where(self, cells: Positions, genes: Positions, what: str) -> NoReturn:
+        """Name cells and genes, by their positions among those chosen, one for each value."""
+        genes = genes if self.genes is None else self.genes[genes]
+        values = np.unique(np.stack([self.cells[cells], genes]), axis=1)  # genes may repeat
+        rows, columns = np.unique(values[0]), np.unique(values[1])
+        first = columns[:5].tolist(), rows[:5].tolist()
+        if self.names is not None:
+            first = self.names[1][columns[:5]].tolist(), self.names[0][rows[:5]].tolist()
+        msg = (
+            f"{what} holds {values.shape[1]} NaN, infinite or huge (> {LARGEST:g}) values in "
+            f"{len(columns)} genes "
+            f"(first: {first[0]}) and {len(rows)} cells (first: {first[1]}); "
+            "leave these out with `genes` or by subsetting, or fill them."
+        )
+        raise ValueError(msg)
+
+
+def _not_finite(block: Any) -> tuple[Positions, Positions]:
+    """Row and column of each value that is NaN, infinite or huge."""
+    values = block.data if sparse.issparse(block) else np.asarray(block)
+    if is_usable(values):
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+    if not sparse.issparse(block):
+        rows, columns = np.nonzero(unusable(values))
+        return rows, columns
+    coo = block.tocoo()
+    bad = unusable(coo.data)
+    return coo.row[bad].astype(np.intp), coo.col[bad].astype(np.intp)
+
+
+def _stacked(parts: list[Any], kind: str = "csr") -> Any:
+    """Rows below one another; sparse ones are stacked by rows, which copies them only once."""
+    if not sparse.issparse(parts[0]):
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    if kind == "csc" and parts[0].format == "csc":
+        return sparse.vstack(parts, format="csc")
+    stacked = parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")
+    return stacked.asformat(kind)

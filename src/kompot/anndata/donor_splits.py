@@ -10,9 +10,10 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot import threads
+from kompot import cluster, threads
 from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
 from kompot.anndata.inputs import refuse_missing_values
+from kompot.anndata.on_disk import with_frames
 from kompot.anndata.samples import Samples
 from kompot.gp.features import FeatureMap, fit_features
 from kompot.gp.kernels import make_kernel
@@ -229,19 +230,19 @@ def null_check(
         OutputSettings(compute_mahalanobis=False, progress=progress),
         SampleSettings(donor_col, paired, covariates, "donor", regions),
     )
-    with threads.single_threaded_products():
+    with threads.single_threaded_products(), cluster.used():
         return _check(adata, settings, plan)
 
 
 def _check(adata: AnnData, settings: ExpressionSettings, plan: _Plan) -> NullCheck:
     """Read, plan, fit features, compare."""
-    inputs = read_inputs(adata, settings)
+    inputs = read_inputs(with_frames(adata), settings)
     if inputs.samples is None or inputs.samples.design is None:
         msg = "`sample_col` must name the column of the samples, got None."
         raise ValueError(msg)
     samples = inputs.samples.samples
     planned = _planned(samples, inputs.samples.design, settings, plan)
-    refuse_missing_values(adata, inputs.expression)
+    refuse_missing_values(inputs.expression)
     features = _features(inputs, settings.gp)
     rows: list[dict[str, Any]] = []
     p_values: dict[str, Array] = {}

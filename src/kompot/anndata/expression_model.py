@@ -1,27 +1,21 @@
 """The model of a differential-expression run, fitted."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kompot import threads
-from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_samples import ExpressionSamples, region_finder
+from kompot.anndata.shuffled_genes import shuffled_genes
 from kompot.models.array_store import ArrayStore
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.settings import ExpressionSettings
-from kompot.stats.null_genes import choose_null_genes, shuffle_columns
 
 if TYPE_CHECKING:
     from kompot.models.donor_expression import DonorExpression
 
-__all__ = ["compare_samples", "fit_model", "picked_null_genes", "shuffled_genes", "with_seeds"]
-
-_NULL_BLOCK = 512
-"""Shuffled genes in a matrix."""
+__all__ = ["compare_samples", "fit_model", "with_seeds"]
 
 
 def fit_model(
@@ -52,6 +46,7 @@ def fit_model(
         kernel=gp.kernel,
         tol=gp.tol,
         param_scheme=gp.param_scheme,
+        jit_compile=gp.jit_compile,
     )
     return model.fit_cells(
         inputs.cells.states,
@@ -80,31 +75,6 @@ def compare_samples(
     from kompot.models.donor_expression import score_donors  # not needed without samples
 
     return score_donors((model.statistics1_, model.statistics2_), sums, index, samples.design)
-
-
-def shuffled_genes(
-    expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
-) -> list[Any]:
-    """Shuffled genes, some hundred in each matrix, made side by side."""
-    picked, rng = picked_null_genes(expression, null_choice, settings)
-    genes, places = np.unique(picked, return_inverse=True)
-    columns = ExpressionRows(expression.matrix, expression.cells, genes).read()
-    n_blocks = -(-len(places) // _NULL_BLOCK)
-    work = zip(np.array_split(places, n_blocks), rng.spawn(n_blocks), strict=True)
-    return list(
-        threads.map_batches(lambda part: shuffle_columns(columns[:, part[0]], part[1]), work)
-    )
-
-
-def picked_null_genes(
-    expression: ExpressionRows, null_choice: int | NDArray[np.intp], settings: ExpressionSettings
-) -> tuple[NDArray[np.intp], np.random.Generator]:
-    """Columns of the data that are shuffled, ``(n_null,)``, and the generator that shuffles."""
-    rng = np.random.default_rng(settings.fdr.null_seed)
-    picked = choose_null_genes(null_choice, expression.shape[1], rng)
-    if isinstance(null_choice, int) and expression.genes is not None:
-        picked = expression.genes[picked]
-    return picked, rng
 
 
 def with_seeds(settings: ExpressionSettings) -> ExpressionSettings:

@@ -127,6 +127,7 @@ def _samples(result: ExpressionResult, inputs: ExpressionInputs) -> dict[str, An
             "name": region.name,
             "level": region.level,
             "status": region.status,
+            "counts": region.counts,
             "n_cells": region.n_cells,
             "n_samples": int(region.taking_part.sum()),
             "degrees_of_freedom": region.degrees_of_freedom,

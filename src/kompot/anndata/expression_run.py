@@ -20,8 +20,9 @@ from kompot.anndata.expression_results import (
     stored_fields,
 )
 from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_later_features, refuse_own_noise
+from kompot.anndata.later import refuse_own_noise
 from kompot.anndata.null_results import null_data
+from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.models.array_store import ArrayStore
@@ -39,7 +40,7 @@ def run_expression(
 ) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
     """Validate, read, check resources, fit, score, write, record."""
     usage = memory.Usage()
-    refuse_later_features(settings)
+    target, adata = adata, with_frames(adata)
     refuse_own_noise(settings)
     settings = with_seeds(settings)
     comparison, storage, output = settings.comparison, settings.storage, settings.output
@@ -55,10 +56,11 @@ def run_expression(
     has_fdr = inputs.donor_level or inputs.null.exists
     wanted = stored_fields(fields, settings, has_fdr=has_fdr)
     if output.copy or output.inplace:
+        refuse_unwritable(adata, copy=output.copy)
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
     store = store_of_run(adata, inputs, settings, wanted)
-    refuse_missing_values(adata, inputs.expression)
+    refuse_missing_values(inputs.expression)
 
     result = _compute(inputs, settings, store)
     model = result.model
@@ -86,7 +88,7 @@ def run_expression(
         record,
         store_landmarks=storage.store_landmarks,
     )
-    target = adata.copy() if output.copy else adata
+    target = target.copy() if output.copy else target
     write_fields(target, {field: values[field] for field in wanted}, uns)
     if output.copy:
         return (full, target) if returns else target

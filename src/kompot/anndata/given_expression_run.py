@@ -43,10 +43,11 @@ from kompot.anndata.inputs import (
     refuse_missing_values,
 )
 from kompot.anndata.landmarks import find_landmarks
-from kompot.anndata.later import refuse_later_features, refuse_own_noise
+from kompot.anndata.later import refuse_own_noise
 from kompot.anndata.layer_store import store_of_layers
 from kompot.anndata.null_inputs import NullInputs, read_null
 from kompot.anndata.null_results import null_data
+from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.separate_scales import fit_separately
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
@@ -83,7 +84,7 @@ def run_given_expression(
         If an argument cannot be used, before anything is computed but a few cells' expression.
     """
     usage = memory.Usage()
-    refuse_later_features(settings)
+    target, adata = adata, with_frames(adata)
     refuse_own_noise(settings)
     refuse_factored(settings)
     settings = with_seeds(settings)
@@ -102,6 +103,7 @@ def run_given_expression(
     wanted = _wanted(fields, model, settings)
     store = None
     if output.copy or output.inplace:
+        refuse_unwritable(adata, copy=output.copy)
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
         n_layers = sum(field.location == "layers" for field in wanted)
@@ -123,7 +125,7 @@ def run_given_expression(
         *(adata, "kompot_de", points, wanted, record),
         store_landmarks=storage.store_landmarks and len(points) > 0,
     )
-    target = adata.copy() if output.copy else adata
+    target = target.copy() if output.copy else target
     write_fields(target, {field: values[field] for field in wanted}, uns)
     returned = full if output.return_full_results or output.return_null_data else None
     if output.copy:
@@ -204,7 +206,7 @@ def _fitted(
         raise ValueError(msg)
     keys = (settings.storage.result_key, "kompot_de", "kompot_da")
     landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
-    refuse_missing_values(adata, tested)
+    refuse_missing_values(tested)
     model = fit_separately(tested, cells, null.choice, landmarks, settings)
     change = read_abundance_change(adata, settings.comparison, cells.rows)
     names = adata.var_names if tested.genes is None else adata.var_names[tested.genes]

@@ -10,7 +10,6 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.chunks import ExpressionRows, expression_matrix
-from kompot.models.arrays import LARGEST
 from kompot.records.fields import AbundanceFields, clean_name
 from kompot.settings import Comparison
 
@@ -217,22 +216,13 @@ def read_expression(adata: AnnData, cells: Cells, comparison: Comparison) -> Exp
         )
         raise ValueError(msg)
     columns = None if genes is None else _gene_columns(adata, genes)
-    return ExpressionRows(expression_matrix(adata, layer), cells.rows, columns)
+    all_names = adata.obs_names, adata.var_names
+    return ExpressionRows(expression_matrix(adata, layer), cells.rows, columns, all_names)
 
 
-def refuse_missing_values(adata: AnnData, expression: ExpressionRows) -> None:
-    """Refuse expression that is NaN, infinite or huge, naming how many and where."""
-    count, cells, genes = expression.not_finite()
-    if not count:
-        return
-    columns = genes if expression.genes is None else expression.genes[genes]
-    msg = (
-        f"The expression holds {count} NaN, infinite or huge (> {LARGEST:g}) values in "
-        f"{len(genes)} genes (first: {adata.var_names[columns[:5]].tolist()}) and "
-        f"{len(cells)} cells (first: {adata.obs_names[expression.cells[cells[:5]]].tolist()}); "
-        "leave these out with `genes` or by subsetting, or fill them."
-    )
-    raise ValueError(msg)
+def refuse_missing_values(expression: ExpressionRows) -> None:
+    """Refuse expression that is NaN, infinite or huge; what is not in memory when it is read."""
+    expression.refuse_missing_values()
 
 
 def read_abundance_change(

@@ -1,4 +1,4 @@
-"""Parameters that are refused: of features still to come, and unknown ones."""
+"""Parameters that are refused: where they have no meaning, and unknown ones."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -7,18 +7,7 @@ from typing import Any
 from kompot.settings import ExpressionSettings
 from kompot.settings.checks import SEPARATE
 
-__all__ = ["refuse_given", "refuse_later_features", "refuse_own_noise", "refuse_unknown"]
-
-
-def refuse_later_features(settings: ExpressionSettings) -> None:
-    """Refuse parameters whose feature is not available yet, rather than ignore them.
-
-    Raises
-    ------
-    NotImplementedError
-        If one of them is given.
-    """
-    refuse_given(jit_compile=settings.gp.jit_compile)
+__all__ = ["refuse_own_noise", "refuse_unknown"]
 
 
 def refuse_own_noise(settings: ExpressionSettings) -> None:
@@ -44,20 +33,6 @@ def refuse_own_noise(settings: ExpressionSettings) -> None:
             "`obs_variance_predictor2` instead."
         )
         raise ValueError(msg)
-
-
-def refuse_given(**is_given: bool) -> None:
-    """Refuse the arguments that are given, by their names.
-
-    Raises
-    ------
-    NotImplementedError
-        If any is.
-    """
-    names = [f"`{name}`" for name, given in is_given.items() if given]
-    if names:
-        msg = f"{', '.join(names)} cannot be used yet; leave out what is named."
-        raise NotImplementedError(msg)
 
 
 def refuse_unknown(unknown: Mapping[str, Any], function: Callable[..., Any]) -> None:

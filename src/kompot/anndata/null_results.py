@@ -6,8 +6,8 @@ import numpy as np
 from anndata import AnnData
 
 from kompot.anndata.expression_inputs import ExpressionInputs
-from kompot.anndata.expression_model import picked_null_genes
 from kompot.anndata.expression_results import ExpressionResult
+from kompot.anndata.shuffled_genes import picked_null_genes
 from kompot.settings import ExpressionSettings
 
 __all__ = ["null_data"]

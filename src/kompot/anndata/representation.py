@@ -17,6 +17,7 @@ from kompot.anndata.groups import (
     obs_column,
     parse_groups,
 )
+from kompot.anndata.on_disk import with_frames
 
 __all__ = [
     "UnderrepresentedWarning",
@@ -82,6 +83,7 @@ def check_underrepresentation(  # noqa: PLR0917 the documented order of argument
     if not isinstance(adata, AnnData):
         msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
         raise TypeError(msg)
+    adata = with_frames(adata)
     _check_minima(min_cells, min_percentage)
     condition_masks = _condition_masks(adata, groupby, conditions)
     masks = parse_groups(adata, groups)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kompot.anndata.chunks import ExpressionRows
-from kompot.anndata.expression_model import shuffled_genes
 from kompot.anndata.inputs import Cells
+from kompot.anndata.shuffled_genes import shuffled_genes
 from kompot.gp.features import FeatureMap, fit_features, residual_variance
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import estimate_length_scale

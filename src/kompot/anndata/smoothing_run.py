@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from kompot import memory
 from kompot.anndata.factored_layers import basis_digest
 from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_given
 from kompot.anndata.layer_store import array_store, store_of_layers
+from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.smoothing_inputs import SmoothingInputs, read_smoothing_inputs
 from kompot.anndata.smoothing_layers import smoothed_values
 from kompot.anndata.uns_entries import uns_entries
@@ -37,6 +37,7 @@ def run_smoothing(
 ) -> Returned:
     """Validate, read, check resources, fit unless fitted, evaluate, write, record."""
     usage = memory.Usage()
+    target, adata = adata, with_frames(adata)
     settings = _checked(settings)
     storage, output = settings.storage, settings.output
     inputs = read_smoothing_inputs(adata, settings)
@@ -45,12 +46,13 @@ def run_smoothing(
     is_written = output.copy or output.inplace
     store = None
     if is_written:
+        refuse_unwritable(adata, copy=output.copy)
         what = f"Smoothed expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
         n_layers = sum(field.location == "layers" for field in wanted)
         store = store_of_layers(adata, n_layers, storage)
     if model is None:
-        refuse_missing_values(adata, inputs.expression)
+        refuse_missing_values(inputs.expression)
         model = _fit(inputs, settings)
         model.gene_names_ = inputs.gene_names.astype(str).tolist()
     else:
@@ -73,7 +75,7 @@ def run_smoothing(
     uns = uns_entries(
         adata, settings.KEY, landmarks, wanted, record, store_landmarks=storage.store_landmarks
     )
-    target = adata.copy() if output.copy else adata
+    target = target.copy() if output.copy else target
     write_fields(target, values, uns)
     if output.copy:
         return (full, target) if output.return_full_results else target
@@ -83,7 +85,6 @@ def run_smoothing(
 def _checked(settings: SmoothingSettings) -> SmoothingSettings:
     """The options with a seed that was left open drawn, after refusing what cannot be done."""
     gp, storage = settings.gp, settings.storage
-    refuse_given(jit_compile=gp.jit_compile)
     if storage.layers == "none" and not settings.output.return_full_results:
         msg = (
             "layers='none' without return_full_results=True would leave nothing of the results; "

@@ -10,6 +10,7 @@ import pandas as pd
 from anndata import AnnData, ImplicitModificationWarning
 from numpy.typing import NDArray
 
+from kompot.anndata.on_disk import as_frame
 from kompot.records.fields import Field
 from kompot.records.history import recorded_runs
 from kompot.records.parameters import flattened, stored_parameters
@@ -202,7 +203,7 @@ def write_fields(
             for location, frame in frames.items():
                 columns = {f.name: v for f, v in values.items() if f.location == location}
                 if columns:
-                    _set_frame(adata, location, frame.assign(**columns))
+                    _set_frame(adata, location, as_frame(frame).assign(**columns))
             for field in arrays:
                 getattr(adata, field.location)[field.name] = values[field]
             adata.uns.update(uns)

@@ -13,7 +13,6 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 
 _ON_DISK = "abundance keeps no arrays that would need files"
 _KNOWN: dict[str, tuple[dict[str, Any], str]] = {
-    "--use-gpu": ({"is_flag": True}, "computations run on the CPU, with --threads"),
     "--store-arrays-on-disk": ({"is_flag": True}, _ON_DISK),
     "--disk-storage-dir": ({"type": str}, _ON_DISK),
     "--max-memory-ratio": ({"type": float}, _ON_DISK),
@@ -26,7 +25,7 @@ def accepted_options(*names: str) -> Callable[[_Command], _Command]:
     Parameters
     ----------
     *names
-        Such as ``"--use-gpu"``.
+        Such as ``"--max-memory-ratio"``.
     """
 
     def decorate(command: _Command) -> _Command:

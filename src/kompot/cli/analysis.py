@@ -10,6 +10,7 @@ import click
 import pandas as pd
 from anndata import AnnData
 
+from kompot.anndata.stored_data import StoredData
 from kompot.cli.config import config_option
 from kompot.cli.console import say, verbosity_options
 from kompot.cli.files import data_path, replaced, table_path, write_data, write_table
@@ -122,7 +123,7 @@ def refuse_no_output(*outputs: Path | None) -> None:
 
 
 def write_results(
-    adata: AnnData,
+    data: AnnData | StoredData,
     output: Path | None,
     *tables: tuple[pd.DataFrame | None, Path | None],
     rows: str = "gene",
@@ -131,7 +132,7 @@ def write_results(
     wanted = [(table, path) for table, path in tables if table is not None and path is not None]
     with ExitStack() as stack:
         if output is not None:
-            write_data(adata, stack.enter_context(replaced(output)), output.suffix)
+            write_data(data, stack.enter_context(replaced(output)), output.suffix)
         for table, path in wanted:
             write_table(table, stack.enter_context(replaced(path)), path.suffix, rows)
     for written in (output, *(path for _, path in wanted)):

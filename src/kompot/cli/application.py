@@ -20,6 +20,7 @@ _COMMANDS = {
     "dm": ("kompot.cli.diffusion", "Compute the cell states that de and da look for."),
     "de": ("kompot.cli.differential_expression", "Test genes between two conditions."),
     "da": ("kompot.cli.differential_abundance", "Find where cells became more or less abundant."),
+    "plan": ("kompot.cli.plan", "Say what de or da would take, and run nothing."),
     "smooth": ("kompot.cli.smoothing", "Smooth expression over cell states."),
     "report": ("kompot.cli.report", "Write a page about results, to read and to send."),
     "runs": ("kompot.cli.recorded_runs", "List the runs that a file records."),

@@ -16,9 +16,10 @@ from kompot.cli.analysis import (
     sections,
     write_results,
 )
+from kompot.cli.compilation import choose_device, gpu_option
 from kompot.cli.console import is_quiet
 from kompot.cli.dry_run import dry_run_options, refuse_json_alone, show_plan
-from kompot.cli.files import read_data
+from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.cli.summary import abundance_summary
@@ -70,7 +71,8 @@ Write None as none (--n-landmarks none).
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@accepted_options("--use-gpu", "--store-arrays-on-disk", "--disk-storage-dir", "--max-memory-ratio")
+@gpu_option
+@accepted_options("--store-arrays-on-disk", "--disk-storage-dir", "--max-memory-ratio")
 @analysis_options("the cells with their changes, in the order of the data")
 @dry_run_options
 def command(
@@ -81,6 +83,7 @@ def command(
     *,
     dry_run: bool,
     as_json: bool,
+    use_gpu: bool,
     **parameters: Any,
 ) -> None:
     """Read, run, write, summarise."""
@@ -88,21 +91,22 @@ def command(
     if not dry_run:
         refuse_no_output(output, table_output)
     parameters["progress"] &= not is_quiet()
+    choose_device(parameters, use_gpu=use_gpu)
     log.info("reading %s", input)
-    adata = read_data(input)
+    data = open_data(input)
     if dry_run:
         from kompot.resource_estimation import dry_run_differential_abundance
 
         with thread_limits.limited(threads):
-            plan = dry_run_differential_abundance(adata, verbose=False, **parameters)
+            plan = dry_run_differential_abundance(data.adata, verbose=False, **parameters)
         show_plan(plan, as_json=as_json)
         return
     with thread_limits.limited(threads):
         found = compute_differential_abundance(
-            adata, inplace=output is not None, return_full_results=True, **parameters
+            data.adata, inplace=output is not None, return_full_results=True, **parameters
         )
     result = cast("dict[str, Any]", found)
-    write_results(adata, output, (result["table"], table_output), rows="cell")
+    write_results(data, output, (result["table"], table_output), rows="cell")
     if not is_quiet():
         names = (parameters["condition1"], parameters["condition2"])
         click.echo(abundance_summary(result["table"], result["groups"], *names))

@@ -8,7 +8,6 @@ import click
 
 from kompot import threads as thread_limits
 from kompot.anndata import compute_differential_expression
-from kompot.cli.accepted import accepted_options
 from kompot.cli.analysis import (
     LEFT_OUT,
     analysis_options,
@@ -16,9 +15,10 @@ from kompot.cli.analysis import (
     sections,
     write_results,
 )
+from kompot.cli.compilation import choose_device, gpu_option
 from kompot.cli.console import is_quiet
 from kompot.cli.dry_run import dry_run_options, refuse_json_alone, show_plan
-from kompot.cli.files import read_data, table_path
+from kompot.cli.files import open_data, table_path
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.cli.summary import expression_summary, group_summary
@@ -36,10 +36,11 @@ __all__ = ["NO_OPTIONS", "command"]
 
 log = logging.getLogger(__name__)
 
-# Beside what has no meaning in a shell in any analysis: vectors and matrices of a null.
+# Beside what has no meaning in a shell in any analysis: vectors and matrices of a null, a client.
 NO_OPTIONS = (
     *LEFT_OUT,
     *("null_mahalanobis", "null_expression", "combine_with_internal", "return_null_data"),
+    "client",
 )
 
 _SECTIONS = sections(
@@ -75,7 +76,7 @@ Write a list with commas (--genes ISG15,IFI6) and None as none (--n-landmarks no
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@accepted_options("--use-gpu")
+@gpu_option
 @analysis_options("the genes with their scores, largest distance first")
 @dry_run_options
 @click.option(
@@ -94,6 +95,7 @@ def command(
     *,
     dry_run: bool,
     as_json: bool,
+    use_gpu: bool,
     **parameters: Any,
 ) -> None:
     """Read, run, write, summarise."""
@@ -104,24 +106,25 @@ def command(
         msg = "--group-table needs groups to write: give --groups."
         raise click.UsageError(msg)
     parameters["progress"] &= not is_quiet()
+    choose_device(parameters, use_gpu=use_gpu)
     if output is None and not (dry_run and table_output is None):
         parameters["layers"] = "none"
     log.info("reading %s", input)
-    adata = read_data(input)
+    data = open_data(input)
     if dry_run:
         from kompot.resource_estimation import dry_run_differential_expression
 
         with thread_limits.limited(threads):
-            plan = dry_run_differential_expression(adata, verbose=False, **parameters)
+            plan = dry_run_differential_expression(data.adata, verbose=False, **parameters)
         show_plan(plan, as_json=as_json)
         return
     with thread_limits.limited(threads):
         found = compute_differential_expression(
-            adata, inplace=output is not None, return_full_results=True, **parameters
+            data.adata, inplace=output is not None, return_full_results=True, **parameters
         )
     result = cast("dict[str, Any]", found)
     table, groups = ranked(result["table"]), result.get("groups")
-    write_results(adata, output, (table, table_output), (groups, group_table))
+    write_results(data, output, (table, table_output), (groups, group_table))
     if not is_quiet():
         names = (parameters[name] for name in ("condition1", "condition2", "fdr_threshold"))
         click.echo(expression_summary(table, *names))

@@ -10,7 +10,7 @@ from kompot import threads as thread_limits
 from kompot.anndata import diffusion_maps
 from kompot.cli.analysis import input_output_options, write_results
 from kompot.cli.console import is_quiet
-from kompot.cli.files import read_data
+from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 
@@ -49,10 +49,11 @@ Write None as none (--kernel-key none).
 def command(input: Path, output: Path, threads: int | None, **parameters: Any) -> None:
     """Read, run, write, summarise."""
     log.info("reading %s", input)
-    adata = read_data(input)
+    data = open_data(input)
+    adata = data.adata
     with thread_limits.limited(threads):
         diffusion_maps(adata, **parameters)
-    write_results(adata, output)
+    write_results(data, output)
     if not is_quiet():
         found = ", ".join(f"{value:.4f}" for value in adata.uns[parameters["eigval_key"]])
         shape = " x ".join(map(str, adata.obsm[parameters["eigvec_key"]].shape))

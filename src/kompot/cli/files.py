@@ -2,25 +2,36 @@
 
 import os
 import shutil
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import psutil
 
 from kompot import memory
+from kompot.anndata.replacement import replaced
 
 if TYPE_CHECKING:
     import pandas as pd
     from anndata import AnnData
 
-__all__ = ["data_path", "read_data", "replaced", "table_path", "write_data", "write_table"]
+    from kompot.anndata.stored_data import StoredData
+
+__all__ = [
+    "data_path",
+    "open_data",
+    "read_data",
+    "replaced",
+    "table_path",
+    "write_data",
+    "write_table",
+]
 
 _DATA_SUFFIXES = (".h5ad", ".zarr")
 _TABLE_SUFFIXES = (".csv", ".tsv")
+_SHARE = 0.2
+"""Share of the available memory that expression and layers of a file may take to be read whole."""
 
 
 def data_path(_context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
@@ -50,8 +61,17 @@ def read_data(path: Path) -> "AnnData":
         raise OSError(msg) from error
 
 
-def write_data(adata: "AnnData", path: Path, kind: str) -> None:
-    """Write data as ``kind``, ``".h5ad"`` or ``".zarr"``.
+def open_data(path: Path) -> "StoredData":
+    """Data of an .h5ad or .zarr file; matrices that are large for this machine stay on disk."""
+    from kompot.anndata.stored_data import StoredData, matrix_bytes, open_stored
+
+    if matrix_bytes(path) > _SHARE * psutil.virtual_memory().available:
+        return open_stored(path)
+    return StoredData(read_data(path))
+
+
+def write_data(data: "AnnData | StoredData", path: Path, kind: str) -> None:
+    """Write data as ``kind``, ``".h5ad"`` or ``".zarr"``; what is on disk is copied.
 
     Raises
     ------
@@ -59,7 +79,13 @@ def write_data(adata: "AnnData", path: Path, kind: str) -> None:
         If the disk is too full for an .h5ad file, before it is begun: HDF5 may end the process
         when a disk fills up under it.
     """
-    if kind == ".zarr":
+    from kompot.anndata.stored_data import StoredData, write_stored
+
+    adata = data.adata if isinstance(data, StoredData) else data
+    if isinstance(data, StoredData) and data.rest is not None:
+        _require_space(adata, path.parent)
+        write_stored(data, path, kind)
+    elif kind == ".zarr":
         with warnings.catch_warnings():
             # Of the format that anndata is set to write; nothing to be done about it in a shell.
             warnings.filterwarnings("ignore", "Writing zarr v2 data", UserWarning)
@@ -72,37 +98,6 @@ def write_data(adata: "AnnData", path: Path, kind: str) -> None:
 def write_table(table: "pd.DataFrame", path: Path, kind: str, rows: str = "gene") -> None:
     """Write a table as ``kind``, ``".csv"`` or ``".tsv"``; ``rows`` heads the names of its rows."""
     table.to_csv(path, sep="\t" if kind == ".tsv" else ",", index_label=rows)
-
-
-@contextmanager
-def replaced(target: Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of another once all is written.
-
-    It lies in a new directory beside the target, on the same disk, which vanishes afterwards. After
-    an error or Ctrl-C the target is what it was.
-
-    Parameters
-    ----------
-    target
-        File, or directory of a zarr store, which need not exist. Of a link the file that it points
-        to is replaced.
-    """
-    target = target.resolve()
-    with tempfile.TemporaryDirectory(
-        prefix=f".{target.name}.", suffix=".partial", dir=target.parent
-    ) as folder:
-        written, former = Path(folder, "written"), Path(folder, "former")
-        yield written
-        if not written.is_dir():
-            os.replace(written, target)
-            return
-        try:  # No system call in reach puts a directory in the place of another.
-            if target.exists():
-                target.rename(former)
-            written.rename(target)
-        finally:
-            if former.exists() and not target.exists():
-                former.rename(target)
 
 
 def _require_space(adata: "AnnData", folder: Path) -> None:
@@ -121,7 +116,9 @@ def _require_space(adata: "AnnData", folder: Path) -> None:
 
 
 def _n_bytes(array: Any) -> int:
-    """Bytes of a dense or sparse array; 0 for anything else."""
+    """Bytes of a dense or sparse array, on disk or not; 0 for anything else."""
+    if hasattr(array, "group"):
+        return sum(_n_bytes(array.group[name]) for name in ("data", "indices", "indptr"))
     if hasattr(array, "indptr"):
         return int(array.data.nbytes + array.indices.nbytes + array.indptr.nbytes)
     return int(getattr(array, "nbytes", 0))

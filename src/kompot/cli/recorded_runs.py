@@ -7,7 +7,7 @@ import click
 import pandas as pd
 
 from kompot.cli.console import say, verbosity_options
-from kompot.cli.files import data_path, read_data, replaced, table_path, write_table
+from kompot.cli.files import data_path, open_data, replaced, table_path, write_table
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.records import runs
@@ -49,7 +49,7 @@ Example:
 def command(input: Path, table_output: Path | None, analysis_type: str | None) -> None:
     """Read and list; the list is what was asked for, so it is printed even if quiet."""
     log.info("reading %s", input)
-    found = runs(read_data(input), analysis_type)
+    found = runs(open_data(input).adata, analysis_type)
     if table_output is not None:
         with replaced(table_output) as path:
             write_table(found.set_index("run_id"), path, table_output.suffix, "run_id")

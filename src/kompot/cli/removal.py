@@ -10,7 +10,7 @@ from anndata import AnnData
 from kompot import memory
 from kompot.cli.analysis import input_output_options, write_results
 from kompot.cli.console import is_quiet
-from kompot.cli.files import read_data
+from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.records import cleanup
@@ -50,10 +50,11 @@ Write runs with commas (--run-ids 0,2).
 def command(input: Path, output: Path, **parameters: Any) -> None:
     """Read, remove, write, list."""
     log.info("reading %s", input)
-    adata = read_data(input)
+    data = open_data(input)
+    adata = data.adata
     before, size = _names(adata), _size(input)
     cleanup(adata, **parameters)
-    write_results(adata, output)
+    write_results(data, output)
     if is_quiet():
         return
     after = _names(adata)

@@ -15,6 +15,7 @@ from kompot.cli.analysis import (
     sections,
     write_results,
 )
+from kompot.cli.compilation import choose_device
 from kompot.cli.console import is_quiet, say
 from kompot.cli.files import read_data
 from kompot.cli.numpydoc import summary
@@ -66,6 +67,7 @@ def command(
     """Read, run, write."""
     refuse_no_output(output, table_output)
     parameters["progress"] &= not is_quiet()
+    choose_device(parameters)
     log.info("reading %s", input)
     adata = read_data(input)
     with thread_limits.limited(threads):

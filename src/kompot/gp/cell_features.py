@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot import threads
-from kompot.gp.linalg import row_slices
+from kompot.gp.backend import accelerator
+from kompot.gp.linalg import product, row_slices
 
 __all__ = ["CellFeatures", "Features"]
 
@@ -52,6 +53,9 @@ class CellFeatures:
         self._stored: list[Array] | None = None
         if 8 * len(states) * features.rank <= _STORED_BYTES:
             self._stored = list(self.map(lambda _, phi: np.ascontiguousarray(phi)))
+        if (device := accelerator()) is not None:
+            for phi in self._stored or ():
+                device.hold(phi)
 
     def __len__(self) -> int:
         return len(self.states)
@@ -72,22 +76,29 @@ class CellFeatures:
 
     def times(self, weights: Array) -> Array:
         """Features times weights ``(rank,)``: ``(n_cells,)``."""
-        return np.concatenate(list(self.map(lambda _, phi: phi @ weights)))
+        return np.concatenate(list(self.map(lambda _, phi: product(phi, weights))))
 
     def weighted_sum(self, cells: Array) -> Array:
         """Sum of the features of cells with weights ``(n_cells,)``: ``(rank,)``."""
-        total: Array = np.sum(list(self.map(lambda rows, phi: cells[rows] @ phi)), axis=0)
+        total: Array = np.sum(list(self.map(lambda rows, phi: _sum(phi, cells[rows]))), axis=0)
         return total
 
     def gram(self, cells: Array) -> Array:
         r""":math:`\Phi^\top \operatorname{diag}(w) \Phi` for :math:`w \ge 0`, ``(n_cells,)``."""
-        root, rank = np.sqrt(cells), self.features.rank
-        total = np.zeros((rank, rank))
-        for part in self.map(lambda rows, phi: _square(phi * root[rows, None])):
+        total = np.zeros((self.features.rank, self.features.rank))
+        for part in self.map(lambda rows, phi: _gram(phi, cells[rows])):
             total += part
         return total
 
 
-def _square(scaled: Array) -> Array:
-    product: Array = scaled.T @ scaled
-    return product
+def _sum(phi: Array, weights: Array) -> Array:
+    if (device := accelerator()) is not None:
+        return device.weighted_sum(phi, weights)
+    return weights @ phi
+
+
+def _gram(phi: Array, weights: Array) -> Array:
+    if (device := accelerator()) is not None:
+        return device.gram(phi, weights)
+    scaled = phi * np.sqrt(weights)[:, None]
+    return scaled.T @ scaled

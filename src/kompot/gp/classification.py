@@ -19,10 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve
 
 from kompot.gp.cell_features import CellFeatures
-from kompot.gp.linalg import explained_cholesky
+from kompot.gp.linalg import cholesky_solve, explained_cholesky
 
 __all__ = ["LabelPosterior", "fit_labels"]
 
@@ -65,14 +64,14 @@ class LabelPosterior:
     @property
     def covariance(self) -> Array:
         """Posterior covariance of the weights, :math:`H^{-1}`, ``(rank, rank)``."""
-        inverse: Array = cho_solve((self.factor, True), np.eye(len(self.factor)))
+        inverse = cholesky_solve(self.factor, np.eye(len(self.factor)))
         return (inverse + inverse.T) / 2.0
 
     @property
     def sampling_covariance(self) -> Array:
         r"""Covariance over draws of the labels, :math:`H^{-1} J H^{-1}`, ``(rank, rank)``."""
-        half = cho_solve((self.factor, True), self.information)
-        covariance: Array = cho_solve((self.factor, True), half.T)
+        half = cholesky_solve(self.factor, self.information)
+        covariance = cholesky_solve(self.factor, half.T)
         return (covariance + covariance.T) / 2.0
 
 
@@ -112,7 +111,7 @@ def fit_labels(
         norm = float(np.linalg.norm(gradient)) / scale
         if norm < _GOAL:
             break
-        step: Array = -cho_solve((factor, True), gradient)
+        step: Array = -cholesky_solve(factor, gradient)
         along = cells.times(step)
         length = _step_length(labels, log_odds, along, weights, step, precision)
         if length == 0.0:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot import threads
+from kompot.gp.backend import accelerator, numpy_only
 from kompot.gp.kernels import Kernel
 from kompot.gp.linalg import row_slices, whiten
 
@@ -60,6 +61,8 @@ class FeatureMap:
 
     def __call__(self, states: Array) -> Array:
         """Features ``(n_cells, rank)`` of cell states ``(n_cells, n_dims)``."""
+        if (device := accelerator()) is not None and device.has_kernel(self.kernel):
+            return device.features(self.kernel, self.landmarks, self.factor, states)
         return whiten(self.factor, self.kernel(states, self.landmarks))
 
 
@@ -95,6 +98,7 @@ def effective_tolerance(
     return tol * min(1.0, 20.0 * between) * min(1.0, np.sqrt(2e3 / len(states)))
 
 
+@numpy_only()
 def fit_features(
     states: Array,
     kernel: Kernel,
@@ -105,6 +109,9 @@ def fit_features(
     rng: np.random.Generator | None = None,
 ) -> FeatureMap:
     r"""Find landmarks among the cells, or factorise given ones.
+
+    NumPy draws them in any case: the draws hang on the last digits of residuals, and a run through
+    JAX has the same landmarks.
 
     Parameters
     ----------

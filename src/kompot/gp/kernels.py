@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from kompot.gp.backend import accelerator
+
 __all__ = [
     "KERNELS",
     "Exponential",
@@ -48,6 +50,8 @@ class Kernel:
 
     def __call__(self, x: Array, y: Array) -> Array:
         """Covariance of the rows of ``x (n, n_dims)`` and ``y (m, n_dims)``: ``(n, m)``."""
+        if (device := accelerator()) is not None and device.has_kernel(self):
+            return device.kernel(self, x, y)
         distance = np.asarray(cdist(x, y), dtype=np.float64)
         distance /= self.length_scale
         np.minimum(distance, _FAR, out=distance)

@@ -17,11 +17,10 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, solve_triangular
 
 from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood
-from kompot.gp.linalg import explained_cholesky
+from kompot.gp.linalg import cholesky_solve, explained_cholesky, product, solved_squares
 
 __all__ = ["OPTIMIZERS", "DensityConvergenceWarning", "DensityPosterior", "fit_density"]
 
@@ -86,20 +85,19 @@ class DensityPosterior:
 
     def mean(self, phi: Array) -> Array:
         r"""Posterior mode :math:`\mu + \phi\hat z` at features ``(n_points, rank)``."""
-        return self.mu + phi @ self.weights
+        return self.mu + product(phi, self.weights, hold=True)
 
     def variance(self, phi: Array) -> Array:
         r"""Posterior variance :math:`\phi H^{-1}\phi^\top` of the explained part, ``(n_points,)``.
 
         What features do not explain, :math:`s^2 (1 - |\phi|^2)`, is to be added.
         """
-        half = solve_triangular(self.factor, phi.T, lower=True, check_finite=False)
-        return np.einsum("ij,ij->j", half, half)
+        return solved_squares(self.factor, phi)
 
     @cached_property
     def covariance(self) -> Array:
         """Posterior covariance of the weights, :math:`H^{-1}`, ``(rank, rank)``."""
-        inverse: Array = cho_solve((self.factor, True), np.eye(len(self.factor)))
+        inverse = cholesky_solve(self.factor, np.eye(len(self.factor)))
         return (inverse + inverse.T) / 2.0
 
 
@@ -191,7 +189,7 @@ class _LogPosterior:
         precision = self.cells.gram(np.full(len(target), 1.0 / _LOG_EXPONENTIAL_VARIANCE))
         np.fill_diagonal(precision, precision.diagonal() + self.precision)
         cross = self.cells.weighted_sum(target / _LOG_EXPONENTIAL_VARIANCE)
-        return _solve(_cholesky(precision), cross)
+        return cholesky_solve(_cholesky(precision), cross)
 
     def at(self, weights: Array, log_density: Array | None = None) -> _Iterate:
         """Everything but the Hessian at some weights."""
@@ -215,7 +213,7 @@ def _minimize_newton(problem: _LogPosterior, start: Array, n_iter: int) -> tuple
     for done in range(n_iter):
         if point.gradient_norm < _GRADIENT_GOAL:
             return point, done
-        step = -_solve(_cholesky(problem.hessian(point)), point.gradient)
+        step = -cholesky_solve(_cholesky(problem.hessian(point)), point.gradient)
         along = problem.cells.times(step)
         length = _step_length(point, step, along, problem.precision)
         if length == 0.0:
@@ -291,8 +289,3 @@ def _posterior(problem: _LogPosterior, point: _Iterate, steps: int) -> DensityPo
 
 def _cholesky(precision: Array) -> Array:
     return explained_cholesky(precision, "use fewer landmarks or a longer length scale.")
-
-
-def _solve(factor: Array, right: Array) -> Array:
-    solution: Array = cho_solve((factor, True), right, check_finite=False)
-    return solution

@@ -6,13 +6,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
+
+from kompot.gp.backend import accelerator
 
 __all__ = [
+    "cholesky_solve",
     "column_squares",
+    "cross_and_squares",
     "cross_product",
     "explained_cholesky",
+    "gram",
+    "product",
     "row_slices",
+    "solved_squares",
     "whiten",
     "without_duplicates",
 ]
@@ -40,6 +47,37 @@ def without_duplicates(values: Any) -> Any:
     values = values.copy()
     values.sum_duplicates()
     return values
+
+
+def product(phi: Array, weights: Array, *, hold: bool = False) -> Array:
+    """Features ``(n_cells, rank)`` times weights ``(rank,)`` or ``(rank, n_genes)``.
+
+    Parameters
+    ----------
+    phi, weights
+        The factors.
+    hold
+        Whether the weights will be used again, unchanged, and are best kept on a device.
+    """
+    if (device := accelerator()) is not None:
+        return device.product(phi, weights, hold=hold)
+    return phi @ weights
+
+
+def gram(phi: Array) -> Array:
+    r""":math:`\Phi^\top\Phi` of features ``(n_cells, rank)``."""
+    if (device := accelerator()) is not None:
+        return device.gram(phi)
+    return phi.T @ phi
+
+
+def cross_and_squares(phi: Array, values: Any) -> tuple[Array, Array]:
+    """:func:`cross_product` and :func:`column_squares` of a chunk of cells."""
+    if (device := accelerator()) is not None:
+        found = device.cross_and_squares(phi, values)
+        if found is not None:
+            return found
+    return cross_product(phi, values), column_squares(values)
 
 
 def cross_product(phi: Array, values: Any) -> Array:
@@ -86,6 +124,10 @@ def explained_cholesky(matrix: Array, remedy: str) -> Array:
     numpy.linalg.LinAlgError
         If the matrix is not positive definite.
     """
+    if (device := accelerator()) is not None:
+        found = device.cholesky(matrix)
+        if found is not None:
+            return found
     try:
         factor: Array = cholesky(matrix, lower=True)
     except LinAlgError as error:
@@ -94,6 +136,22 @@ def explained_cholesky(matrix: Array, remedy: str) -> Array:
         )
         raise
     return factor
+
+
+def cholesky_solve(factor: Array, right: Array) -> Array:
+    r""":math:`(LL^\top)^{-1} R` from the lower factor :math:`L`, of the shape of ``right``."""
+    if (device := accelerator()) is not None:
+        return device.cholesky_solve(factor, right)
+    solution: Array = cho_solve((factor, True), right)
+    return solution
+
+
+def solved_squares(factor: Array, phi: Array) -> Array:
+    r""":math:`\phi (LL^\top)^{-1} \phi^\top` of each row of features, ``(n_cells,)``."""
+    if (device := accelerator()) is not None:
+        return device.quadratic(factor, phi)
+    half = solve_triangular(factor, phi.T, lower=True, check_finite=False)
+    return np.einsum("ij,ij->j", half, half)
 
 
 def whiten(factor: Array, rows: Array) -> Array:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from kompot.gp.backend import numpy_only
 from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
 
@@ -18,6 +19,7 @@ _FITTED_CELLS = 50_000
 _CHUNK = 4096
 
 
+@numpy_only()
 def principal_coordinates(features: FeatureMap, states: Array) -> Array:
     """Principal components of the features of cells, with all but 1e-4 of their variance.
 

@@ -16,9 +16,15 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, solve_triangular
 
-from kompot.gp.linalg import column_squares, cross_product, explained_cholesky
+from kompot.gp.linalg import (
+    cholesky_solve,
+    cross_and_squares,
+    explained_cholesky,
+    gram,
+    product,
+    solved_squares,
+)
 
 __all__ = ["Posterior", "SufficientStatistics", "fit_posterior"]
 
@@ -67,12 +73,12 @@ class SufficientStatistics:
         *blocks
             Expression, arrays or sparse matrices of these cells whose genes follow one another.
         """
-        crosses = [cross_product(phi, values) for values in blocks]
+        crosses, squares = zip(*(cross_and_squares(phi, one) for one in blocks), strict=True)
         return cls(
             phi.sum(axis=0),
-            phi.T @ phi,
+            gram(phi),
             np.concatenate([cross.T for cross in crosses]).T,
-            np.concatenate([column_squares(values) for values in blocks]),
+            np.concatenate(squares),
             len(phi),
         )
 
@@ -120,20 +126,19 @@ class Posterior:
 
     def mean(self, phi: Array) -> Array:
         r"""Posterior mean :math:`\phi\hat v` ``(n_points, n_genes)`` at features ``phi``."""
-        return phi @ self.weights
+        return product(phi, self.weights, hold=True)
 
     def variance(self, phi: Array) -> Array:
         r"""Posterior variance :math:`\phi B^{-1} \phi^\top` of the explained part, ``(n_points,)``.
 
         What features do not explain, :math:`1 - |\phi|^2`, is to be added.
         """
-        half = solve_triangular(self.factor, phi.T, lower=True, check_finite=False)
-        return np.einsum("ij,ij->j", half, half)
+        return solved_squares(self.factor, phi)
 
     @cached_property
     def covariance(self) -> Array:
         """Posterior covariance of the weights, :math:`B^{-1}`, ``(rank, rank)``."""
-        inverse: Array = cho_solve((self.factor, True), np.eye(len(self.factor)))
+        inverse = cholesky_solve(self.factor, np.eye(len(self.factor)))
         return (inverse + inverse.T) / 2.0
 
     def residual_squares(self, statistics: SufficientStatistics) -> Array:
@@ -176,5 +181,5 @@ def fit_posterior(statistics: SufficientStatistics, sigma: float) -> Posterior:
     precision = statistics.gram / sigma**2
     np.fill_diagonal(precision, precision.diagonal() + 1.0)
     factor = explained_cholesky(precision, "use a larger `sigma` or fewer landmarks.")
-    weights = cho_solve((factor, True), statistics.cross) / sigma**2
+    weights = cholesky_solve(factor, statistics.cross) / sigma**2
     return Posterior(weights, factor, sigma)

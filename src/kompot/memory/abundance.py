@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from kompot.memory.expression import BLOCK, CLUSTERING, FEATURE_CHUNK, LABEL, POOL, WORK_SPACE
+from kompot.memory.expression import CLUSTERING, FEATURE_CHUNK, LABEL, WORK_SPACE
+from kompot.memory.features import draw_landmarks
 from kompot.memory.steps import Held, Ledger, Step, array
 
 __all__ = ["AbundanceSizes", "abundance_steps"]
@@ -22,6 +23,8 @@ _COLUMNS = 8
 """Columns of the table of cells."""
 _COORDINATES = 12
 """About how many principal coordinates tell cells apart."""
+_ROTATIONS, _REGIONS = 999, 200
+"""Rotations of the samples, and about how many regions are compared in each."""
 _ANCHORS = 16
 """Neighbourhoods that are counted at a time."""
 
@@ -76,10 +79,10 @@ def abundance_steps(s: AbundanceSizes) -> list[Step]:
     ledger.keep("Orders of the cells", n_cells, count=4)
     ledger.keep("Neighbours of each cell", n_cells, _NEIGHBORS, count=2)
     ledger.step("finding neighbours", array("Neighbour search", n_cells, s.n_dims + 6))
-    _find_features(ledger, s)
+    draw_landmarks(ledger, n_cells, s.n_dims, rank)
     for number, cells in enumerate(s.n_cells):
         if 8 * cells * rank <= _STORED_BYTES:
-            ledger.keep(f"Features of condition {number + 1}", cells, rank)
+            ledger.keep(f"Features of condition {number + 1}", cells, rank, in_thread=True)
     chunk = min(max(s.n_cells), FEATURE_CHUNK)
     busy = max(1, min(s.n_threads, math.ceil(max(s.n_cells) / FEATURE_CHUNK)))
     ledger.keep("Hessians and their factors", rank, rank, count=8)
@@ -101,23 +104,6 @@ def abundance_steps(s: AbundanceSizes) -> list[Step]:
     return ledger.steps
 
 
-def _find_features(ledger: Ledger, s: AbundanceSizes) -> None:
-    """Landmarks among a pool of cells."""
-    pool, rank = min(sum(s.n_cells), POOL), s.rank
-    width = BLOCK * 2 ** max(0, math.ceil(math.log2(rank / BLOCK)))
-    columns = array("Columns of new landmarks", pool, min(BLOCK, math.ceil(rank / 3)), count=3)
-    features = array("Features of the pool", pool, width)
-    ledger.step("drawing landmarks", features, columns)
-    if width > BLOCK:
-        ledger.step(
-            "widening features",
-            features,
-            array("Features before they were widened", pool, width // 2),
-            array("Columns of new landmarks", pool, min(BLOCK, math.ceil(rank / 3))),
-        )
-    ledger.keep("Landmarks and their factor", rank, rank + s.n_dims)
-
-
 def _tables(ledger: Ledger, s: AbundanceSizes) -> None:
     """Results for every cell, and those of new donors."""
     n_cells = sum(s.n_cells)
@@ -129,8 +115,9 @@ def _tables(ledger: Ledger, s: AbundanceSizes) -> None:
     )
     if s.is_donor_level:
         ledger.keep_bytes("Libraries for clustering", CLUSTERING)
-        ledger.keep("Principal coordinates", n_cells, _COORDINATES, count=2)
-        ledger.step("comparing samples", array("Distances to anchors", _ANCHORS, n_cells, count=3))
+        ledger.keep("Principal coordinates", n_cells, _COORDINATES, count=4)
+        ledger.keep("Rotations of the samples", _ROTATIONS, _REGIONS, count=14)
+        ledger.step("comparing samples", array("Distances to anchors", _ANCHORS, n_cells, count=4))
     if s.copied_bytes:
         ledger.keep_bytes("Copy of the data", s.copied_bytes)
     ledger.step("writing", Held("Columns", 8 * _COLUMNS * s.n_obs))

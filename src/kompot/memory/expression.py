@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from kompot.memory.features import POOL, draw_landmarks
 from kompot.memory.sizes import MatrixSize, basis_bytes, weights_bytes
 from kompot.memory.steps import Held, Ledger, Step, array
 
@@ -14,10 +15,6 @@ READ_CHUNK = 32_768
 """Cells whose expression is read at a time where whole rows are checked or turned to columns."""
 FEATURE_CHUNK = 4096
 """Cells whose features are made at a time where the features are checked."""
-POOL = 50_000
-"""Most cells among which landmarks are drawn."""
-BLOCK = 120
-"""Landmarks proposed at a time."""
 NOISE_ELEMENTS = 2**22
 """Numbers of residuals, or of genes' covariances, that a thread holds at a time."""
 MOST_BINS = 64
@@ -25,7 +22,7 @@ MOST_BINS = 64
 SAMPLE_BATCH = 2**22
 """Numbers of a batch of genes where distances allow for samples."""
 
-WORK_SPACE = 9_000_000
+WORK_SPACE = 6_000_000
 """Libraries loaded on the way, stacks of threads, and all small arrays together."""
 CLUSTERING = 45_000_000
 """What the libraries for k-means take."""
@@ -182,7 +179,7 @@ def _shuffle(ledger: Ledger, s: ExpressionSizes) -> None:
             triples = values * (m.itemsize + 2 * m.index_itemsize) if m.is_sparse else 0
             ledger.step(
                 "reading null genes",
-                Held("Parts of the null genes", columns),
+                Held("Parts of the null genes", columns, count=-(-s.n_cells // READ_CHUNK)),
                 Held("Null genes as triples", triples),
                 Held("Null genes by columns", columns),
             )
@@ -202,23 +199,10 @@ def _shuffle(ledger: Ledger, s: ExpressionSizes) -> None:
 
 
 def _find_features(ledger: Ledger, s: ExpressionSizes) -> None:
-    """Neighbours for the length scale, then landmarks among a pool of cells."""
+    """Neighbours for the length scale, then landmarks, then regions."""
     ledger.step("length scale", array("Neighbour search", s.n_cells, s.n_dims + 6))
-    pool, rank = min(s.n_cells, POOL), s.rank
-    width = BLOCK * 2 ** max(0, math.ceil(math.log2(rank / BLOCK)))
-    drawn = min(BLOCK, math.ceil(rank / 3))
-    features = array("Features of the pool", pool, width)
-    ledger.step(
-        "drawing landmarks", features, array("Columns of new landmarks", pool, drawn, count=3)
-    )
-    if width > BLOCK:
-        ledger.step(
-            "widening features",
-            features,
-            array("Features before they were widened", pool, width // 2),
-            array("Columns of new landmarks", pool, drawn),
-        )
-    ledger.keep("Landmarks and their factor", rank, rank + s.n_dims)
+    rank = s.rank
+    draw_landmarks(ledger, s.n_cells, s.n_dims, rank)
     if s.n_cells > POOL:
         chunk = min(s.n_cells, FEATURE_CHUNK)
         busy = 2 * _busy(s, FEATURE_CHUNK)
@@ -251,8 +235,8 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
         busy = _busy(s, FIT_CHUNK)
         ledger.step(
             "fitting",
-            array("Sums of chunks, waiting", genes, rank, count=2 * min(busy, 2), in_thread=True),
-            array("Sums of chunks, being made", genes, rank, count=2 * busy, in_thread=True),
+            array("Sums of chunks, waiting", genes, rank, count=min(2 * busy, 3), in_thread=True),
+            array("Sums of chunks, being made", genes, rank, count=5 * busy // 2, in_thread=True),
             *_chunk(s, min(FIT_CHUNK, s.n_cells), busy, parts=2),
         )
     ledger.keep("Weights of each condition", genes, rank, count=2)
@@ -266,17 +250,17 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
 
 def _chunk(s: ExpressionSizes, cells: int, busy: int, parts: int) -> list[Held]:
     """Features and expression of the chunks that threads work on."""
-    m, own = s.matrix, math.ceil(cells / parts)
+    m, own, name = s.matrix, math.ceil(cells / parts), "Expression of chunks"
     found = [array("Features of chunks", cells, s.rank, count=2 * busy, in_thread=True)]
     values = m.n_values(own, s.n_fitted)
     expression = busy * m.bytes(own, s.n_fitted)
     if not m.is_sparse:
         copies = busy * values * 8 if m.itemsize != 8 else 0
-        return [*found, Held("Expression of chunks", expression + copies, in_thread=True)]
+        return [*found, Held(name, expression + copies, count=4 * busy, in_thread=True)]
     squares = busy * values * m.value_bytes
     if m.share >= 0.15:
         squares = busy * own * s.n_genes * (m.itemsize + 8)
-    return [*found, Held("Expression of chunks", expression + squares, in_thread=True)]
+    return [*found, Held(name, expression + squares, in_thread=True)]
 
 
 def _fit_noise(ledger: Ledger, s: ExpressionSizes) -> None:
@@ -339,7 +323,7 @@ def _score(ledger: Ledger, s: ExpressionSizes) -> None:
         ledger.step(
             "comparing samples",
             array("Means of samples in regions", cells, s.n_genes, count=3),
-            array("Evidence of regions", s.n_regions, s.n_genes, count=20),
+            array("Evidence of regions", s.n_regions, s.n_genes, count=30),
             array("Sums of all cells", s.n_genes, rank, count=2),
         )
         ledger.keep("Evidence of regions kept", s.n_regions, s.n_genes, count=3)
@@ -351,7 +335,7 @@ def _score(ledger: Ledger, s: ExpressionSizes) -> None:
             during = [array("Whitened fits of batches", int(batches), in_thread=True)]
         if s.has_noise:
             busy = max(1, min(s.n_threads, math.ceil(s.n_genes * rank**2 / NOISE_ELEMENTS)))
-            during = [array("Covariances of genes", NOISE_ELEMENTS, count=2 * busy, in_thread=True)]
+            during = [array("Covariances of genes", NOISE_ELEMENTS, count=busy, in_thread=True)]
         ledger.step("scoring distances", *during)
         ledger.step("scoring noise", array("Fitted sums", s.n_genes, rank, count=3))
     if s.n_groups:

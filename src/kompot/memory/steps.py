@@ -11,6 +11,9 @@ _FROM_SYSTEM = 32 * 2**20
 """Arrays from this size on are given back to the system when they are dropped. Smaller ones come
 from heaps, which keep what they once held (glibc, ``M_MMAP_THRESHOLD_MAX``)."""
 
+_FRAGMENTED = 1.05
+"""Size of a heap over what it has held at most: arrays of other sizes do not fill every gap."""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -86,10 +89,17 @@ class Ledger:
     kept: dict[str, Held] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
-    def keep(self, name: str, *shape: int, count: int = 1, itemsize: int = 8) -> None:
+    def keep(
+        self,
+        name: str,
+        *shape: int,
+        count: int = 1,
+        itemsize: int = 8,
+        in_thread: bool = False,
+    ) -> None:
         """Hold arrays from now on."""
         size = count * dense_bytes(*shape, itemsize=itemsize)
-        self.kept[name] = Held(name, size, shape, count)
+        self.kept[name] = Held(name, size, shape, count, in_thread)
 
     def keep_bytes(self, name: str, size_bytes: int) -> None:
         """Hold what has no single shape from now on."""
@@ -130,7 +140,7 @@ def peak_of(steps: Iterable[Step]) -> Peak:
                 if one.is_from_heap and one.in_thread is in_thread
             )
             heaps[in_thread] = max(heaps[in_thread], now)
-            left += heaps[in_thread] - now
+            left += int(_FRAGMENTED * heaps[in_thread]) - now
         total = step.size_bytes + left
         totals[step.name] = total
         if total >= most.size_bytes:  # of equals the last, which holds the results

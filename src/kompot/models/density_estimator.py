@@ -6,6 +6,7 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot.gp.backend import compiled
 from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
 from kompot.gp.evidence import ScaleEvidence, length_scale_by_evidence
@@ -73,6 +74,8 @@ class DensityEstimator(Parameters):
         Seed of the landmarks; None is 0, so that results repeat.
     batch_size
         Cells predicted at a time; None or 0 for all.
+    jit_compile
+        Compute through JAX (extra ``kompot[jax]``), on a GPU if it finds one.
 
     Attributes
     ----------
@@ -110,6 +113,7 @@ class DensityEstimator(Parameters):
         n_iter: int = 100,
         random_state: int | None = 0,
         batch_size: int | None = 4096,
+        jit_compile: bool = False,
     ) -> None:
         self.d = d
         self.d_method = d_method
@@ -125,7 +129,9 @@ class DensityEstimator(Parameters):
         self.n_iter = n_iter
         self.random_state = random_state
         self.batch_size = batch_size
+        self.jit_compile = jit_compile
 
+    @compiled
     def fit(self, X: ArrayLike, y: None = None) -> Self:
         """Estimate the density of cells.
 
@@ -162,6 +168,7 @@ class DensityEstimator(Parameters):
         self.nn_distances_[order] = distances
         return self
 
+    @compiled
     def predict(self, X: ArrayLike, normalize: bool = False) -> Array:
         """Log density at cell states ``(n_cells, n_dims)``: ``(n_cells,)``, natural log.
 
@@ -176,6 +183,7 @@ class DensityEstimator(Parameters):
         log_density = self._by_batch(X, self.posterior_.mean)
         return log_density - np.log(self.posterior_.n_cells) if normalize else log_density
 
+    @compiled
     def variance(self, X: ArrayLike) -> Array:
         r"""Posterior variance of the log density, ``(n_cells,)``.
 
@@ -189,6 +197,7 @@ class DensityEstimator(Parameters):
             lambda phi: posterior.variance(phi) + posterior.prior_variance * residual_variance(phi),
         )
 
+    @compiled
     def covariance(self, X: ArrayLike) -> Array:
         """Posterior covariance of the log density between cells, ``(n_cells, n_cells)``."""
         require_fitted(self, "posterior_")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kompot import threads
+from kompot.gp.backend import compiled
 from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.halves import HALF_NEIGHBORS
@@ -79,7 +80,7 @@ class DifferentialAbundance(FittedAbundance, Parameters):
     eps
         Added to the variance, not negative.
     jit_compile
-        Run through JAX; not available yet.
+        Compute through JAX (extra ``kompot[jax]``), on a GPU if it finds one.
     density_predictor1, density_predictor2
         Densities to compare instead of fitting: a fitted :class:`DensityEstimator`, or a callable
         that gives log densities ``(n_cells,)`` at states ``(n_cells, n_dims)``, called with
@@ -229,6 +230,7 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         )
 
     @threads.single_threaded_products()
+    @compiled
     def fit_cells(
         self,
         states: Array,
@@ -305,6 +307,7 @@ class DifferentialAbundance(FittedAbundance, Parameters):
             )
         return self
 
+    @compiled
     def predict(
         self,
         X_new: ArrayLike,
@@ -359,9 +362,6 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         return DensityEstimator(**own | chosen | density_kwargs)
 
     def _check_parameters(self, sample: Any = None) -> None:
-        if self.jit_compile:
-            msg = "JAX is not available for abundance yet: leave `jit_compile` out."
-            raise NotImplementedError(msg)
         check_positive(ptp_threshold=self.ptp_threshold)
         number("eps", self.eps, least=0)
         choice("uncertainty", self.uncertainty, UNCERTAINTIES)

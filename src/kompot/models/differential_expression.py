@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot.gp.backend import compiled
 from kompot.gp.features import FeatureMap, fit_features
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import length_scale_by_scheme
@@ -67,6 +68,8 @@ class DifferentialExpression(FittedExpression):
         From which cells the length scale is estimated: ``"condition1"``, ``"condition2"``,
         ``"pooled"`` (all), or ``"symmetric"`` (geometric mean of both, weighted by their numbers
         of cells), which makes exchanging the conditions change nothing but the sign.
+    jit_compile
+        Compute through JAX (extra ``kompot[jax]``), on a GPU if it finds one.
     model1, model2, function_predictor1, ...
         Functions to compare instead of fitting (:class:`kompot.ModelSettings`): nothing is fitted.
 
@@ -105,6 +108,7 @@ class DifferentialExpression(FittedExpression):
         kernel: str = "matern52",
         tol: float = 1e-6,
         param_scheme: str = "condition1",
+        jit_compile: bool = False,
         model1: Any = None,
         model2: Any = None,
         function_predictor1: Any = None,
@@ -118,6 +122,7 @@ class DifferentialExpression(FittedExpression):
         self.use_empirical_variance = use_empirical_variance
         self.eps, self.random_state, self.batch_size = eps, random_state, batch_size
         self.kernel, self.tol, self.param_scheme = kernel, tol, param_scheme
+        self.jit_compile = jit_compile
         self.model1, self.model2 = model1, model2
         self.function_predictor1 = function_predictor1
         self.function_predictor2 = function_predictor2
@@ -182,6 +187,7 @@ class DifferentialExpression(FittedExpression):
             allow_single_condition_variance=allow_single_condition_variance,
         )
 
+    @compiled
     def fit_cells(
         self,
         states: Array,
@@ -292,11 +298,13 @@ class DifferentialExpression(FittedExpression):
             posterior.first_genes(n_genes) for posterior in (self.posterior1_, self.posterior2_)
         )
 
+    @compiled
     def null_distances(self) -> Array:
         """Mahalanobis distances of the shuffled genes, ``(n_null,)``."""
         require_fitted(self, "delta_")
         return self._distances(self.null_delta_, self.null_deviations_, self.null_noise_)
 
+    @compiled
     def score(self) -> GeneScores:
         """Mean fold change over the cells fitted, distance and tail probability of each gene."""
         require_fitted(self, "delta_")

@@ -167,11 +167,11 @@ class DonorExpression:
 
     @property
     def usable_share(self) -> float:
-        """Mean over levels of the share of their cells in regions that were tested."""
+        """Mean over levels of the share of their cells in regions that were tested and count."""
         shares = []
         for level in self.levels:
             found = [r for r in self.regions if r.level == level.name]
-            tested = sum(r.n_cells for r in found if r.status in {"adjusted", "unadjusted"})
+            tested = sum(r.n_cells for r in found if len(r.genes) and r.counts)
             shares.append(tested / max(sum(r.n_cells for r in found), 1))
         return float(np.mean(shares))
 

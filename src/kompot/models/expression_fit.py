@@ -2,38 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from kompot import threads
 from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import SufficientStatistics
 from kompot.models.arrays import as_expression, as_states
-from kompot.progress import bar
+from kompot.models.chunk_sums import grouped_sums
+from kompot.models.row_chunks import Rows, rows_of_chunk, streamed_chunks
 
 __all__ = ["Rows", "Stacked", "accumulate", "stack_conditions"]
 
 Array = NDArray[np.float64]
 
+_Part = tuple[NDArray[np.intp], list[Any]]
+"""Cells of a condition in a chunk, and their expression."""
+
 _CHUNK = 2048
 """Cells at a time; a chunk of features or of expression is then tens of megabytes at most."""
-
-
-class Rows(Protocol):
-    """Expression of which rows (cells) can be read."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(n_cells, n_genes)``."""
-        ...
-
-    def __getitem__(self, rows: NDArray[np.intp], /) -> Any:
-        """Rows of increasing number, as an array or a sparse matrix."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -88,6 +79,19 @@ def stack_conditions(
     return np.vstack([states1, states2]), Stacked(expression1, expression2), condition
 
 
+@dataclass
+class _ConditionSums:
+    """Sums over some cells of each condition; None for one without cells among them."""
+
+    conditions: list[SufficientStatistics | None]
+
+    def __iadd__(self, other: "_ConditionSums") -> Self:
+        """Add the sums over other cells."""
+        pairs = zip(self.conditions, other.conditions, strict=True)
+        self.conditions = [_added(one, another) for one, another in pairs]
+        return self
+
+
 def accumulate(
     features: FeatureMap,
     states: Array,
@@ -113,25 +117,57 @@ def accumulate(
 
     Returns
     -------
-    The sums of condition 0, 1, ..., the same to the last bit for any number of threads.
+    The sums of condition 0, 1, ..., the same to the last bit for any number of threads, for
+    expression on disk and on a cluster.
     """
     n_conditions = int(condition.max()) + 1
-    n_genes = sum(matrix.shape[1] for matrix in expression)
+    slices = list(row_slices(len(states), _CHUNK))
+    plan = [np.arange(rows.start, rows.stop) for rows in slices]
 
-    def sums_of_chunk(rows: slice) -> list[SufficientStatistics | None]:
-        phi = features(states[rows])
-        sums: list[SufficientStatistics | None] = []
+    def chunk(number: int, read: dict[int, Any]) -> tuple[Array, list[_Part]]:
+        rows = slices[number]
+        parts = []
         for c in range(n_conditions):
             cells = np.flatnonzero(condition[rows] == c)
-            blocks = [matrix[rows.start + cells] for matrix in expression]
-            sums.append(SufficientStatistics.of(phi[cells], *blocks) if len(cells) else None)
-        return sums
+            found = {place: block[cells] for place, block in read.items()}
+            blocks = rows_of_chunk(expression, rows.start + cells, found)
+            parts.append((cells, blocks))
+        return states[rows], parts
 
-    sums = [SufficientStatistics.zeros(features.rank, n_genes) for _ in range(n_conditions)]
-    slices = list(row_slices(len(states), _CHUNK))
-    parts = threads.map_batches(sums_of_chunk, slices)
-    for chunk in bar(parts, "fitting", "chunk", len(slices), shown=progress):
-        for total, part in zip(sums, chunk, strict=True):
-            if part is not None:
-                total += part
-    return tuple(sums)
+    chunks = (
+        (0, partial(chunk, number, read)) for number, read in streamed_chunks(expression, plan)
+    )
+    total: _ConditionSums | None = None
+    for _, part, _ in grouped_sums(
+        _sums_of_chunk, features, chunks, {0: len(plan)}, progress=progress
+    ):
+        if total is None:
+            total = part
+        else:
+            total += part
+    n_genes = sum(matrix.shape[1] for matrix in expression)
+    found = [None] * n_conditions if total is None else total.conditions
+    return tuple(
+        SufficientStatistics.zeros(features.rank, n_genes) if one is None else one for one in found
+    )
+
+
+def _sums_of_chunk(features: FeatureMap, chunk: tuple[Array, list[_Part]]) -> _ConditionSums:
+    """Sums over a chunk, from its states and the cells and expression of each condition in it."""
+    states, parts = chunk
+    phi = features(states)
+    return _ConditionSums(
+        [
+            SufficientStatistics.of(phi[cells], *blocks) if len(cells) else None
+            for cells, blocks in parts
+        ]
+    )
+
+
+def _added(
+    one: SufficientStatistics | None, other: SufficientStatistics | None
+) -> SufficientStatistics | None:
+    if one is None or other is None:
+        return other if one is None else one
+    one += other
+    return one

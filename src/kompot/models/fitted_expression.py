@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot.gp.backend import compiled
 from kompot.gp.features import FeatureMap
 from kompot.gp.regression import Posterior, SufficientStatistics
 from kompot.models.arrays import as_states, require_fitted
@@ -49,6 +50,7 @@ class FittedExpression(FoldChangeGradient, InjectedExpression):
         n_cells = self.statistics1_.n_cells + self.statistics2_.n_cells
         return total @ self.delta_ / n_cells
 
+    @compiled
     def predict(
         self,
         X_new: ArrayLike,
@@ -86,6 +88,7 @@ class FittedExpression(FoldChangeGradient, InjectedExpression):
             self.mahalanobis_distances_ = result["mahalanobis_distances"]
         return result
 
+    @compiled
     def predict_chunk(self, states: Array, genes: bool = True) -> dict[str, Array]:
         """Standard deviations and, unless declined, all genes' functions at some cells.
 
@@ -99,6 +102,7 @@ class FittedExpression(FoldChangeGradient, InjectedExpression):
             own_noise=self.own_noise_,
         )
 
+    @compiled
     def covariance(self, X: ArrayLike) -> Array:
         r"""Posterior covariance of the fold change between cells, ``(n_cells, n_cells)``.
 

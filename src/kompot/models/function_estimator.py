@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot.gp.backend import compiled
 from kompot.gp.features import FeatureMap, fit_features, residual_variance
 from kompot.gp.gradients import function_gradient
 from kompot.gp.kernels import make_kernel
@@ -57,6 +58,8 @@ class FunctionEstimator(Parameters):
         Seed of the landmarks.
     batch_size
         Cells predicted at a time; None or 0 for all.
+    jit_compile
+        Compute through JAX (extra ``kompot[jax]``), on a GPU if it finds one.
 
     Attributes
     ----------
@@ -82,6 +85,7 @@ class FunctionEstimator(Parameters):
         tol: float = 1e-6,
         random_state: int | None = 0,
         batch_size: int | None = 500,
+        jit_compile: bool = False,
     ) -> None:
         self.sigma = sigma
         self.ls = ls
@@ -92,7 +96,9 @@ class FunctionEstimator(Parameters):
         self.tol = tol
         self.random_state = random_state
         self.batch_size = batch_size
+        self.jit_compile = jit_compile
 
+    @compiled
     def fit(self, X: ArrayLike, y: Any) -> Self:
         """Fit all columns of ``y`` at once.
 
@@ -144,6 +150,7 @@ class FunctionEstimator(Parameters):
         self._one_gene = one_gene
         return self
 
+    @compiled
     def predict(self, X: ArrayLike) -> Array:
         """Posterior mean at cell states ``(n_cells, n_dims)``: ``(n_cells, n_genes)``.
 
@@ -168,6 +175,7 @@ class FunctionEstimator(Parameters):
         gradient = function_gradient(self.features_, self.posterior_.weights, states)
         return gradient[:, :, 0] if self._one_gene else gradient
 
+    @compiled
     def covariance(self, X: ArrayLike, diag: bool = True) -> Array:
         """Posterior covariance of the function, the same for all genes, without noise.
 

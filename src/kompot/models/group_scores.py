@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from kompot import threads
-from kompot.gp.linalg import explained_cholesky, row_slices
+from kompot.gp.linalg import explained_cholesky, gram, row_slices
 from kompot.models.arrays import require_fitted
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.stats.attribution import decompose_change
@@ -144,7 +144,7 @@ class _CellSums:
         return cls(
             np.bincount(condition, minlength=2),
             np.stack([phi[condition == c].sum(axis=0) for c in (0, 1)]),
-            phi.T @ phi if with_gram else None,
+            gram(phi) if with_gram else None,
             None if weights is None else weights @ phi,
             0.0 if weights is None else float(weights.sum()),
         )

@@ -13,7 +13,7 @@ from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
 from kompot.gp.observation_noise import NoiseVariance, SquaredResiduals
 from kompot.gp.regression import Posterior, SufficientStatistics
-from kompot.models.expression_fit import Rows
+from kompot.models.row_chunks import Rows, rows_of_chunk, streamed_chunks
 from kompot.progress import bar
 from kompot.stats.own_noise import ErrorCovariance, state_bins
 
@@ -51,7 +51,12 @@ def fit_noise(  # noqa: PLR0917
     """
     n_genes = sum(matrix.shape[1] for matrix in expression)
 
-    def sums_of_chunk(rows: slice) -> list[SquaredResiduals | None]:
+    slices = list(row_slices(len(states), min(_CHUNK, max(64, _ELEMENTS // n_genes))))
+    plan = [np.arange(rows.start, rows.stop) for rows in slices]
+
+    def sums_of_chunk(chunk: tuple[int, dict[int, Any]]) -> list[SquaredResiduals | None]:
+        number, read = chunk
+        rows = slices[number]
         phi = features(states[rows])
         sums: list[SquaredResiduals | None] = []
         for c, posterior in enumerate(posteriors):
@@ -59,13 +64,14 @@ def fit_noise(  # noqa: PLR0917
             if not len(cells):
                 sums.append(None)
                 continue
-            values = np.hstack([_dense(matrix[rows.start + cells]) for matrix in expression])
+            found = {place: block[cells] for place, block in read.items()}
+            blocks = rows_of_chunk(expression, rows.start + cells, found)
+            values = np.hstack([_dense(block) for block in blocks])
             sums.append(SquaredResiduals.of(posterior, phi[cells], values))
         return sums
 
     totals = [SquaredResiduals.zeros(features.rank, n_genes) for _ in posteriors]
-    slices = list(row_slices(len(states), min(_CHUNK, max(64, _ELEMENTS // n_genes))))
-    parts = threads.map_batches(sums_of_chunk, slices)
+    parts = threads.map_batches(sums_of_chunk, streamed_chunks(expression, plan))
     for chunk in bar(parts, "noise", "chunk", len(slices), shown=progress):
         for total, part in zip(totals, chunk, strict=True):
             if part is not None:

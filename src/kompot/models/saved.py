@@ -234,7 +234,7 @@ class _Unpacking:
         if is_dataclass(kind):
             made: Any = kind(**held)  # type: ignore[operator]
         else:
-            parameters = {name: held.pop(name) for name in kind().get_params()}
+            parameters = {name: held.pop(name) for name in kind().get_params() if name in held}
             made = kind(**parameters)
             vars(made).update(held)
         self._made[number] = made

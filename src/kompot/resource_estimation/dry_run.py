@@ -29,8 +29,9 @@ from kompot.anndata.expression_resources import (
     n_threads,
 )
 from kompot.anndata.expression_results import stored_fields as expression_fields
-from kompot.anndata.later import refuse_later_features, refuse_own_noise, refuse_unknown
+from kompot.anndata.later import refuse_own_noise, refuse_unknown
 from kompot.anndata.layer_store import array_store
+from kompot.gp.backend import require_jax
 from kompot.gp.rank import RankEstimate
 from kompot.memory import SystemAvailability, human
 from kompot.memory.estimate import Estimate, estimate_expression
@@ -120,7 +121,6 @@ def dry_run_differential_expression(
     known = _known(function)
     refuse_unknown({name: one for name, one in parameters.items() if name not in known}, function)
     settings = expression_settings(parameters)
-    refuse_later_features(settings)
     refuse_own_noise(settings)
     availability = _availability(settings.storage)
     with _quiet():
@@ -278,6 +278,8 @@ def _plan(
 ) -> ResourcePlan:
     """The plan without its time and its remarks."""
     storage, output = settings.storage, settings.output
+    if settings.gp.jit_compile:
+        require_jax()
     analysis_type = "de" if isinstance(settings, ExpressionSettings) else "da"
     plan = ResourcePlan(
         list(estimate.requirements),
@@ -286,6 +288,8 @@ def _plan(
         alternatives=list(estimate.alternatives),
         steps=estimate.steps,
     )
+    if settings.gp.jit_compile:
+        plan.info.append("Memory and time are of NumPy; JAX takes some 0.3 GB more.")
     if output.copy or output.inplace:
         plan.output_fields = output_fields(wanted)
         plan.overwritten, runs = overwritten_fields(adata, wanted, analysis_type)

@@ -10,7 +10,8 @@ from scipy.linalg import solve_triangular
 
 from kompot.gp.kernels import Kernel, make_kernel
 from kompot.memory.abundance import AbundanceSizes
-from kompot.memory.expression import POOL, ExpressionSizes
+from kompot.memory.expression import ExpressionSizes
+from kompot.memory.features import POOL
 from kompot.threads import single_threaded_products
 
 __all__ = ["Speed", "WallTime", "abundance_seconds", "expression_seconds", "measure_speed"]
@@ -18,9 +19,18 @@ __all__ = ["Speed", "WallTime", "abundance_seconds", "expression_seconds", "meas
 _CELLS, _RANK, _GENES = 1024, 128, 512
 _SHARE = 0.1
 _ROUNDS = 3
+_EFFICIENCY = 0.35
+"""Share of the speed of small pieces of work that a run reaches: its matrices are thin, and larger
+than caches."""
 _RANGE = 0.6, 2.0
 """Shortest and longest time, of the estimate."""
 _NEWTON_STEPS = 10
+_DRAWS = 5
+"""Contrasts of samples that are tested, those of random covariates included."""
+_EVIDENCE = 7000
+"""Operations for a contrast of a gene in a region."""
+_CLUSTERING = 0.5
+"""Seconds, mostly for loading what clusters cells."""
 _TAIL_STEPS = 12
 """Passes over the eigenvalues until a tail probability is found."""
 
@@ -145,8 +155,11 @@ def expression_seconds(s: ExpressionSizes, speed: Speed) -> WallTime:
     alone += 4 * genes * r**2 / speed.products
     alone += s.has_distances * s.n_genes * r * _TAIL_STEPS * 6 / speed.elements
     if s.n_regions:
-        alone += s.n_regions * s.n_genes * s.n_all_samples * 200 / speed.elements
-        alone += s.n_cells * 17 * 60 / speed.elements
+        alone += s.n_regions * s.n_genes * _DRAWS * _EVIDENCE / speed.elements
+        alone += _CLUSTERING + s.n_cells * 17 * 60 / speed.elements
+    if s.has_noise:
+        shared += s.n_cells * genes * (2 * r / speed.products + 10 / speed.elements)
+        alone += genes * (2 * r**3 + 128 * r**2 + 1e6) / speed.products
     if s.n_groups:
         shared += s.n_groups * (12 * r**3 + genes * r**2) / speed.products
         alone += s.n_groups * s.n_genes * r * _TAIL_STEPS * 6 / speed.elements
@@ -156,7 +169,8 @@ def expression_seconds(s: ExpressionSizes, speed: Speed) -> WallTime:
         shared += cells * (2 * s.n_layers + 1) / speed.elements
     if s.has_covariance:
         alone += s.n_cells**2 * (r / speed.products + 1 / speed.kernel + 4 / speed.elements)
-    seconds = 0.1 + alone + shared / max(1, min(threads, s.n_cells / 2048 + 1))
+    shared /= max(1, min(threads, s.n_cells / 2048 + 1))
+    seconds = 0.1 + (alone + shared) / _EFFICIENCY
     low, high = (seconds * share for share in _RANGE)
     return WallTime(seconds, low, high)
 
@@ -183,7 +197,8 @@ def abundance_seconds(s: AbundanceSizes, speed: Speed) -> WallTime:
     if s.n_samples:
         shared += newton + features
     if s.is_donor_level:
-        alone += 1.0 + n_cells * 200 * 12 * 30 / speed.products
-    seconds = 0.2 + alone + shared / max(1, min(s.n_threads, n_cells / 4096 + 1))
+        alone += 2 * _CLUSTERING + n_cells * 200 * 30 * 30 / speed.products
+    shared /= max(1, min(s.n_threads, n_cells / 4096 + 1))
+    seconds = 0.2 + (alone + shared) / _EFFICIENCY
     low, high = (seconds * share for share in _RANGE)
     return WallTime(seconds, low, high)

@@ -5,7 +5,7 @@ whether it is everywhere or in few cells, and corrected for the number of genes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,17 +48,21 @@ class CombinedEvidence:
     region_p, region_effect, region_error
         P-values, effects (natural log) and standard errors, ``(n_regions, n_genes)``; NaN where a
         gene is not tested.
+    counts
+        Which regions are combined, ``(n_regions,)``.
     """
 
     p: Array
     region_p: Array
     region_effect: Array
     region_error: Array
+    counts: NDArray[np.bool_]
 
     @property
     def strongest(self) -> NDArray[np.intp]:
-        """Number of the region with the smallest p-value, ``(n_genes,)``; -1 for none."""
-        found = np.argmin(np.where(np.isnan(self.region_p), np.inf, self.region_p), axis=0)
+        """Number of the counted region of smallest p-value, ``(n_genes,)``; -1 for none."""
+        known = ~np.isnan(self.region_p) & self.counts[:, None]
+        found = np.argmin(np.where(known, self.region_p, np.inf), axis=0)
         return np.where(np.isnan(self.p), -1, found)
 
 
@@ -104,11 +108,33 @@ def compare_regions(
         When a region, a sample and a gene take part.
     """
     rules = RegionRules() if rules is None else rules
-    return [
+    found = [
         region_means(of_level, k, design, rules, (level.name, name), fixed=level.fixed)
         for level, of_level in zip(levels, means, strict=True)
         for k, name in enumerate(level.regions)
     ]
+    share = _covered_by_adjusted(found, levels)
+    return [
+        replace(region, counts=region.status != "unadjusted" or covered <= rules.max_covered)
+        for region, covered in zip(found, share, strict=True)
+    ]
+
+
+def _covered_by_adjusted(regions: Sequence[RegionMeans], levels: Sequence[Level]) -> Array:
+    """Share of each region's cells that lie in adjusted regions of any level, ``(n_regions,)``."""
+    covered = np.zeros(len(levels[0].labels), dtype=bool)
+    starts = np.cumsum([0, *(level.n_regions for level in levels)])
+    for level, start in zip(levels, starts[:-1], strict=True):
+        of_level = regions[start : start + level.n_regions]
+        adjusted = np.array([region.status == "adjusted" for region in of_level] + [False])
+        covered |= adjusted[level.labels]
+    shares = []
+    for level in levels:
+        inside = level.labels >= 0
+        counts = np.bincount(level.labels[inside], minlength=level.n_regions)
+        hits = np.bincount(level.labels[inside], covered[inside], minlength=level.n_regions)
+        shares.append(hits / np.maximum(counts, 1))
+    return np.concatenate(shares)
 
 
 def combine_regions(
@@ -116,8 +142,8 @@ def combine_regions(
 ) -> CombinedEvidence:
     """Evidence of a contrast in each region and combined over them.
 
-    The levels have their weights, shared equally by the regions in which a gene is tested; one
-    p-value from all by :func:`kompot.stats.multiplicity.cauchy_combination`.
+    The levels have their weights, shared equally by the regions in which a gene is tested and that
+    count; one p-value from all by :func:`kompot.stats.multiplicity.cauchy_combination`.
 
     Parameters
     ----------
@@ -138,14 +164,16 @@ def combine_regions(
         genes = regions[k].genes
         p[k, genes], effect[k, genes] = evidence.p, evidence.effect
         error[k, genes] = evidence.standard_error
+    counts = np.array([region.counts for region in regions])
+    counted = np.where(counts[:, None], p, np.nan)
     weights = np.empty_like(p)
     start = 0
     for level in levels:
         rows = slice(start, start + level.n_regions)
-        n_tested = np.maximum((~np.isnan(p[rows])).sum(axis=0), 1)
+        n_tested = np.maximum((~np.isnan(counted[rows])).sum(axis=0), 1)
         weights[rows] = level.weight / n_tested
         start = rows.stop
-    return CombinedEvidence(cauchy_combination(p, weights), p, effect, error)
+    return CombinedEvidence(cauchy_combination(counted, weights), p, effect, error, counts)
 
 
 def null_p_values(

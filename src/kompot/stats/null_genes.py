@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-__all__ = ["choose_null_genes", "shuffle_columns"]
+__all__ = ["choose_null_genes", "shuffle_columns", "shuffle_in_place"]
+
+_AT_A_TIME = 32
+"""Columns of an array of which a copy is made."""
 
 
 def choose_null_genes(
@@ -62,3 +65,18 @@ def shuffle_columns(columns: Any, rng: np.random.Generator) -> Any:
         used += length
     shuffled = sparse.csc_array((columns.data, indices, columns.indptr), shape=columns.shape)
     return shuffled.tocsr()
+
+
+def shuffle_in_place(columns: NDArray[Any], rng: np.random.Generator) -> None:
+    """Permute every column of an array on its own, as :func:`shuffle_columns`, without a copy.
+
+    Parameters
+    ----------
+    columns
+        Expression, ``(n_cells, n_genes)``, which may lie in a file.
+    rng
+        Source of random numbers.
+    """
+    for start in range(0, columns.shape[1], _AT_A_TIME):
+        some = columns[:, start : start + _AT_A_TIME]
+        some[...] = rng.permuted(np.asarray(some), axis=0)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg import helmert, solve_triangular
 
 from kompot import threads
-from kompot.gp.linalg import explained_cholesky, row_slices
+from kompot.gp.linalg import explained_cholesky, product, row_slices
 
 __all__ = ["deviation_variance", "mahalanobis_with_samples", "sample_deviations"]
 
@@ -61,9 +61,9 @@ def deviation_variance(phi: Array, deviations: Sequence[Array]) -> Array:
     deviations
         :math:`W`, arrays ``(rank, n_genes)``; at least one.
     """
-    total = np.square(phi @ deviations[0])
+    total = np.square(product(phi, deviations[0]))
     for deviation in deviations[1:]:
-        total += np.square(phi @ deviation)
+        total += np.square(product(phi, deviation))
     return total
 
 
