@@ -330,7 +330,7 @@ class ExpressionModel(Parameters):
 
     @property
     def predictor(self) -> Any:
-        """The function as a callable: the fitted one, or the one that was given."""
+        """The function as a callable, the fitted one or the one that was given."""
         if self.function_predictor is not None:
             return self.function_predictor
         require_fitted(self, "function_")

@@ -42,7 +42,7 @@ class SmoothingPanels:
     """
 
     figure: Figure | SubFigure
-    axes: NDArray[np.object_]
+    axes: NDArray[Any]
     genes: tuple[str, ...]
     panels: tuple[str, ...]
 
