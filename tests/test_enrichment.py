@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 PAGE = Path(__file__).parents[1] / "docs" / "tutorials" / "6_enrichment.md"
-CODE = re.compile(r"```\{code-cell\} python\n(.*?)```", re.DOTALL)
+CODE = re.compile(r"```\{code-cell\} python\n(?:---\n.*?---\n)?(.*?)```", re.DOTALL)
 
 
 @pytest.fixture(scope="module")
