@@ -3,6 +3,8 @@
 import os
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,19 +56,34 @@ def read_data(path: Path) -> "AnnData":
     """
     from anndata.io import read_h5ad, read_zarr
 
-    try:
+    with _damage_named(path):
         return read_zarr(path) if path.suffix == ".zarr" else read_h5ad(path)
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Name the file in whatever error reading it ends with."""
+    try:
+        yield
     except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         msg = f"{str(path)!r} cannot be read as AnnData; is it damaged? {error}"
         raise OSError(msg) from error
 
 
 def open_data(path: Path) -> "StoredData":
-    """Data of an .h5ad or .zarr file; matrices that are large for this machine stay on disk."""
+    """Data of an .h5ad or .zarr file; matrices that are large for this machine stay on disk.
+
+    Raises
+    ------
+    OSError
+        If the file is damaged or holds something else; the error names it.
+    """
     from kompot.anndata.stored_data import StoredData, matrix_bytes, open_stored
 
-    if matrix_bytes(path) > _SHARE * psutil.virtual_memory().available:
-        return open_stored(path)
+    with _damage_named(path):
+        is_large = matrix_bytes(path) > _SHARE * psutil.virtual_memory().available
+        if is_large:
+            return open_stored(path)
     return StoredData(read_data(path))
 
 
