@@ -43,3 +43,17 @@ def _kang() -> AnnData:
 def kang(_kang: AnnData) -> AnnData:
     """Real PBMCs, ``ctrl`` and ``stim``."""
     return _kang.copy()
+
+
+@pytest.fixture
+def shell(capsys):
+    """Run a command line in this process; give exit code, stdout and stderr."""
+    from kompot.cli import main
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(one) for one in arguments])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run

@@ -324,11 +324,7 @@ def _dry_run(
     if settings.model.names:
         msg = f"`dry_run` plans a fit, but {settings.model.names} were given; leave out one."
         raise ValueError(msg)
-    try:
-        plan = getattr(import_module("kompot.resource_estimation"), function)
-    except (ImportError, AttributeError) as error:
-        msg = "`dry_run` is not available yet: leave it out."
-        raise NotImplementedError(msg) from error
+    plan = getattr(import_module("kompot.resource_estimation"), function)
     flat["storage.result_key"] = settings.storage.result_key
     kind = "de" if isinstance(settings, ExpressionSettings) else "da"
     return plan(adata, **call_arguments(flat, kind)[0])

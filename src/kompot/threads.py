@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
-__all__ = ["limit", "limited", "map_batches", "single_threaded_products"]
+__all__ = ["limit", "limited", "map_batches", "number", "single_threaded_products"]
 
 _Batch = TypeVar("_Batch")
 _Result = TypeVar("_Result")
@@ -22,6 +22,11 @@ _single: ContextVar[bool] = ContextVar("kompot_single_threaded_products", defaul
 def limit() -> int:
     """Largest number of threads; -1 for all cores."""
     return _limit.get()
+
+
+def number() -> int:
+    """Threads that work on batches side by side."""
+    return limit() if limit() > 0 else os.cpu_count() or 1
 
 
 @contextmanager
@@ -76,7 +81,7 @@ def map_batches(work: Callable[[_Batch], _Result], batches: Iterable[_Batch]) ->
     ------
     What ``work`` returned, in the order of the batches, whatever the number of threads.
     """
-    n_threads = limit() if limit() > 0 else os.cpu_count() or 1
+    n_threads = number()
     pending: deque[Future[_Result]] = deque()
     with single_threaded_products(), ThreadPoolExecutor(n_threads) as pool:
         try:

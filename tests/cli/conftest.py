@@ -1,22 +1,8 @@
 import pytest
 
-from kompot.cli import main
 from kompot.datasets import simulate
 
 CONDITIONS = ["--groupby", "condition", "--condition1", "control", "--condition2", "treated"]
-
-
-@pytest.fixture
-def shell(capsys):
-    """Run a command line in this process; give exit code, stdout and stderr."""
-
-    def run(*args):
-        with pytest.raises(SystemExit) as ended:
-            main([str(arg) for arg in args])
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return run
 
 
 @pytest.fixture

@@ -35,6 +35,17 @@ def profile():
     return settings.get_profile("reliability")
 
 
+@pytest.fixture
+def options():
+    """Options of commands that run on the small data of these tests."""
+    pair = ("--groupby", "condition", "--condition1", "a", "--condition2", "b")
+    return {
+        "de": (*pair, "--null-genes", "4", "-q", "--overwrite"),
+        "dm": ("--knn", "5", "--n-components", "2", "-q", "--overwrite"),
+        "cleanup": (),
+    }
+
+
 def digest(value, *, loose=False):
     """All that can be seen of a value, down to the bytes; loosely without its layout."""
     if loose and sparse.issparse(value):

@@ -180,21 +180,6 @@ def test_interrupt_between_batches_leaves_the_data(data, snapshot, monkeypatch):
         assert snapshot(data) == before
 
 
-DE = (
-    "--groupby",
-    "condition",
-    "--condition1",
-    "a",
-    "--condition2",
-    "b",
-    "--null-genes",
-    "4",
-    "-q",
-    "--overwrite",
-)
-DM = ("--knn", "5", "--n-components", "2", "-q", "--overwrite")
-
-
 @pytest.fixture
 def file(data, tmp_path):
     path = tmp_path / "cells.h5ad"
@@ -202,23 +187,9 @@ def file(data, tmp_path):
     return path
 
 
-@pytest.fixture
-def shell(capsys):
-    """Run a command line in this process; give exit code and stderr."""
-    from kompot.cli import main
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(one) for one in arguments])
-        return ended.value.code, capsys.readouterr().err
-
-    return run
-
-
 @pytest.mark.parametrize("name", ["de", "dm", "cleanup"])
-def test_failure_at_any_step_of_a_command_leaves_its_file(name, file, shell):
-    extra = {"de": DE, "dm": DM, "cleanup": ()}[name]
-    arguments = (name, file, "-o", file, *extra)
+def test_failure_at_any_step_of_a_command_leaves_its_file(name, file, shell, options):
+    arguments = (name, file, "-o", file, *options[name])
     counter = Injector()
     counter.run(lambda _: shell(*arguments), None)
     read_h5ad(file)

@@ -31,39 +31,11 @@ def data(sound_data):
     return adata
 
 
-DE = (
-    "--groupby",
-    "condition",
-    "--condition1",
-    "a",
-    "--condition2",
-    "b",
-    "--null-genes",
-    "4",
-    "-q",
-    "--overwrite",
-)
-DM = ("--knn", "5", "--n-components", "2", "-q", "--overwrite")
-
-
 @pytest.fixture
 def file(data, tmp_path):
     path = tmp_path / "cells.h5ad"
     data.write_h5ad(path)
     return path
-
-
-@pytest.fixture
-def shell(capsys):
-    """Run a command line in this process; give exit code and stderr."""
-    from kompot.cli import main
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(one) for one in arguments])
-        return ended.value.code, capsys.readouterr().err
-
-    return run
 
 
 KILLED = """
@@ -164,19 +136,19 @@ def test_full_disk_leaves_models_tables_and_reports(data, tmp_path, request, she
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_unwritable_output_is_refused_before_computing(file, shell):
+def test_unwritable_output_is_refused_before_computing(file, shell, options):
     folder = file.parent / "locked"
     folder.mkdir(mode=0o500)
-    code, said = shell("de", file, "-o", folder / "out.h5ad", *DE)
+    code, _, said = shell("de", file, "-o", folder / "out.h5ad", *options["de"])
     assert code == 2
     assert "not writable" in said
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.99])
-def test_truncated_data_are_refused(share, file, shell, tmp_path):
+def test_truncated_data_are_refused(share, file, shell, options, tmp_path):
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
-    code, said = shell("de", file, "-o", tmp_path / "out.h5ad", *DE)
+    code, _, said = shell("de", file, "-o", tmp_path / "out.h5ad", *options["de"])
     assert code == 1
     assert "kompot: error:" in said
     assert file.name in said

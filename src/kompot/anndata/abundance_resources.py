@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 from anndata import AnnData
 
+from kompot import threads
 from kompot.anndata.abundance_inputs import AbundanceInputs
 from kompot.anndata.data_sizes import data_bytes
-from kompot.anndata.expression_resources import n_threads
 from kompot.anndata.memory_check import MemoryCheck
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import length_scale_by_scheme
@@ -69,7 +69,7 @@ def abundance_sizes(
         inputs.cells.sizes,
         inputs.cells.n_dims,
         rank,
-        n_threads(),
+        threads.number(),
         0 if samples is None else len(samples.samples.names),
         samples is not None and samples.design is not None,
         data_bytes(adata) if settings.output.copy else 0,
@@ -108,7 +108,7 @@ def require_memory(adata: AnnData, inputs: AbundanceInputs, settings: AbundanceS
         partial(abundance_rank, inputs, settings),
         min(settings.gp.n_landmarks or n_cells, n_cells),
         settings.storage.max_memory_ratio,
-        n_threads(),
+        threads.number(),
     )
     refusal = check.refusal(estimate)
     if refusal is not None:

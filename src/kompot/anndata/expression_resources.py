@@ -1,7 +1,6 @@
 """What a differential-expression run takes, and its refusal if that does not fit."""
 
 import logging
-import os
 from dataclasses import replace
 from functools import partial
 
@@ -24,7 +23,7 @@ from kompot.models.array_store import ArrayStore
 from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
 
-__all__ = ["estimate_run", "expression_rank", "expression_sizes", "n_threads", "store_of_run"]
+__all__ = ["estimate_run", "expression_rank", "expression_sizes", "store_of_run"]
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +31,6 @@ _CLUSTERS = 17
 """Regions of cell states at the scales of the donor-level test: 1, 4 and 12."""
 _LEAST_CELLS = 2
 """Of a sample that has a fit of its own."""
-
-
-def n_threads() -> int:
-    """Threads that work on batches side by side."""
-    return threads.limit() if threads.limit() > 0 else os.cpu_count() or 1
 
 
 def expression_rank(
@@ -124,7 +118,7 @@ def expression_sizes(
         has_distances=output.compute_mahalanobis,
         has_noise=settings.gp.use_empirical_variance,
         batch_size=settings.gp.batch_size or 0,
-        n_threads=n_threads(),
+        n_threads=threads.number(),
         n_layers=len(layers),
         has_zscores=any("zscore" in field.type for field in layers),
         storage=storage.layers if is_written else "none",
@@ -160,7 +154,7 @@ def store_of_run(
         partial(expression_rank, inputs, settings),
         min(settings.gp.n_landmarks or n_cells, n_cells),
         storage.max_memory_ratio,
-        n_threads(),
+        threads.number(),
     )
 
     def estimate(rank: int, *, on_disk: bool) -> Estimate:

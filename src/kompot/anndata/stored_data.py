@@ -13,8 +13,8 @@ from anndata import AnnData
 from anndata.io import read_elem, sparse_dataset, write_elem
 
 from kompot.anndata.on_disk import as_frame, is_store
-from kompot.anndata.replacement import replaced
 from kompot.gp.linalg import row_slices
+from kompot.replacement import replaced
 
 __all__ = ["StoredData", "matrix_bytes", "open_stored", "write_results", "write_stored"]
 

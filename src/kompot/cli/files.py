@@ -12,7 +12,7 @@ import click
 import psutil
 
 from kompot import memory
-from kompot.anndata.replacement import replaced
+from kompot.replacement import replaced
 
 if TYPE_CHECKING:
     import pandas as pd

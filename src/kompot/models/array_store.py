@@ -5,6 +5,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from mmap import mmap
 from pathlib import Path
@@ -158,12 +159,11 @@ class RowArray:
         if directory is None or 0 in shape:
             self._array = np.empty(shape, dtype=self.dtype)
             return
-        self._file = tempfile.TemporaryFile(dir=directory, buffering=0)  # noqa: SIM115
-        try:
-            _reserve(self._file, shape[0] * shape[1] * self.dtype.itemsize)
-        except BaseException:
-            self._file.close()
-            raise
+        with ExitStack() as opened:
+            file = opened.enter_context(tempfile.TemporaryFile(dir=directory, buffering=0))
+            _reserve(file, shape[0] * shape[1] * self.dtype.itemsize)
+            opened.pop_all()
+        self._file = file
 
     def write(self, rows: slice, values: NDArray[Any]) -> None:
         """Write consecutive rows; from several threads at a time if they like."""

@@ -1,5 +1,6 @@
 """What a fitted comparison of expression says at cell states."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -39,9 +40,9 @@ class FittedExpression(FoldChangeGradient, InjectedExpression):
     eps: float
     batch_size: int | None
 
+    @abstractmethod
     def score(self) -> GeneScores:
         """Mean fold change over the cells fitted, distance and tail probability of each gene."""
-        raise NotImplementedError
 
     def mean_fold_change(self) -> Array:
         """Mean fold change of each gene over the cells fitted, ``(n_genes,)``, natural log."""

@@ -1,5 +1,7 @@
 """Where fold changes rise and fall: their gradients by cell state."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -13,7 +15,7 @@ __all__ = ["FoldChangeGradient"]
 Array = NDArray[np.float64]
 
 
-class FoldChangeGradient:
+class FoldChangeGradient(ABC):
     """Gradients of a comparison of two functions in shared features."""
 
     features_: FeatureMap
@@ -47,6 +49,6 @@ class FoldChangeGradient:
         states = as_states(X, "X", self.features_.landmarks.shape[1])
         return function_gradient(self.features_, functions[of], states)
 
+    @abstractmethod
     def _function_weights(self) -> tuple[Array, Array]:
         """Weights of the function of each condition."""
-        raise NotImplementedError

@@ -9,7 +9,6 @@ that predictions are the same to the last bit.
 
 import json
 import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,6 +20,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kompot.replacement import replaced
 
 __all__ = ["FORMAT_VERSION", "load_model", "save_model"]
 
@@ -111,14 +112,8 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
         "objects": packing.objects,
     }
     text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-    file, name = tempfile.mkstemp(suffix=".part", dir=target.parent)
-    try:
-        with os.fdopen(file, "wb") as stream:
-            np.savez(stream, allow_pickle=False, **{_HEADER: text}, **packing.arrays)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replaced(target) as written, written.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **{_HEADER: text}, **packing.arrays)
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:

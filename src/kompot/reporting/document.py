@@ -1,11 +1,11 @@
 """Writing a page about recorded results to a file."""
 
-import os
-import tempfile
 from os import PathLike
 from pathlib import Path
 
 from anndata import AnnData
+
+from kompot.replacement import replaced
 
 __all__ = ["report"]
 
@@ -76,26 +76,6 @@ def report(
     from kompot.reporting.subject import read_subject
 
     text = page(read_subject(adata, de_run, da_run, groupby, basis, n_genes, title))
-    _write(target, text)
+    with replaced(target) as written:
+        written.write_text(text, encoding="utf-8")
     return target
-
-
-def _write(target: Path, text: str) -> None:
-    """Write a file beside the target and put it in its place."""
-    handle, name = tempfile.mkstemp(
-        prefix=".kompot-", suffix=".partial", dir=target.resolve().parent
-    )
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target.resolve())
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """Permissions that new files lack."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

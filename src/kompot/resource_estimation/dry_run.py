@@ -9,6 +9,7 @@ from typing import Any
 
 from anndata import AnnData
 
+from kompot import threads
 from kompot.anndata import (
     abundance_inputs,
     compute_differential_abundance,
@@ -26,7 +27,6 @@ from kompot.anndata.expression_resources import (
     estimate_run,
     expression_rank,
     expression_sizes,
-    n_threads,
 )
 from kompot.anndata.expression_results import stored_fields as expression_fields
 from kompot.anndata.later import refuse_own_noise, refuse_unknown
@@ -250,7 +250,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _availability(storage: StorageSettings) -> SystemAvailability:
-    return SystemAvailability.now(str(array_store(storage).place), n_threads())
+    return SystemAvailability.now(str(array_store(storage).place), threads.number())
 
 
 def _place(
