@@ -22,14 +22,10 @@ extensions = [
     "sphinx_design",
     "sphinxcontrib.bibtex",
     "docstrings",
-    "features",
     "internal_names",
     "public_names",
 ]
 
-# Pages and passages on features that are still to come are written, but not shown
-# (`_extensions/features.py`). Set to True what has landed.
-FEATURES = {"atlas": False}
 exclude_patterns = ["_build", "resources_measured.md"]
 
 # Every reference must lead somewhere, offline too. Names of other packages are linked only if

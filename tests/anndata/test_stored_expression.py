@@ -14,7 +14,7 @@ import kompot
 from kompot.anndata import chunks, column_spool, row_readers, shuffled_genes
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.row_readers import StoredRows
-from kompot.models import expression_fit, sample_fit
+from kompot.models import cell_sums
 
 QUIET = {"progress": False, "random_state": 0, "null_genes": 80, "null_seed": 1, "layers": "none"}
 
@@ -46,8 +46,7 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(shuffled_genes, "_BLOCK", 35)
     monkeypatch.setattr(shuffled_genes, "_ROWS", 220)
     monkeypatch.setattr(column_spool, "_BLOCK_VALUES", 2000)
-    monkeypatch.setattr(expression_fit, "_CHUNK", 100)
-    monkeypatch.setattr(sample_fit, "_CHUNK", 60)
+    monkeypatch.setattr(cell_sums, "_CHUNK", 60)
 
 
 def opened(store, cells):
@@ -207,7 +206,7 @@ def test_abundance(stored, cells):
 
 def test_samples_are_summed_in_as_many_passes_as_memory_asks_for(stored, cells, monkeypatch):
     expected = run_for_table(cells.copy(), sample_col="sample")
-    monkeypatch.setattr(sample_fit, "_SHARE", 0.0)  # one sample at a time
+    monkeypatch.setattr(cell_sums, "_SHARE", 0.0)  # one sample at a time
     assert_identical(run_for_table(stored, sample_col="sample"), expected)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import kompot
 from kompot import cluster
-from kompot.models import expression_fit, sample_fit
+from kompot.models import cell_sums
 
 CONDITIONS = "condition", "control", "treated"
 QUIET = {"progress": False, "random_state": 0, "null_genes": 40, "null_seed": 1, "layers": "none"}
@@ -31,8 +31,7 @@ def client():
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(expression_fit, "_CHUNK", 20)
-    monkeypatch.setattr(sample_fit, "_CHUNK", 15)
+    monkeypatch.setattr(cell_sums, "_CHUNK", 15)
 
 
 def table(adata, **options):

@@ -17,7 +17,7 @@ from kompot.gp.features import FeatureMap, fit_features, residual_variance
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import estimate_length_scale
 from kompot.gp.regression import Posterior, fit_posterior
-from kompot.models.expression_fit import accumulate
+from kompot.models.cell_sums import accumulate
 from kompot.models.given_expression import GivenExpression, GivenFunction
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
 from kompot.settings import ExpressionSettings

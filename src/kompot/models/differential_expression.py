@@ -15,7 +15,6 @@ from kompot.gp.regression import Posterior, fit_posterior
 from kompot.models.array_store import ArrayStore
 from kompot.models.arrays import as_states, require_fitted
 from kompot.models.condition_samples import requested_samples, split_by_condition
-from kompot.models.expression_fit import Rows, stack_conditions
 from kompot.models.expression_scores import (
     GeneScores,
     gene_distances,
@@ -25,8 +24,10 @@ from kompot.models.expression_scores import (
 )
 from kompot.models.fitted_expression import FittedExpression
 from kompot.models.noise_fit import OwnNoise, fit_own_noise
+from kompot.models.row_chunks import Rows
 from kompot.models.sample_fit import sum_conditions
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
+from kompot.models.stacked_conditions import stack_conditions
 from kompot.settings.checks import PARAM_SCHEMES, choice, number
 from kompot.stats.mahalanobis import difference_covariance, landmark_jitter, mahalanobis
 from kompot.stats.own_noise import tail_with_own_noise

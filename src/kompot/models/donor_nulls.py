@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from kompot.gp.features import FeatureMap
 from kompot.models.donor_expression import DonorSettings, find_regions
-from kompot.models.expression_fit import Rows
+from kompot.models.row_chunks import Rows
 from kompot.models.sample_fit import sum_samples
 from kompot.stats.ancova import AdjustedMeans
 from kompot.stats.design import Design

@@ -13,11 +13,11 @@ from kompot.gp.linalg import row_slices
 from kompot.gp.regression import fit_posterior
 from kompot.models.array_store import ArrayStore
 from kompot.models.arrays import as_expression, as_states, require_fitted
-from kompot.models.expression_fit import Rows
 from kompot.models.function_estimator import FunctionEstimator
 from kompot.models.given_function import callable_of, covariance_of, values_of
 from kompot.models.noise_fit import fit_noise
 from kompot.models.parameters import Parameters
+from kompot.models.row_chunks import Rows
 from kompot.models.sample_fit import sum_one_condition
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
 from kompot.stats.sample_variance import deviation_variance

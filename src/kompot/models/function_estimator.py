@@ -14,7 +14,7 @@ from kompot.gp.length_scale import estimate_length_scale
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import Posterior, fit_posterior
 from kompot.models.arrays import as_expression, as_states, require_fitted
-from kompot.models.expression_fit import accumulate
+from kompot.models.cell_sums import accumulate
 from kompot.models.parameters import Parameters
 from kompot.models.smoothness import Smoothness, SmoothnessOptions, choose_smoothness
 

@@ -43,7 +43,7 @@ def fit_noise(  # noqa: PLR0917
     Parameters
     ----------
     features, states, expression, condition
-        As for :func:`kompot.models.expression_fit.accumulate`.
+        As for :func:`kompot.models.cell_sums.accumulate`.
     posteriors, statistics
         Fit of each condition, with the genes of all matrices one after the other, and its sums.
     progress

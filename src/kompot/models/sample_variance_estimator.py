@@ -10,11 +10,11 @@ from kompot.gp.linalg import row_slices
 from kompot.gp.regression import fit_posterior
 from kompot.memory import dense_bytes, require
 from kompot.models.arrays import as_expression, as_states, require_fitted
+from kompot.models.cell_sums import sums_by_sample
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.function_estimator import FunctionEstimator
 from kompot.models.parameters import Parameters
 from kompot.models.sample_densities import ConditionCells, fit_sample_densities
-from kompot.models.sample_fit import sums_by_sample
 from kompot.progress import bar
 from kompot.stats.sample_variance import sample_deviations
 

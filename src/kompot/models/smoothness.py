@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kompot.gp.regression_evidence import RegressionEvidence, regression_evidence
 from kompot.models.arrays import check_positive
-from kompot.models.expression_fit import Rows
+from kompot.models.row_chunks import Rows
 
 __all__ = ["EVIDENCE", "Smoothness", "SmoothnessOptions", "choose_smoothness"]
 

@@ -8,11 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kompot.gp.linalg import by_columns
 from kompot.stats.regions import Level
 
 __all__ = ["RegionIndex", "RegionSums"]
 
 Array = NDArray[np.float64]
+
+_MANY = 64
+"""Regions above which their indicator, mostly zeros, is quicker as a sparse matrix."""
 
 
 @dataclass(frozen=True)
@@ -114,20 +118,25 @@ class RegionSums:
         values
             Expression, ``(n_cells, n_genes)``, an array or a sparse matrix.
         """
-        if sparse.issparse(values):
-            values = sparse.csr_matrix(values, dtype=np.float64)
-            squares, expressing = values.copy(), values.copy()
-            squares.data = np.square(values.data)
-            expressing.data = (values.data != 0).astype(np.float64)
-        else:
-            values = np.asarray(values, dtype=np.float64)
-            squares, expressing = np.square(values), (values != 0).astype(np.float64)
+        inside = indicator.toarray() if indicator.shape[0] <= _MANY else indicator
+        values = by_columns(values)
+
+        def summed(numbers: Array) -> Array:
+            if not sparse.issparse(values):
+                return inside @ numbers
+            arrays = numbers, values.indices, values.indptr
+            turned = sparse.csr_array(arrays, shape=values.shape[::-1])
+            sums = turned @ inside.T
+            return np.ascontiguousarray((sums.toarray() if sparse.issparse(sums) else sums).T)
+
+        numbers = values.data if sparse.issparse(values) else np.asarray(values)
+        numbers = numbers.astype(np.float64, copy=False)
         return cls(
             np.asarray(indicator.sum(axis=1), dtype=np.float64).reshape(1, -1),
-            np.asarray(indicator @ phi)[None],
-            _dense(indicator @ values)[None],
-            _dense(indicator @ squares),
-            _dense(indicator @ expressing),
+            (inside @ phi)[None],
+            summed(numbers)[None],
+            summed(np.square(numbers)),
+            summed((numbers != 0).astype(np.float64)),
         )
 
     def add(self, sample: int, other: "RegionSums") -> None:
@@ -147,8 +156,3 @@ class RegionSums:
             self.squares[regions],
             self.expressing[regions],
         )
-
-
-def _dense(matrix: Any) -> Array:
-    dense: Array = matrix.toarray() if sparse.issparse(matrix) else matrix
-    return dense
