@@ -26,6 +26,8 @@ _BLOCK = 120
 """Pivots proposed in a round."""
 _POOL = 50_000
 """Cells among which pivots are drawn; the residual is then checked on all cells."""
+_MARGIN = 0.95
+"""Residual of the pool over that that all may have; it is 2 % less, having the landmarks."""
 _CHUNK = 4096
 """Cells at a time where all are passed."""
 _FLOOR = 1e-12
@@ -146,8 +148,10 @@ def fit_features(
         return _with_residual(*_draw_landmarks(None, states, kernel, max_rank, tol, rng))
     pool = rng.choice(n_cells, _POOL, replace=False)
     start: FeatureMap | None = None
+    weight: Array | None = None
     while True:
-        found, _ = _draw_landmarks(start, states[pool], kernel, max_rank, tol, rng)
+        goal = _MARGIN * tol
+        found, _ = _draw_landmarks(start, states[pool], kernel, max_rank, goal, rng, weight)
         residual = _residual_at(found, states)
         found = _with_residual(found, residual)
         remaining = np.where(residual > _FLOOR, residual, 0.0)
@@ -156,6 +160,7 @@ def fit_features(
         start = found
         n_more = min(_POOL, int((remaining > 0).sum()))
         pool = rng.choice(n_cells, n_more, replace=False, p=remaining / remaining.sum())
+        weight = remaining.mean() / remaining[pool]
 
 
 def _residual_at(found: FeatureMap, states: Array) -> Array:
@@ -178,11 +183,14 @@ def _draw_landmarks(  # noqa: PLR0917
     max_rank: int,
     tol: float,
     rng: np.random.Generator,
+    weight: Array | None = None,
 ) -> tuple[FeatureMap, Array]:
     """Extend a map by pivots drawn from a pool of cells, ``(n_pool, n_dims)``.
 
-    Also returns the residual variance of the pool.
+    Cells of a pool that was drawn with unequal probability have weights in its mean residual. Also
+    returns the residual variance of the pool.
     """
+    weight = np.ones(len(pool)) if weight is None else weight
     rank = 0 if start is None else start.rank
     phi = np.empty((len(pool), min(max_rank, rank + _BLOCK)))
     if start is not None:
@@ -191,8 +199,8 @@ def _draw_landmarks(  # noqa: PLR0917
     chosen: list[int] = []
     while rank < max_rank:
         residual[residual < _FLOOR] = 0.0
-        total = residual.sum()
-        if total / len(pool) < tol or total == 0.0:
+        total, left = residual.sum(), float(weight @ residual)
+        if left / len(pool) < tol or total == 0.0:
             break
         proposals = rng.choice(len(pool), _BLOCK, p=residual / total)
         pivots, factor = _accept(proposals, pool, phi[:, :rank], residual, kernel, rng)
@@ -200,7 +208,7 @@ def _draw_landmarks(  # noqa: PLR0917
         columns = kernel(pool, pool[pivots])
         columns -= phi[:, :rank] @ phi[pivots, :rank].T
         columns = whiten(factor, columns)
-        columns = columns[:, : _enough(columns, total - tol * len(pool))]
+        columns = columns[:, : _enough(columns, weight, left - tol * len(pool))]
         pivots = pivots[: columns.shape[1]]
         residual -= np.einsum("ij,ij->i", columns, columns)
         residual[pivots] = 0.0
@@ -210,9 +218,9 @@ def _draw_landmarks(  # noqa: PLR0917
     return _assemble(start, kernel, pool[chosen], phi[chosen, :rank]), residual
 
 
-def _enough(columns: Array, variance: float) -> int:
+def _enough(columns: Array, weight: Array, variance: float) -> int:
     """How many of some features explain more than a variance; all of them if they do not."""
-    explained = np.cumsum(np.einsum("ij,ij->j", columns, columns))
+    explained = np.cumsum(np.einsum("ij,ij,i->j", columns, columns, weight))
     return min(int(np.searchsorted(explained, variance, side="right")) + 1, len(explained))
 
 
