@@ -134,3 +134,17 @@ def test_any_embedding_gives_finite_features(states, length_scale):
     assert 1 <= found.rank <= len(states)
     assert np.isfinite(phi).all()
     assert found.residual_mean < 1e-6
+
+
+def test_second_pool_has_the_worst_cells_and_estimates_the_mean_of_all(rng, monkeypatch):
+    monkeypatch.setattr(features_module, "_POOL", 500)
+    residual = rng.exponential(1e-7, 20_000)
+    residual[[7, 11_111]] = 1.0
+    pool, weight = features_module._second_pool(residual, rng)
+    assert len(np.unique(pool)) == len(pool) == 500
+    assert {7, 11_111} <= set(pool.tolist())
+    assert np.mean(weight * residual[pool]) == pytest.approx(residual.mean(), rel=1e-3)
+    monkeypatch.setattr(features_module, "_POOL", 40_000)
+    pool, weight = features_module._second_pool(residual, rng)
+    np.testing.assert_array_equal(np.sort(pool), np.arange(20_000))
+    np.testing.assert_allclose(weight, 1.0)

@@ -158,9 +158,22 @@ def fit_features(
         if found.residual_mean < tol or found.rank >= max_rank or not remaining.any():
             return found
         start = found
-        n_more = min(_POOL, int((remaining > 0).sum()))
-        pool = rng.choice(n_cells, n_more, replace=False, p=remaining / remaining.sum())
-        weight = remaining.mean() / remaining[pool]
+        pool, weight = _second_pool(remaining, rng)
+
+
+def _second_pool(residual: Array, rng: np.random.Generator) -> tuple[NDArray[np.intp], Array]:
+    """The cells that are explained worst and others at random, with weights in their mean residual.
+
+    Few cells far from all others, which the first pool missed, are then among them; the weighted
+    mean estimates that of all cells.
+    """
+    n_cells, n_worst = len(residual), _POOL // 10
+    order = np.argpartition(residual, n_cells - n_worst)
+    worst, others = order[-n_worst:], order[:-n_worst]
+    others = rng.choice(others, min(len(others), _POOL - n_worst), replace=False)
+    weight = np.full(n_worst + len(others), (n_cells - n_worst) / len(others))
+    weight[:n_worst] = 1.0
+    return np.concatenate([worst, others]), weight * len(weight) / n_cells
 
 
 def _residual_at(found: FeatureMap, states: Array) -> Array:
