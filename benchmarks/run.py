@@ -74,8 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--genes", type=int, default=1000)
     command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
-    command = _add(commands, "plan", plan.plan)
-    command.add_argument("--most-cells", type=int, default=100_000, help="leave out larger runs")
+    _add_plan(commands)
     command = _add(commands, "jax", compilation.jax)
     command.set_defaults(peers=("jax",))
     command.add_argument("--jax-python", type=read_path, help="Python with kompot and JAX")
@@ -87,6 +86,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_atlas(commands)
     _add_plots(commands)
     return parser
+
+
+def _add_plan(commands: Any) -> None:
+    """Benchmark of dry runs."""
+    command = _add(commands, "plan", plan.plan)
+    command.add_argument("--most-cells", type=int, default=100_000, help="leave out larger runs")
+    command.add_argument("--rows", type=int, nargs="+", help="only these rows of the table")
+    command.add_argument("--page", type=Path, help="file to write the report to as well")
 
 
 def _add_plots(commands: Any) -> None:

@@ -12,7 +12,8 @@ from anndata import AnnData
 from kompot import threads
 from kompot.anndata.abundance_run import density_parameters, run_abundance
 from kompot.anndata.expression_run import run_expression
-from kompot.anndata.given_expression_run import needs_given_run, run_given_expression
+from kompot.anndata.given_expression_run import run_given_expression
+from kompot.anndata.given_inputs import needs_given_run
 from kompot.gp.backend import jit_compiled
 from kompot.records.parameters import FURTHER, argument_names, by_kind, call_arguments
 from kompot.settings import (
@@ -314,16 +315,14 @@ def _dry_run(
     flat: dict[str, Any],
     settings: ExpressionSettings | AbundanceSettings,
 ) -> Any:
-    """The plan of a run with these options.
-
-    Raises
-    ------
-    ValueError
-        If models are given, which need no fit.
-    """
+    """The plan of a run with these options, printed."""
     if settings.model.names:
-        msg = f"`dry_run` plans a fit, but {settings.model.names} were given; leave out one."
-        raise ValueError(msg)
+        planning = import_module("kompot.resource_estimation.planning")
+        is_expression = isinstance(settings, ExpressionSettings)
+        plan = planning.plan_expression if is_expression else planning.plan_abundance
+        found = plan(adata, settings)
+        print(found.format_report())
+        return found
     plan = getattr(import_module("kompot.resource_estimation"), function)
     flat["storage.result_key"] = settings.storage.result_key
     kind = "de" if isinstance(settings, ExpressionSettings) else "da"

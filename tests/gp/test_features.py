@@ -110,7 +110,7 @@ def test_given_landmarks_are_used_without_the_dependent_ones(rng):
 
 def test_pool_of_cells_is_extended_until_all_cells_are_explained(rng, monkeypatch):
     """A rare state that the first pool misses is found when all cells are checked."""
-    monkeypatch.setattr(features_module, "_POOL", 200)
+    monkeypatch.setattr(features_module, "POOL", 200)
     states = np.vstack([curve(rng, 3000), curve(rng, 30) + 100.0])
     found = fit_features(states, Matern52(2.0), tol=1e-5, rng=rng)
     assert found.residual_mean < 1e-5

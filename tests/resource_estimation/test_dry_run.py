@@ -167,7 +167,8 @@ def test_overwriting_that_is_forbidden_is_not_feasible(cells):
     plan = dry_run_differential_expression(cells, **CALL, overwrite=False, **QUIET)
     assert not plan.is_feasible
     assert "Set overwrite=True to overwrite or use a different result_key." in plan.errors[0]
-    allowed = dry_run_differential_expression(cells, **CALL, overwrite=True, **QUIET)
+    options = {"overwrite": True, "null_genes": 0}
+    allowed = dry_run_differential_expression(cells, **CALL, **options, **QUIET)
     assert allowed.status == "feasible"
     layers = [one for one in allowed.requirements if "layers" in str(one.field_name)]
     assert len(layers) == 3
