@@ -54,7 +54,9 @@ def shuffled_genes(
     generators = rng.spawn(n_blocks)
     if expression.is_streamed:
         blocks = np.array_split(picked, n_blocks)
-        return _from_store(expression, blocks, generators, settings.output.progress)
+        shuffled = _from_store(expression, blocks, generators, settings.output.progress)
+        memory.release()
+        return shuffled
     genes, places = np.unique(picked, return_inverse=True)
     work = list(zip(np.array_split(places, n_blocks), generators, strict=True))
     shuffled = _shuffled_columns(expression.of_genes(genes).read(), work)

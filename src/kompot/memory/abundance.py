@@ -104,7 +104,7 @@ def _fit(ledger: Ledger, s: AbundanceSizes) -> None:
     ledger.keep("Hessians and their factors", rank, rank, count=8)
     ledger.step(
         "fitting",
-        array("Features of chunks", chunk, rank, count=2 * busy, in_thread=True),
+        array("Features of chunks", chunk, rank, count=3 * busy, in_thread=True),
         array("Hessians of chunks", rank, rank, count=2 * busy, in_thread=True),
     )
     if not s.label_rank:

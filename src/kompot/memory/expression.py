@@ -19,6 +19,8 @@ TURNED_VALUES = 2**24
 """Values of a file turned from columns to rows at a time."""
 NOISE_ELEMENTS = 2**22
 """Numbers of residuals, or of genes' covariances, that a thread holds at a time."""
+NULL_ROWS = 16_384
+"""Cells of which null genes in a file are read at a time."""
 NULL_BLOCK = 512
 """Null genes shuffled at a time."""
 MOST_BINS = 64
@@ -192,7 +194,13 @@ def _shuffle(ledger: Ledger, s: ExpressionSizes) -> None:
     m = s.matrix
     null = m.bytes(s.n_cells, s.n_null)
     if s.is_shuffled and m.is_stored:
-        ledger.step("reading null genes", Held("Null genes, read", null), *_rows_read(s))
+        chunk = m.bytes(min(s.n_cells, NULL_ROWS), s.n_null)
+        ledger.step(
+            "reading null genes",
+            Held("Null genes, read", null),
+            Held("Null genes of a chunk, put together", 3 * chunk, count=3),
+            *_rows_read(s),
+        )
         ledger.keep_bytes("Null genes, shuffled", null)
         block = m.bytes(s.n_cells, min(s.n_null, NULL_BLOCK))
         ledger.step(
@@ -279,11 +287,11 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
 
 
 def _rows_read(s: ExpressionSizes) -> list[Held]:
-    """Rows of a file: those read at a time, and the genes chosen of them."""
+    """Rows of a file: those read at a time, their genes, and what waits to be summed."""
     m = s.matrix
     if not m.is_stored:
         return []
-    return [Held("Rows read of the file", 2 * m.bytes(m.rows_at_a_time, s.n_vars), count=2)]
+    return [Held("Rows read of the file", 4 * m.bytes(m.rows_at_a_time, s.n_vars), count=4)]
 
 
 def fit_separately(
@@ -365,7 +373,7 @@ def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
     if s.matrix.is_stored:  # samples are read side by side, as their cells come
         waiting = s.matrix.bytes(min(s.n_cells, count * cells), s.n_genes)
         during += [
-            array("Sums of all samples", genes, rank, count=2 * count),
+            array("Sums of all samples", genes, rank, count=count),
             Held("Rows of chunks that are not complete", waiting),
         ]
     if s.n_regions:

@@ -1,6 +1,7 @@
 """Dry runs: all that a run reads and checks, and what it would take, without computing it."""
 
 import inspect
+import warnings
 from typing import Any
 
 from anndata import AnnData
@@ -72,8 +73,7 @@ def dry_run_differential_expression(
     ['kompot_de_control_std', 'kompot_de_treated_std']
     """
     given = with_documented_names(kwargs)
-    names = {"groupby": groupby, "condition1": condition1, "condition2": condition2}
-    _check_order(adata, **names)
+    names = _in_order(adata, groupby, condition1, condition2)
     function = compute_differential_expression
     parameters = with_defaults(function, names | given)
     known = _known(function)
@@ -121,8 +121,7 @@ def dry_run_differential_abundance(
         If the run would refuse an argument.
     """
     given = with_documented_names(kwargs)
-    names = {"groupby": groupby, "condition1": condition1, "condition2": condition2}
-    _check_order(adata, **names)
+    names = _in_order(adata, groupby, condition1, condition2)
     parameters = with_defaults(compute_differential_abundance, names | given)
     known = _known(compute_differential_abundance)
     estimator = {name: value for name, value in parameters.items() if name not in known}
@@ -139,20 +138,20 @@ def _known(function: Any) -> set[str]:
     return {one.name for one in parameters if one.kind is not one.VAR_KEYWORD}
 
 
-def _check_order(adata: AnnData, groupby: str, condition1: str, condition2: str) -> None:
-    """Say so if the arguments come in another order.
+def _in_order(adata: AnnData, groupby: str, condition1: str, condition2: str) -> dict[str, str]:
+    """Column and conditions by their names, also if they come in the order of the document.
 
-    Raises
-    ------
-    ValueError
-        If ``groupby`` is no column but ``condition2`` is.
+    Its examples of dry runs put the column last. They are read as they are meant, with a warning,
+    where there is no doubt: ``groupby`` is no column but ``condition2`` is.
     """
     columns = getattr(adata, "obs", {})
+    names = {"groupby": groupby, "condition1": condition1, "condition2": condition2}
     if groupby in columns or not isinstance(condition2, str) or condition2 not in columns:
-        return
+        return names
+    names = {"groupby": condition2, "condition1": groupby, "condition2": condition1}
     msg = (
-        f"Column {groupby!r} not found in adata.obs, but {condition2!r}, given as `condition2`, is "
-        "a column: the order is (adata, groupby, condition1, condition2), here "
-        f"{condition2!r}, {groupby!r}, {condition1!r}."
+        f"{groupby!r} is no column of adata.obs but {condition2!r} is: read as {names}. Runs need "
+        "the order (adata, groupby, condition1, condition2)."
     )
-    raise ValueError(msg)
+    warnings.warn(msg, UserWarning, stacklevel=3)
+    return names
