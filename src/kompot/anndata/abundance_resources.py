@@ -145,10 +145,10 @@ def estimate_abundance(sizes: AbundanceSizes) -> Estimate:
             Alternative(
                 f"n_landmarks={_FEWER_LANDMARKS}",
                 "densities are smoother",
-                peak_of(abundance_steps(fewer)).size_bytes,
+                peak_of(abundance_steps(fewer), sizes.n_threads).size_bytes,
             )
         )
-    return estimate_steps(abundance_steps(sizes), alternatives)
+    return estimate_steps(abundance_steps(sizes), alternatives, sizes.n_threads)
 
 
 def require_memory(adata: AnnData, inputs: AbundanceInputs, settings: AbundanceSettings) -> None:

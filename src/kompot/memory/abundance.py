@@ -17,7 +17,7 @@ _HALVES = 100
 """Random halves of the cells."""
 _FITTED_CELLS = 50_000
 """Most cells from which a prior is learned."""
-_COMPONENTS, _USED_COMPONENTS = 40, 20
+_COMPONENTS, _USED_COMPONENTS = 40, 24
 """About how many components the prior has, and how many have weight; seen in runs."""
 _SHRUNK_CELLS = 20_000
 """Cells whose posterior is computed at a time."""
@@ -27,6 +27,8 @@ _COORDINATES = 12
 """About how many principal coordinates tell cells apart."""
 _ROTATIONS, _REGIONS = 999, 200
 """Rotations of the samples, and about how many regions are compared in each."""
+_FUNCTIONS = 1_000_000
+"""Libraries of special functions that abundance loads as well; measured."""
 _ANCHORS = 16
 """Neighbourhoods that are counted at a time."""
 
@@ -75,7 +77,7 @@ def abundance_steps(s: AbundanceSizes) -> list[Step]:
     """All steps of a run with what is held at each."""
     ledger = Ledger()
     n_cells = sum(s.n_cells)
-    ledger.keep_bytes("Libraries and work space", WORK_SPACE)
+    ledger.keep_bytes("Libraries and work space", WORK_SPACE + _FUNCTIONS)
     ledger.keep("Cell states", n_cells, s.n_dims)
     ledger.keep("Rows and conditions", n_cells, count=2)
     ledger.step(
@@ -101,17 +103,19 @@ def _fit(ledger: Ledger, s: AbundanceSizes) -> None:
         _keep_features(ledger, f"Features of condition {number + 1}", cells, rank)
     chunk = min(max(s.n_cells), FEATURE_CHUNK)
     busy = max(1, min(s.n_threads, math.ceil(max(s.n_cells) / FEATURE_CHUNK)))
+    aside = max(s.n_cells) > FEATURE_CHUNK  # one chunk needs no threads
     ledger.keep("Hessians and their factors", rank, rank, count=8)
     ledger.step(
         "fitting",
-        array("Features of chunks", chunk, rank, count=3 * busy, in_thread=True),
-        array("Hessians of chunks", rank, rank, count=2 * busy, in_thread=True),
+        array("Features of chunks", chunk, rank, count=3 * busy, in_thread=aside),
+        array("Hessians of chunks", rank, rank, count=2 * busy, in_thread=aside),
     )
     if not s.label_rank:
         ledger.step(
             "dividing the cells at random",
             array("Halves", max(s.n_cells), _HALVES, count=2, itemsize=1),
-            array("Crowds of chunks", chunk, _HALVES, count=4 * busy, in_thread=True),
+            array("Crowds of chunks", chunk, _HALVES, count=5 * busy, in_thread=aside),
+            array("Features of chunks", chunk, rank, count=busy, in_thread=aside),
         )
     ledger.drop("Features of condition 1", "Features of condition 2")
     ledger.drop("Neighbours of each cell")
@@ -132,7 +136,7 @@ def _keep_features(ledger: Ledger, name: str, cells: int, rank: int) -> None:
     """Features of cells in chunks that threads make, if they are kept."""
     if 8 * cells * rank <= _STORED_BYTES:
         size, n_chunks = 8 * cells * rank, math.ceil(cells / FEATURE_CHUNK)
-        ledger.kept[name] = Held(name, size, (cells, rank), n_chunks, in_thread=True)
+        ledger.kept[name] = Held(name, size, (cells, rank), n_chunks, in_thread=n_chunks > 1)
 
 
 def _fit_labels(ledger: Ledger, s: AbundanceSizes, busy: int) -> None:

@@ -102,7 +102,7 @@ def estimate_expression(
     layers
         Names of the layers that it stores, and whether they exist.
     """
-    peak = peak_of(expression_steps(sizes))
+    peak = peak_of(expression_steps(sizes), sizes.n_threads)
     requirements = [*_requirements(peak, layers), *_files(sizes, layers)]
     return Estimate(tuple(requirements), peak.step, peak.steps, tuple(_expression_choices(sizes)))
 
@@ -115,7 +115,8 @@ def estimate_given(sizes: GivenSizes, layers: Sequence[tuple[str, bool]] = ()) -
     sizes, layers
         As for :func:`estimate_expression`.
     """
-    peak, run = peak_of(given_steps(sizes)), sizes.run
+    run = sizes.run
+    peak = peak_of(given_steps(sizes), run.n_threads)
     requirements = [*_requirements(peak, layers), *_files(run, layers)]
     choices = []
     if run.n_layers:
@@ -133,9 +134,11 @@ def estimate_given(sizes: GivenSizes, layers: Sequence[tuple[str, bool]] = ()) -
     return Estimate(tuple(requirements), peak.step, peak.steps, tuple(alternatives))
 
 
-def estimate_steps(steps: Sequence[Step], alternatives: Sequence[Alternative] = ()) -> Estimate:
+def estimate_steps(
+    steps: Sequence[Step], alternatives: Sequence[Alternative] = (), n_threads: int = 1
+) -> Estimate:
     """What a run of some steps takes."""
-    peak = peak_of(steps)
+    peak = peak_of(steps, n_threads)
     return Estimate(tuple(_requirements(peak, ())), peak.step, peak.steps, tuple(alternatives))
 
 
@@ -227,7 +230,7 @@ def _expression_choices(sizes: ExpressionSizes) -> list[Alternative]:
         if applies:
             said, least = [*said, option], replace(least, **change)
             choices.append((said, loses, least))
-    now = peak_of(expression_steps(sizes)).size_bytes
+    now = peak_of(expression_steps(sizes), sizes.n_threads).size_bytes
     return _taking_less(choices, now, expression_steps)
 
 
@@ -239,7 +242,7 @@ def _taking_less(
     """Those of some options that take less than a run takes now."""
     found = []
     for options, loses, other in choices:
-        memory = peak_of(steps_of(other)).size_bytes
+        memory = peak_of(steps_of(other), other.n_threads).size_bytes
         disk = sum(one.size_bytes for one in _files(other, [("", False)] * other.n_layers))
         if memory < now:
             found.append(Alternative(", ".join(options), loses, memory, disk))

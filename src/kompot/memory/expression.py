@@ -28,8 +28,8 @@ MOST_BINS = 64
 SAMPLE_BATCH = 2**22
 """Numbers of a batch of genes where distances allow for samples."""
 
-WORK_SPACE = 6_000_000
-"""Libraries loaded on the way, stacks of threads, and all small arrays together."""
+WORK_SPACE = 4_000_000
+"""Libraries loaded on the way, stacks of threads, and all small arrays together; measured."""
 CLUSTERING = 45_000_000
 """What the libraries for k-means take."""
 LABEL = 350
@@ -194,11 +194,11 @@ def _shuffle(ledger: Ledger, s: ExpressionSizes) -> None:
     m = s.matrix
     null = m.bytes(s.n_cells, s.n_null)
     if s.is_shuffled and m.is_stored:
-        chunk = m.bytes(min(s.n_cells, NULL_ROWS), s.n_null)
+        part = m.bytes(min(s.n_cells, NULL_ROWS), s.n_null)
         ledger.step(
             "reading null genes",
             Held("Null genes, read", null),
-            Held("Null genes of a chunk, put together", 3 * chunk, count=3),
+            Held("Null genes of a chunk, put together", 3 * part, count=3),
             *_rows_read(s),
         )
         ledger.keep_bytes("Null genes, shuffled", null)
@@ -368,7 +368,6 @@ def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
         array("Sums of chunks", genes, rank, count=3 * busy, in_thread=True),
         array("A sample's weights before scaling", genes, rank),
         *_chunk(s, cells, busy, parts=1),
-        *_rows_read(s),
     ]
     if s.matrix.is_stored:  # samples are read side by side, as their cells come
         waiting = s.matrix.bytes(min(s.n_cells, count * cells), s.n_genes)
@@ -418,7 +417,9 @@ def _score(ledger: Ledger, s: ExpressionSizes) -> None:
             during = [array("Whitened fits of batches", int(batches), in_thread=True)]
         if s.has_noise:
             busy = max(1, min(s.n_threads, math.ceil(s.n_genes * rank**2 / NOISE_ELEMENTS)))
-            during = [array("Covariances of genes", NOISE_ELEMENTS, count=busy, in_thread=True)]
+            during = [
+                array("Covariances of genes", NOISE_ELEMENTS, count=5 * busy // 2, in_thread=True)
+            ]
         ledger.step("scoring distances", *during)
         ledger.step("scoring noise", array("Fitted sums", s.n_genes, rank, count=3))
     if s.n_groups:

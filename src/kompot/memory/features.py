@@ -10,6 +10,8 @@ POOL = 50_000
 """Most cells among which landmarks are drawn at a time."""
 PIVOTS = 120
 """Landmarks proposed at a time; as many columns of features are made room for at first."""
+_ACCEPTED = 100
+"""Most of them that are accepted at a time; seen in runs."""
 _GROWTH = 1.25
 """Columns made room for over those before, each time that they are full."""
 
@@ -53,12 +55,12 @@ def draw_landmarks(ledger: Ledger, n_cells: int, n_dims: int, rank: int) -> None
     """
     pool = min(n_cells, POOL)
     width, before = widths(rank)
-    drawn = min(PIVOTS, math.ceil(rank / 2))
+    drawn = min(_ACCEPTED, math.ceil(0.6 * rank))
     features = array("Features of the pool", pool, width)
-    few = array("Columns of new landmarks", pool, math.ceil(drawn / 2), count=4)
+    few = array("Columns of new landmarks", pool, drawn, count=3)
     ledger.step("drawing landmarks", features, few)
     if before:
         old = array("Features before they were widened", pool, before)
-        columns = array("Columns of new landmarks", pool, math.ceil(drawn / 2), count=2)
+        columns = array("Columns of new landmarks", pool, drawn, count=2)
         ledger.step("widening features", features, old, columns)
     ledger.keep("Landmarks and their factor", rank, rank + n_dims)
