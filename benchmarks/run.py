@@ -10,6 +10,7 @@ The report is printed to standard output; raw results are appended to ``benchmar
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ import truth
 from bench import WORK, Bench, ChildFailedError
 from environments import python_with
 
+_NAMES_PYTHON = re.compile("--[a-z]+-python").match
+"""Options with the Python of a package."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one benchmark. 0: done; 1: a stated criterion is not met; 2: something failed."""
@@ -38,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             pythons["original"] = options.original_python or python_with("original")
         for peer in getattr(options, "peers", ()):
             pythons[peer] = getattr(options, f"{peer}_python") or python_with(peer)
-        bench = Bench(options.benchmark, pythons, tuple(words), WORK)
+        bench = Bench(options.benchmark, pythons, tuple(_repeatable(words)), WORK)
         return 0 if options.function(bench, options) else 1
     except ChildFailedError as error:
         print(error, file=sys.stderr)
@@ -74,8 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     command.add_argument("--genes", type=int, default=1000)
     command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     command.add_argument("--kang", type=read_path, help="kang_ifnb.h5ad, if it is to be included")
-    command = _add(commands, "plan", plan.plan)
-    command.add_argument("--most-cells", type=int, default=100_000, help="leave out larger runs")
+    _add_plan(commands)
     command = _add(commands, "jax", compilation.jax)
     command.set_defaults(peers=("jax",))
     command.add_argument("--jax-python", type=read_path, help="Python with kompot and JAX")
@@ -87,6 +90,24 @@ def build_parser() -> argparse.ArgumentParser:
     _add_atlas(commands)
     _add_plots(commands)
     return parser
+
+
+def _repeatable(words: Sequence[str]) -> list[str]:
+    """The command line without options that name places of this machine."""
+    found, is_place = [], False
+    for word in words:
+        if not is_place and not word.startswith("--page") and not _NAMES_PYTHON(word):
+            found.append(word)
+        is_place = word == "--page" or bool(_NAMES_PYTHON(word) and "=" not in word)
+    return found
+
+
+def _add_plan(commands: Any) -> None:
+    """Benchmark of dry runs."""
+    command = _add(commands, "plan", plan.plan)
+    command.add_argument("--most-cells", type=int, default=100_000, help="leave out larger runs")
+    command.add_argument("--rows", type=int, nargs="+", help="only these rows of the table")
+    command.add_argument("--page", type=Path, help="file to write the report to as well")
 
 
 def _add_plots(commands: Any) -> None:

@@ -384,3 +384,15 @@ def test_separate_scales_are_those_of_each_condition(adata):
         kompot.de(adata, *WHO, param_scheme="separate", sample_col="donor")
     with pytest.raises(ValueError, match="'param_scheme' must be one of"):
         kompot.da(adata, *WHO, param_scheme="separate")
+
+
+@pytest.mark.parametrize(
+    "given", [{"store_arrays_on_disk": True}, {"disk_storage_dir": "somewhere"}]
+)
+def test_abundance_says_that_files_have_no_effect(adata, tmp_path, given):
+    given = {name: str(tmp_path) if name.endswith("dir") else one for name, one in given.items()}
+    storage = kompot.StorageSettings(**given)
+    with pytest.warns(UserWarning, match=f"{next(iter(given))}.* have no effect: abundance keeps"):
+        kompot.da(adata, "condition", "control", "treated", storage=storage, progress=False)
+    assert list(tmp_path.iterdir()) == []
+    assert "kompot_da" in adata.uns

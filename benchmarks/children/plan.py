@@ -1,16 +1,20 @@
 """Plan a run, then do it, and say what the process held more than before it.
 
-The plan is made in a child of this process, so that it leaves no memory behind. Cells are on three
-branches in ten dimensions; expression is random numbers, of which memory does not depend.
+The plan is made in a child of this process, so that it leaves no memory behind; so are files of
+data and functions that are given. Cells are on three branches in ten dimensions; expression is
+random numbers, of which memory does not depend.
 """
 
+import ctypes
 import gc
 import json
 import os
+import pickle
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,41 +33,85 @@ _INTERVAL = 0.005
 
 def main(task_file: str) -> None:
     task = json.loads(Path(task_file).read_text())
-    options, analysis = dict(task["options"]), task["analysis"]
-    adata = make(task["cells"], task["genes"], task["density"], task["samples"])
-    if "genes" in options:
-        options["genes"] = adata.var_names[: options["genes"]].tolist()
-    name = "expression" if analysis == "de" else "abundance"
-    run = getattr(kompot, f"compute_differential_{name}")
-    dry_run = getattr(kompot, f"dry_run_differential_{name}")
-    arguments = ("condition", "A", "B")
     with tempfile.TemporaryDirectory(dir=Path(task["report"]).parent) as folder:
-        if options.get("store_arrays_on_disk"):
-            options["disk_storage_dir"] = folder
-        planned = partial(dry_run, adata, *arguments, verbose=False, random_state=0, **options)
-        plan = in_a_child(planned)
-        gc.collect()
-        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-        before = status("VmRSS")
-        watch = Watch(folder) if "disk_storage_dir" in options else None
+        adata = data_of(task, folder)
+        folder = tempfile.tempdir = tempfile.mkdtemp(dir=folder)  # of the run's own files
+        call = call_of(task, adata, folder)
+        plan = in_a_child(partial(planned, call))
+        writes_files = plan["disk"]["total_bytes"] > 0
+        forget()
+        before, watch = status("VmRSS"), Watch(folder) if writes_files else None
         started = time.perf_counter()
-        full = run(
-            adata,
-            *arguments,
-            progress=False,
-            random_state=0,
-            return_full_results=True,
-            **options,
-        )
+        full = call(progress=False, return_full_results=True)
         found: dict[str, Any] = {"seconds": time.perf_counter() - started}
         found["peak_bytes"], found["disk_bytes"] = status("VmHWM") - before, 0
         if watch is not None:
             watch.stop()
             found["peak_bytes"], found["disk_bytes"] = watch.anonymous, watch.disk
-        found["rank"] = full["model"].features_.rank
+        features = getattr(full["model"], "features_", None)
+        found["rank"] = None if features is None else features.rank
         found["plan"] = plan
-        del full, adata, planned
+        del full, adata, call
+        gc.collect()
     Path(task["report"]).write_text(json.dumps(found))
+
+
+def data_of(task: dict[str, Any], folder: str) -> anndata.AnnData:
+    """The data, in memory or backed by a file; made in a child where they are not to stay."""
+    made = partial(make, task["cells"], task["genes"], task["density"], task["samples"])
+    kind = task["data"]
+    if not kind.startswith("backed"):
+        return by_columns(made()) if kind == "columns" else made()
+    path = Path(folder) / "data.h5ad"
+
+    def write() -> None:
+        adata = made()
+        (by_columns(adata) if "columns" in kind else adata).write_h5ad(path)
+
+    in_a_child(write)
+    return anndata.read_h5ad(path, backed="r")
+
+
+def by_columns(adata: anndata.AnnData) -> anndata.AnnData:
+    """The data with expression in CSC."""
+    adata.X = sparse.csc_matrix(adata.X)
+    return adata
+
+
+def call_of(task: dict[str, Any], adata: anndata.AnnData, folder: str) -> Callable[..., Any]:
+    """The run, or with ``dry_run=True`` its plan."""
+    options = {"random_state": 0, **task["options"]}
+    if "genes" in options:
+        options["genes"] = adata.var_names[: options["genes"]].tolist()
+    if options.get("store_arrays_on_disk"):
+        options["disk_storage_dir"] = folder
+    if task["is_given"]:
+        names = ("function_predictor1", "function_predictor2")
+        fitted = in_a_child(lambda: fit(adata))
+        options["model"] = kompot.ModelSettings(**dict(zip(names, fitted, strict=True)))
+    run = kompot.de if task["analysis"] == "de" else kompot.da
+    return partial(run, adata, "condition", "A", "B", **options)
+
+
+def fit(adata: anndata.AnnData) -> list[kompot.FunctionEstimator]:
+    """The function of each condition, fitted to its own cells."""
+    states, condition = adata.obsm["DM_EigenVectors"], adata.obs["condition"].to_numpy()
+    rows = [np.flatnonzero(condition == name) for name in ("A", "B")]
+    return [kompot.FunctionEstimator().fit(states[own], adata.X[own]) for own in rows]
+
+
+def planned(call: Callable[..., Any]) -> dict[str, Any]:
+    """The plan as plain data, and how long it took."""
+    started = time.perf_counter()
+    plan = call(dry_run=True).to_dict()
+    return {**plan, "plan_seconds": time.perf_counter() - started}
+
+
+def forget() -> None:
+    """Give back memory that is free, and let the kernel forget the peak so far."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def make(n_cells: int, n_genes: int, density: float, n_samples: int) -> anndata.AnnData:
@@ -100,22 +148,21 @@ def expression(n_cells: int, n_genes: int, density: float, rng: np.random.Genera
     return sparse.csr_matrix(arrays, shape=(n_cells, n_genes))
 
 
-def in_a_child(work: Any) -> dict[str, Any]:
-    """The plan that a function returns, made in a copy of this process."""
+def in_a_child(work: Callable[[], Any]) -> Any:
+    """What a function returns, made in a copy of this process."""
     receive, send = os.pipe()
-    if os.fork() == 0:
-        try:
-            started = time.perf_counter()
-            plan = work().to_dict()
-            plan["plan_seconds"] = time.perf_counter() - started
-            os.write(send, json.dumps(plan).encode())
-        finally:
-            os._exit(0)
+    child = os.fork()
+    if child == 0:
+        os.close(receive)
+        with os.fdopen(send, "wb") as pipe:
+            pickle.dump(work(), pipe)
+        sys.stdout.flush()
+        os._exit(0)
     os.close(send)
-    with os.fdopen(receive) as pipe:
-        plan = json.load(pipe)
-    os.wait()
-    return dict(plan)
+    with os.fdopen(receive, "rb") as pipe:
+        found = pickle.load(pipe)
+    os.waitpid(child, 0)
+    return found
 
 
 class Watch:

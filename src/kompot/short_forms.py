@@ -1,6 +1,7 @@
 """The short forms ``de`` and ``da``: options by keyword, in settings objects, or in both."""
 
 import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
@@ -12,7 +13,8 @@ from anndata import AnnData
 from kompot import threads
 from kompot.anndata.abundance_run import density_parameters, run_abundance
 from kompot.anndata.expression_run import run_expression
-from kompot.anndata.given_expression_run import needs_given_run, run_given_expression
+from kompot.anndata.given_expression_run import run_given_expression
+from kompot.anndata.given_inputs import needs_given_run
 from kompot.gp.backend import jit_compiled
 from kompot.records.parameters import FURTHER, argument_names, by_kind, call_arguments
 from kompot.settings import (
@@ -32,6 +34,8 @@ from kompot.settings import (
 from kompot.settings.given import Options
 
 __all__ = ["da", "de"]
+
+_OF_FILES = ("store_arrays_on_disk", "disk_storage_dir")
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +169,8 @@ def da(  # noqa: PLR0917 the order of arguments that users know
     threshold
         When a change counts.
     storage
-        Of what is stored, and how.
+        Of what is stored, and how. Abundance keeps no arrays that would need files:
+        ``store_arrays_on_disk`` and ``disk_storage_dir`` change nothing, and a warning says so.
     output
         Of what is returned.
     model
@@ -193,6 +198,7 @@ def da(  # noqa: PLR0917 the order of arguments that users know
         As there, and if a keyword and an option that was given in an object differ.
     """
     density = _checked("gp", gp, (GPSettings, DensitySettings))
+    _warn_of_files(storage)
     flat = _merged(
         "da",
         {
@@ -220,6 +226,15 @@ def da(  # noqa: PLR0917 the order of arguments that users know
         return _dry_run("dry_run_differential_abundance", adata, flat, settings)
     with jit_compiled(settings.gp.jit_compile):
         return run_abundance(adata, settings)
+
+
+def _warn_of_files(storage: StorageSettings | None) -> None:
+    """Say that abundance keeps nothing in files, if that was asked for."""
+    given = [] if not isinstance(storage, StorageSettings) else storage.given()
+    unused = [name for name in _OF_FILES if name in given and getattr(storage, name)]
+    if unused:
+        msg = f"{unused} of `storage` have no effect: abundance keeps no arrays that need files."
+        warnings.warn(msg, UserWarning, stacklevel=3)
 
 
 def _checked(name: str, given: Any, kinds: Any) -> Any:
@@ -314,16 +329,14 @@ def _dry_run(
     flat: dict[str, Any],
     settings: ExpressionSettings | AbundanceSettings,
 ) -> Any:
-    """The plan of a run with these options.
-
-    Raises
-    ------
-    ValueError
-        If models are given, which need no fit.
-    """
+    """The plan of a run with these options, printed."""
     if settings.model.names:
-        msg = f"`dry_run` plans a fit, but {settings.model.names} were given; leave out one."
-        raise ValueError(msg)
+        planning = import_module("kompot.resource_estimation.planning")
+        is_expression = isinstance(settings, ExpressionSettings)
+        plan = planning.plan_expression if is_expression else planning.plan_abundance
+        found = plan(adata, settings)
+        print(found.format_report())
+        return found
     plan = getattr(import_module("kompot.resource_estimation"), function)
     flat["storage.result_key"] = settings.storage.result_key
     kind = "de" if isinstance(settings, ExpressionSettings) else "da"

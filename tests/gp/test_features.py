@@ -110,7 +110,7 @@ def test_given_landmarks_are_used_without_the_dependent_ones(rng):
 
 def test_pool_of_cells_is_extended_until_all_cells_are_explained(rng, monkeypatch):
     """A rare state that the first pool misses is found when all cells are checked."""
-    monkeypatch.setattr(features_module, "_POOL", 200)
+    monkeypatch.setattr(features_module, "POOL", 200)
     states = np.vstack([curve(rng, 3000), curve(rng, 30) + 100.0])
     found = fit_features(states, Matern52(2.0), tol=1e-5, rng=rng)
     assert found.residual_mean < 1e-5
@@ -137,14 +137,14 @@ def test_any_embedding_gives_finite_features(states, length_scale):
 
 
 def test_second_pool_has_the_worst_cells_and_estimates_the_mean_of_all(rng, monkeypatch):
-    monkeypatch.setattr(features_module, "_POOL", 500)
+    monkeypatch.setattr(features_module, "POOL", 500)
     residual = rng.exponential(1e-7, 20_000)
     residual[[7, 11_111]] = 1.0
     pool, weight = features_module._second_pool(residual, rng)
     assert len(np.unique(pool)) == len(pool) == 500
     assert {7, 11_111} <= set(pool.tolist())
     assert np.mean(weight * residual[pool]) == pytest.approx(residual.mean(), rel=1e-3)
-    monkeypatch.setattr(features_module, "_POOL", 40_000)
+    monkeypatch.setattr(features_module, "POOL", 40_000)
     pool, weight = features_module._second_pool(residual, rng)
     np.testing.assert_array_equal(np.sort(pool), np.arange(20_000))
     np.testing.assert_allclose(weight, 1.0)

@@ -16,13 +16,22 @@ from kompot.memory.abundance import AbundanceSizes, abundance_steps
 from kompot.memory.estimate import Estimate, estimate_steps
 from kompot.memory.requirement import Alternative
 from kompot.memory.steps import peak_of
-from kompot.models.density_estimator import DensityEstimator
+from kompot.models.density_estimator import DensityEstimator, lexicographic_order
 from kompot.models.differential_abundance import TOLERANCE
+from kompot.models.label_ratio import LABEL_RANK, LABEL_TOLERANCE, SCALE_FACTORS
 from kompot.settings import AbundanceSettings
 
-__all__ = ["abundance_rank", "abundance_sizes", "estimate_abundance", "require_memory"]
+__all__ = [
+    "abundance_rank",
+    "abundance_sizes",
+    "estimate_abundance",
+    "rank_of_labels",
+    "require_memory",
+]
 
 _FEWER_LANDMARKS = 200
+_FEW_CELLS = 2000
+"""Cells by which the features of the log odds are counted."""
 
 
 def abundance_rank(
@@ -42,27 +51,76 @@ def abundance_rank(
         Look at so many cells; None for the usual number.
     """
     gp, cells = settings.gp, inputs.cells
+    if settings.model.names:
+        return RankEstimate.known(0)
     if inputs.landmarks is not None:
         return RankEstimate.known(len(inputs.landmarks))
     density = DensityEstimator(**{"tol": TOLERANCE, **gp.estimator})
     scale = density.ls
     if scale is None or isinstance(scale, str):
-        scheme = "symmetric" if gp.sync_parameters else gp.param_scheme
-        scale = length_scale_by_scheme(cells.states, cells.condition, scheme, gp.ls_factor)
+        scale = _heuristic(inputs, settings, gp.ls_factor)
     return estimate_rank(
-        cells.states,
+        cells.states[lexicographic_order(cells.states)],  # as the run draws among them
         make_kernel(density.kernel, float(scale)),
         max_rank=gp.n_landmarks,
         tol=density.tol,
         rng=np.random.default_rng(gp.random_state or 0),
-        **({} if n_cells is None else {"n_cells": n_cells}),
+        n_cells=n_cells,
     )
 
 
+def _heuristic(inputs: AbundanceInputs, settings: AbundanceSettings, factor: float) -> float:
+    """Length scale of the heuristic."""
+    gp, cells = settings.gp, inputs.cells
+    scheme = "symmetric" if gp.sync_parameters else gp.param_scheme
+    return length_scale_by_scheme(cells.states, cells.condition, scheme, factor)
+
+
+def rank_of_labels(inputs: AbundanceInputs, settings: AbundanceSettings) -> int:
+    """Number of features of the log odds of the condition; 0 unless ``ratio="labels"``.
+
+    Their length scale is chosen by evidence: this is for a middle one of those that are tried.
+    """
+    gp, cells = settings.gp, inputs.cells
+    if gp.ratio != "labels" or settings.model.names:
+        return 0
+    density = DensityEstimator(**gp.estimator)
+    scale = density.ls
+    if scale is None or isinstance(scale, str):
+        scale = SCALE_FACTORS[len(SCALE_FACTORS) // 2] * _heuristic(inputs, settings, 1.0)
+    found = estimate_rank(
+        cells.states[lexicographic_order(cells.states)],
+        make_kernel(density.kernel, float(scale)),
+        max_rank=LABEL_RANK,
+        tol=LABEL_TOLERANCE,
+        rng=np.random.default_rng(gp.random_state or 0),
+        n_cells=_FEW_CELLS,
+    )
+    return found.rank
+
+
 def abundance_sizes(
-    adata: AnnData, inputs: AbundanceInputs, settings: AbundanceSettings, rank: int
+    adata: AnnData,
+    inputs: AbundanceInputs,
+    settings: AbundanceSettings,
+    rank: int,
+    label_rank: int = 0,
 ) -> AbundanceSizes:
-    """Sizes from which all arrays of a run follow."""
+    """Sizes from which all arrays of a run follow.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    inputs
+        What was read of them.
+    settings
+        Options of the run.
+    rank
+        Number of features of the densities.
+    label_rank
+        Of the log odds of the condition (:func:`rank_of_labels`).
+    """
     samples = inputs.samples
     return AbundanceSizes(
         adata.n_obs,
@@ -73,6 +131,8 @@ def abundance_sizes(
         0 if samples is None else len(samples.samples.names),
         samples is not None and samples.design is not None,
         data_bytes(adata) if settings.output.copy else 0,
+        label_rank,
+        bool(settings.model.names),
     )
 
 
@@ -85,10 +145,10 @@ def estimate_abundance(sizes: AbundanceSizes) -> Estimate:
             Alternative(
                 f"n_landmarks={_FEWER_LANDMARKS}",
                 "densities are smoother",
-                peak_of(abundance_steps(fewer)).size_bytes,
+                peak_of(abundance_steps(fewer), sizes.n_threads).size_bytes,
             )
         )
-    return estimate_steps(abundance_steps(sizes), alternatives)
+    return estimate_steps(abundance_steps(sizes), alternatives, sizes.n_threads)
 
 
 def require_memory(adata: AnnData, inputs: AbundanceInputs, settings: AbundanceSettings) -> None:
@@ -99,9 +159,10 @@ def require_memory(adata: AnnData, inputs: AbundanceInputs, settings: AbundanceS
     MemoryError
         Before anything is computed, with the options that would fit.
     """
+    of_labels = rank_of_labels(inputs, settings)
 
     def estimate(rank: int) -> Estimate:
-        return estimate_abundance(abundance_sizes(adata, inputs, settings, rank))
+        return estimate_abundance(abundance_sizes(adata, inputs, settings, rank, of_labels))
 
     n_cells = len(inputs.cells.rows)
     check = MemoryCheck.now(

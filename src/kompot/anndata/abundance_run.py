@@ -88,8 +88,7 @@ def run_abundance(
         what = f"Results with result_key={storage.result_key!r}"
         in_obs = [field for field in wanted if field.location == "obs"]
         refuse_overwrite(adata, in_obs, what, settings)
-    if not settings.model.names:  # given densities take what they take
-        require_memory(adata, inputs, settings)
+    require_memory(adata, inputs, settings)
 
     result = _compute(adata, inputs, settings)
     full = {
@@ -136,7 +135,9 @@ def _compute(
 ) -> AbundanceResult:
     """Fit, predict, and compare samples if there are enough."""
     model = _fit(given, settings)
+    memory.release()
     table = cell_table(adata, model, settings, given.excluded)
+    memory.release()
     groups = None
     if given.groups is not None:
         groups = group_table(model, given.groups, given.cells, settings)
@@ -145,6 +146,7 @@ def _compute(
     if samples is None or samples.design is None:
         return AbundanceResult(model, table, groups)
     found = _compare_samples(model, given, samples.samples.codes, samples.design, settings)
+    memory.release()
     donor = donor_cells(found, given.cells.rows).reindex(range(adata.n_obs))
     table = pd.concat([table, donor.set_axis(table.index)], axis=1)
     if groups is not None:

@@ -23,16 +23,9 @@ _CHUNK = 32_768
 
 
 def expression_matrix(adata: AnnData, layer: str | None) -> Any:
-    """``X`` or a layer: an array, a CSR matrix, or a reader of what is not in memory.
-
-    Column-compressed matrices are turned to rows once.
-    """
+    """``X`` or a layer: an array, a sparse matrix, or a reader of what is not in memory."""
     matrix: Any = adata.X if layer is None else adata.layers[layer]
-    if not is_in_memory(matrix):
-        return open_rows(matrix)
-    if sparse.issparse(matrix) and matrix.format != "csr":
-        return matrix.tocsr()
-    return matrix
+    return matrix if is_in_memory(matrix) else open_rows(matrix)
 
 
 @dataclass(frozen=True)
@@ -42,7 +35,8 @@ class ExpressionRows:
     Parameters
     ----------
     matrix
-        ``(n_obs, n_vars)``, an array, a CSR matrix, or a reader of consecutive rows.
+        ``(n_obs, n_vars)``, an array, a sparse matrix, or a reader of consecutive rows. Rows of a
+        matrix by columns are slow to read until :meth:`by_rows` turned it.
     cells
         Row numbers, increasing.
     genes
@@ -86,6 +80,26 @@ class ExpressionRows:
             return next(self.stream([chosen]))[1]
         chunk = without_duplicates(self.matrix[rows if self._is_everything else self.cells[rows]])
         return chunk if self.genes is None else chunk[:, self.genes]
+
+    @property
+    def is_by_rows(self) -> bool:
+        """Whether rows can be read without reading the whole matrix."""
+        if self.is_streamed:
+            return not self.matrix.is_by_columns
+        return not sparse.issparse(self.matrix) or self.matrix.format == "csr"
+
+    def by_rows(self) -> "ExpressionRows":
+        """The same with a matrix by columns turned to rows: a copy, in a file if it is in one.
+
+        Raises
+        ------
+        OSError
+            If the disk for temporary files has too little space.
+        """
+        if self.is_by_rows:
+            return self
+        turned = self.matrix.by_rows() if self.is_streamed else self.matrix.tocsr()
+        return replace(self, matrix=turned)
 
     def of_cells(self, chosen: Positions) -> "ExpressionRows":
         """Some of the chosen cells only, by their positions among these, increasing."""

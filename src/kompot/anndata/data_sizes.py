@@ -10,9 +10,6 @@ from kompot.memory import MatrixSize
 
 __all__ = ["data_bytes", "matrix_size"]
 
-_STORED_VALUE = 12
-"""Bytes of a value with its column number, where only the size of rows is known."""
-
 
 def matrix_size(matrix: Any) -> MatrixSize:
     """What a matrix, or some rows of it, takes in memory.
@@ -20,8 +17,8 @@ def matrix_size(matrix: Any) -> MatrixSize:
     Parameters
     ----------
     matrix
-        An array, a sparse matrix, or a reader of rows that says how many bytes a row takes
-        (``row_bytes``).
+        An array, a sparse matrix, or a reader of rows
+        (:class:`kompot.anndata.row_readers.StoredRows`).
     """
     n_rows, n_columns = (int(length) for length in matrix.shape)
     if sparse.issparse(matrix):
@@ -34,8 +31,18 @@ def matrix_size(matrix: Any) -> MatrixSize:
         )
     if hasattr(matrix, "dtype"):
         return MatrixSize(n_rows, n_columns, matrix.dtype.itemsize)
-    values = int(matrix.row_bytes) * n_rows // _STORED_VALUE
-    return MatrixSize(n_rows, n_columns, 8, min(values, n_rows * n_columns))
+    itemsize, index = matrix.itemsizes
+    stored = matrix.n_stored if matrix.is_sparse else None
+    if matrix.is_sparse and stored is None:  # of Dask, or turned: only bytes are known
+        stored = int(matrix.row_bytes) * n_rows // (itemsize + index)
+    return MatrixSize(
+        n_rows,
+        n_columns,
+        itemsize,
+        None if stored is None else min(stored, n_rows * n_columns),
+        index,
+        rows_at_a_time=min(matrix.rows_at_a_time, n_rows),
+    )
 
 
 def data_bytes(adata: AnnData) -> int:

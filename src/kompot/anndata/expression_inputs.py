@@ -1,6 +1,6 @@
 """What a differential-expression run reads from the data, all checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -60,6 +60,10 @@ class ExpressionInputs:
     abundance_change: Array | None
     null: NullInputs
     samples: ExpressionSamples | None
+
+    def by_rows(self) -> "ExpressionInputs":
+        """The same with expression that is stored by columns turned to rows, once."""
+        return replace(self, expression=self.expression.by_rows())
 
     @property
     def donor_level(self) -> bool:

@@ -1,6 +1,7 @@
 """What a differential-expression run takes, and its refusal if that does not fit."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -21,9 +22,15 @@ from kompot.memory.estimate import Estimate, estimate_expression
 from kompot.memory.expression import ExpressionSizes
 from kompot.models.array_store import ArrayStore
 from kompot.records.fields import Field
-from kompot.settings import ExpressionSettings
+from kompot.settings import ExpressionSettings, StorageSettings
 
-__all__ = ["estimate_run", "expression_rank", "expression_sizes", "store_of_run"]
+__all__ = [
+    "estimate_run",
+    "expression_rank",
+    "expression_sizes",
+    "settled_store",
+    "store_of_run",
+]
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +68,7 @@ def expression_rank(
         max_rank=gp.n_landmarks,
         tol=gp.tol,
         rng=np.random.default_rng(gp.random_state),
-        **({} if n_cells is None else {"n_cells": n_cells}),
+        n_cells=n_cells,
     )
 
 
@@ -126,6 +133,7 @@ def expression_sizes(
         maps_count=is_address_space_limited(),
         has_covariance=is_written and any(field.location == "obsp" for field in wanted),
         copied_bytes=data_bytes(adata) if output.copy else 0,
+        is_by_columns=not inputs.expression.is_by_rows,
     )
 
 
@@ -148,19 +156,46 @@ def store_of_run(
         Before anything is computed, if it fits nowhere, or not where it is wanted; with the
         options that would fit.
     """
-    storage, n_cells = settings.storage, len(inputs.cells.rows)
-    store = array_store(storage)
-    check = MemoryCheck.now(
-        partial(expression_rank, inputs, settings),
-        min(settings.gp.n_landmarks or n_cells, n_cells),
-        storage.max_memory_ratio,
-        threads.number(),
-    )
+    n_cells = len(inputs.cells.rows)
 
     def estimate(rank: int, *, on_disk: bool) -> Estimate:
         sizes = expression_sizes(adata, inputs, settings, wanted, rank, on_disk=on_disk)
         return estimate_run(sizes, adata, wanted)
 
+    return settled_store(
+        settings.storage,
+        partial(expression_rank, inputs, settings),
+        min(settings.gp.n_landmarks or n_cells, n_cells),
+        estimate,
+    )
+
+
+def settled_store(
+    storage: StorageSettings,
+    rank: Callable[[int | None], RankEstimate],
+    largest: int,
+    estimate: Callable[..., Estimate],
+) -> ArrayStore:
+    """Where a run keeps its large arrays, with the reasons of its refusal.
+
+    Parameters
+    ----------
+    storage
+        What the user wants.
+    rank
+        The number of features, estimated from so many cells.
+    largest
+        What it cannot exceed.
+    estimate
+        What the run takes at a rank, with ``on_disk``.
+
+    Raises
+    ------
+    MemoryError, OSError
+        As :func:`store_of_run`.
+    """
+    store = array_store(storage)
+    check = MemoryCheck.now(rank, largest, storage.max_memory_ratio, threads.number())
     in_memory = None
     if not store.on_disk:
         in_memory = check.refusal(partial(estimate, on_disk=False))

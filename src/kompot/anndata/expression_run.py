@@ -60,7 +60,9 @@ def run_expression(
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
     store = store_of_run(adata, inputs, settings, wanted)
+    inputs = inputs.by_rows()
     refuse_missing_values(inputs.expression)
+    memory.release()
 
     result = _compute(inputs, settings, store)
     model = result.model
@@ -76,6 +78,7 @@ def run_expression(
     values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
     values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
     values |= cell_values(adata, fields, wanted, model, inputs, settings, store)
+    memory.release()
     basis = values.get(fields.basis)
     record = expression_record(
         result, fields, wanted, inputs, settings, basis=basis, usage=usage.taken()
@@ -104,10 +107,13 @@ def _compute(
     null = inputs.null.distances
     if settings.output.compute_mahalanobis:
         null = np.concatenate([model.null_distances(), null])
+    memory.release()
     table = gene_table(model, inputs, settings, donors, null)
+    memory.release()
     groups = None
     if inputs.choice.groups is not None:
         groups = group_tables(model, inputs, settings, donors)
+        memory.release()
     return ExpressionResult(model, table, groups, donors, null)
 
 

@@ -13,7 +13,6 @@ functions are then compared in the same way.
 """
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -22,8 +21,6 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot import memory
-from kompot.anndata.cell_choice import CellChoice, choose_cells
-from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_groups import full_group_results, group_values
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_model import with_seeds
@@ -32,45 +29,30 @@ from kompot.anndata.expression_results import (
     ExpressionResult,
     cell_significance,
     gene_values,
-    stored_fields,
 )
+from kompot.anndata.given_inputs import read_given_inputs
 from kompot.anndata.given_layers import given_cell_values, refuse_factored
-from kompot.anndata.inputs import (
-    Cells,
-    read_abundance_change,
-    read_cells,
-    read_expression,
-    refuse_missing_values,
-)
-from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.given_resources import store_of_given_run
+from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.later import refuse_own_noise
-from kompot.anndata.layer_store import store_of_layers
-from kompot.anndata.null_inputs import NullInputs, read_null
 from kompot.anndata.null_results import null_data
 from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.separate_scales import fit_separately
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
-from kompot.models.given_expression import GivenExpression, given_expression
-from kompot.records.expression_fields import ExpressionFields
+from kompot.models.given_expression import GivenExpression
 from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
-from kompot.settings.checks import SEPARATE
 from kompot.stats.fold_change import abundance_weights
 
 if TYPE_CHECKING:
     from kompot.models.differential_expression import DifferentialExpression
 
-__all__ = ["needs_given_run", "run_given_expression"]
+__all__ = ["run_given_expression"]
 
 log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
-
-
-def needs_given_run(settings: ExpressionSettings) -> bool:
-    """Whether functions are given, or fitted apart, so that they share no features."""
-    return bool(settings.model.names) or settings.gp.param_scheme == SEPARATE
 
 
 def run_given_expression(
@@ -88,28 +70,27 @@ def run_given_expression(
     refuse_own_noise(settings)
     refuse_factored(settings)
     settings = with_seeds(settings)
-    inputs, model = _read(adata, settings)
-    storage, output = settings.storage, settings.output
-    comparison = settings.comparison
-    if output.compute_mahalanobis and not model.has_distances:
+    given = read_given_inputs(adata, settings)
+    if given.settled(settings) is not settings:
         log.warning(
             "The functions have no method `covariance`: there are means, but neither distances nor "
             "significance"
         )
-        output = replace(output, compute_mahalanobis=False)
-        settings = replace(settings, output=output)
-    names = (storage.result_key, comparison.condition1, comparison.condition2)
-    fields = ExpressionFields(*names, with_samples=model.is_varied)
-    wanted = _wanted(fields, model, settings)
-    store = None
+        settings = given.settled(settings)
+    storage, output = settings.storage, settings.output
+    fields, wanted = given.fields(settings), given.wanted(settings)
     if output.copy or output.inplace:
         refuse_unwritable(adata, copy=output.copy)
         what = f"Differential expression results with result_key={storage.result_key!r}"
         refuse_overwrite(adata, wanted, what, settings)
-        n_layers = sum(field.location == "layers" for field in wanted)
-        store = store_of_layers(adata, n_layers, storage)
+    store = store_of_given_run(adata, given, settings, wanted)
+    inputs, model = given.inputs, given.model
+    if model is None:
+        inputs = inputs.by_rows()
+        model = _fitted(inputs, settings)
 
     result = _compute(model, inputs, settings)
+    memory.release()
     full = _full_results(adata, result, inputs, wanted, settings)
     if not (output.copy or output.inplace):
         return full
@@ -133,135 +114,15 @@ def run_given_expression(
     return returned
 
 
-def _read(adata: AnnData, settings: ExpressionSettings) -> tuple[ExpressionInputs, GivenExpression]:
-    """Cells, genes and functions, all checked."""
-    comparison, gp = settings.comparison, settings.gp
-    if comparison.sample_col is not None:
-        msg = (
-            "`sample_col` needs expression of samples, but functions were given: leave it out, and "
-            "give `variance_predictor1` and `variance_predictor2` for the variance between samples."
-        )
-        if not settings.model.names:
-            msg = (
-                "`sample_col` needs features that both conditions share, which "
-                "param_scheme='separate' does not have; use another scheme."
-            )
-        raise ValueError(msg)
-    choice = choose_cells(adata, comparison, settings.filter, stacklevel=5)
-    cells = read_cells(adata, comparison, choice.excluded)
-    tested = read_expression(adata, cells, comparison)
-    columns = np.arange(adata.n_vars) if tested.genes is None else tested.genes
-    if not settings.model.names:
-        return _fitted(adata, settings, choice, cells, tested)
-    null = _null_columns(settings, columns)
-    given = gp.landmarks if gp.landmarks is not None else "draw"
-    landmarks, source = find_landmarks(adata, given, (), cells.n_dims)
-    model = given_expression(
-        settings.model,
-        eps=gp.eps,
-        batch_size=gp.batch_size,
-        landmarks=landmarks,
-        genes=None if null is None else np.setdiff1d(np.arange(len(columns)), null),
-        null=null,
-    )
-    if model is None:
-        msg = "There are no functions: give `model1` and `model2`, or function predictors."
-        raise ValueError(msg)
-    n_given = model.values(cells.states[:1])[0].shape[1]
-    if n_given != len(columns):
-        msg = (
-            f"The functions give {n_given} genes but {len(columns)} are tested; list those that "
-            "they were fitted on in `genes`."
-        )
-        raise ValueError(msg)
-    genes = tested.genes if model.genes is None else columns[model.genes]
-    kept = columns if genes is None else genes
-    return ExpressionInputs(
-        choice,
-        cells,
-        replace(tested, genes=genes),
-        adata.var_names[kept],
-        landmarks,
-        source,
-        read_abundance_change(adata, comparison, cells.rows),
-        NullInputs(null),
-        None,
-    ), model
-
-
-def _fitted(
-    adata: AnnData,
-    settings: ExpressionSettings,
-    choice: CellChoice,
-    cells: Cells,
-    tested: ExpressionRows,
-) -> tuple[ExpressionInputs, GivenExpression]:
+def _fitted(inputs: ExpressionInputs, settings: ExpressionSettings) -> GivenExpression:
     """Functions of both conditions fitted apart (``param_scheme="separate"``)."""
-    null = read_null(settings, cells, adata.n_vars, donor_level=False)
-    if null.expression is not None or len(null.distances):
-        msg = (
-            "`null_expression` and `null_mahalanobis` cannot be used with "
-            "param_scheme='separate'; give `null_genes`, or another scheme."
-        )
-        raise ValueError(msg)
-    keys = (settings.storage.result_key, "kompot_de", "kompot_da")
-    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
-    refuse_missing_values(tested)
-    model = fit_separately(tested, cells, null.choice, landmarks, settings)
-    change = read_abundance_change(adata, settings.comparison, cells.rows)
-    names = adata.var_names if tested.genes is None else adata.var_names[tested.genes]
-    inputs = (choice, cells, tested, names, landmarks, source, change, null, None)
-    return ExpressionInputs(*inputs), model
-
-
-def _null_columns(
-    settings: ExpressionSettings, columns: NDArray[np.intp]
-) -> NDArray[np.intp] | None:
-    """Places of the null genes among the functions' columns; None for none.
-
-    Raises
-    ------
-    ValueError
-        If genes would have to be shuffled and fitted, or a column is not tested.
-    """
-    fdr = settings.fdr
-    if fdr.null_expression is not None or fdr.null_mahalanobis is not None:
-        name = "null_mahalanobis" if fdr.null_expression is None else "null_expression"
-        msg = f"`{name}` cannot be used with given functions; list null columns in `null_genes`."
-        raise ValueError(msg)
-    chosen = fdr.null_genes
-    if chosen is None or (np.ndim(chosen) == 0 and int(chosen) == 0):
-        return None
-    if np.ndim(chosen) == 0:
-        msg = (
-            f"`null_genes={chosen}` would shuffle genes and fit them, but functions were given. "
-            "Fit shuffled genes together with the others and list their columns, "
-            "null_genes=[...], or give null_genes=None."
-        )
-        raise ValueError(msg)
-    listed = np.unique(np.asarray(chosen, dtype=np.intp))
-    outside = np.setdiff1d(listed, columns)
-    if len(outside) or len(listed) == len(columns):
-        msg = (
-            "`null_genes` must list some of the columns that are tested, not all; "
-            f"{len(outside)} of {len(listed)} are not among them: {outside[:5].tolist()}."
-        )
-        raise ValueError(msg)
-    return np.flatnonzero(np.isin(columns, listed)) if len(listed) else None
-
-
-def _wanted(
-    fields: ExpressionFields, model: GivenExpression, settings: ExpressionSettings
-) -> list[Field]:
-    """Fields that such a run can write."""
-    has_fdr = model.null is not None and settings.output.compute_mahalanobis
-    left_out = [fields.ptp, fields.of_groups(fields.ptp)]
-    if not model.has_variances:
-        left_out += [fields.zscores, fields.std1, fields.std2]
-    if not model.has_distances:
-        left_out += [fields.covariance]
-    stored = stored_fields(fields, settings, has_fdr=has_fdr)
-    return [field for field in stored if field not in left_out]
+    refuse_missing_values(inputs.expression)
+    memory.release()
+    model = fit_separately(
+        *(inputs.expression, inputs.cells, inputs.null.choice, inputs.landmarks), settings
+    )
+    memory.release()
+    return model
 
 
 def _compute(

@@ -28,12 +28,14 @@ class StoredRows:
     Parameters
     ----------
     matrix
-        ``(n_obs, n_vars)``: an HDF5 or zarr array, a sparse data set of anndata in rows, a Dask
-        array with dense or sparse chunks, or a matrix that was turned into rows.
+        ``(n_obs, n_vars)``: an HDF5 or zarr array, a sparse data set of anndata, a Dask array with
+        dense or sparse chunks, or a matrix that was turned into rows. One that is stored by columns
+        is to be turned first (:meth:`by_rows`).
     """
 
     def __init__(self, matrix: Any) -> None:
         self._matrix = matrix
+        self.is_by_columns = is_by_columns(matrix)
         self.shape: tuple[int, int] = (int(matrix.shape[0]), int(matrix.shape[1]))
         self._is_sparse = not hasattr(matrix, "dtype") or _is_sparse(matrix)
 
@@ -48,6 +50,36 @@ class StoredRows:
             return 3 * n_values * (width // max(self.shape[1], 1)) // max(self.shape[0], 1)
         return int(width * _USUAL_SHARE) if self._is_sparse else width
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether rows are sparse matrices."""
+        return self._is_sparse
+
+    @property
+    def n_stored(self) -> int | None:
+        """Number of stored values, if it is known."""
+        group = getattr(self._matrix, "group", None)
+        return None if group is None else int(group["data"].shape[0])
+
+    @property
+    def itemsizes(self) -> tuple[int, int]:
+        """Bytes of a value and of its column number."""
+        group = getattr(self._matrix, "group", None)
+        own = getattr(self._matrix, "dtype", np.float32)
+        index = 4 if group is None else group["indices"].dtype.itemsize
+        return np.dtype(own).itemsize, int(index)
+
+    def by_rows(self) -> "StoredRows":
+        """The same matrix by rows, turned into a temporary file."""
+        return StoredRows(rows_of_columns(self._matrix))
+
+    @property
+    def rows_at_a_time(self) -> int:
+        """Rows read at a time."""
+        if self._is_sparse:
+            return _SPARSE_ROWS
+        return max(1, _DENSE_BYTES // max(self.row_bytes, 1))
+
     def read(self, start: int, stop: int) -> Any:
         """Rows from ``start`` to before ``stop``, an array or a CSR matrix in memory."""
         if hasattr(self._matrix, "read"):
@@ -59,16 +91,11 @@ class StoredRows:
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Consecutive spans of all rows, which end where chunks of the store end."""
-        start, n_rows = 0, self._rows_at_a_time()
+        start, n_rows = 0, self.rows_at_a_time
         for end in self._ends(n_rows):
             if end - start >= n_rows or end == self.shape[0]:
                 yield start, end
                 start = end
-
-    def _rows_at_a_time(self) -> int:
-        if self._is_sparse:
-            return _SPARSE_ROWS
-        return max(1, _DENSE_BYTES // max(self.row_bytes, 1))
 
     def _ends(self, n_rows: int) -> Iterator[int]:
         """Where spans may end: after every chunk of rows."""
@@ -94,8 +121,6 @@ def _is_sparse(matrix: Any) -> bool:
 def open_rows(matrix: Any) -> StoredRows:
     """A reader of the rows of a matrix on disk or of Dask.
 
-    A matrix stored by columns is turned into rows first, once, in a temporary file.
-
     Raises
     ------
     TypeError
@@ -115,7 +140,7 @@ def open_rows(matrix: Any) -> StoredRows:
             "call .compute_chunk_sizes() on it."
         )
         raise ValueError(msg)
-    return StoredRows(rows_of_columns(matrix) if is_by_columns(matrix) else matrix)
+    return StoredRows(matrix)
 
 
 def rows_within(reader: StoredRows, wanted: NDArray[np.intp]) -> Iterator[tuple[int, int, Any]]:

@@ -8,7 +8,7 @@ import psutil
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kompot import threads
+from kompot import memory, threads
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.column_spool import in_file
 from kompot.gp.linalg import row_slices
@@ -54,10 +54,20 @@ def shuffled_genes(
     generators = rng.spawn(n_blocks)
     if expression.is_streamed:
         blocks = np.array_split(picked, n_blocks)
-        return _from_store(expression, blocks, generators, settings.output.progress)
+        shuffled = _from_store(expression, blocks, generators, settings.output.progress)
+        memory.release()
+        return shuffled
     genes, places = np.unique(picked, return_inverse=True)
-    columns = expression.of_genes(genes).read()
-    work = zip(np.array_split(places, n_blocks), generators, strict=True)
+    work = list(zip(np.array_split(places, n_blocks), generators, strict=True))
+    shuffled = _shuffled_columns(expression.of_genes(genes).read(), work)
+    memory.release()
+    return shuffled
+
+
+def _shuffled_columns(
+    columns: Any, work: list[tuple[NDArray[np.intp], np.random.Generator]]
+) -> list[Any]:
+    """Some columns in each matrix, shuffled."""
     return list(
         threads.map_batches(lambda part: shuffle_columns(columns[:, part[0]], part[1]), work)
     )

@@ -52,6 +52,7 @@ def run_smoothing(
         n_layers = sum(field.location == "layers" for field in wanted)
         store = store_of_layers(adata, n_layers, storage)
     if model is None:
+        inputs = replace(inputs, expression=inputs.expression.by_rows())
         refuse_missing_values(inputs.expression)
         model = _fit(inputs, settings)
         model.gene_names_ = inputs.gene_names.astype(str).tolist()

@@ -17,17 +17,14 @@ from kompot import threads
 from kompot.gp.backend import accelerator, numpy_only
 from kompot.gp.kernels import Kernel
 from kompot.gp.linalg import row_slices, whiten
+from kompot.memory.features import PIVOTS, POOL, wider
 
 __all__ = ["FeatureMap", "effective_tolerance", "fit_features", "residual_variance"]
 
 Array = NDArray[np.float64]
 
-_BLOCK = 120
-"""Pivots proposed in a round."""
-_POOL = 50_000
-"""Cells among which pivots are drawn; the residual is then checked on all cells."""
 _MARGIN = 0.95
-"""Residual of the pool over that that all may have; it is 2 % less, having the landmarks."""
+"""Residual that the first pool may have, over that of all cells: with the landmarks it has less."""
 _CHUNK = 4096
 """Cells at a time where all are passed."""
 _FLOOR = 1e-12
@@ -144,9 +141,9 @@ def fit_features(
     n_cells = len(states)
     tol = effective_tolerance(tol, states, kernel, rng)
     max_rank = n_cells if max_rank is None else min(max_rank, n_cells)
-    if n_cells <= _POOL:
+    if n_cells <= POOL:
         return _with_residual(*_draw_landmarks(None, states, kernel, max_rank, tol, rng))
-    pool = rng.choice(n_cells, _POOL, replace=False)
+    pool = rng.choice(n_cells, POOL, replace=False)
     start: FeatureMap | None = None
     weight: Array | None = None
     while True:
@@ -167,10 +164,10 @@ def _second_pool(residual: Array, rng: np.random.Generator) -> tuple[NDArray[np.
     Few cells far from all others, which the first pool missed, are then among them; the weighted
     mean estimates that of all cells.
     """
-    n_cells, n_worst = len(residual), _POOL // 10
+    n_cells, n_worst = len(residual), POOL // 10
     order = np.argpartition(residual, n_cells - n_worst)
     worst, others = order[-n_worst:], order[:-n_worst]
-    others = rng.choice(others, min(len(others), _POOL - n_worst), replace=False)
+    others = rng.choice(others, min(len(others), POOL - n_worst), replace=False)
     weight = np.full(n_worst + len(others), (n_cells - n_worst) / len(others))
     weight[:n_worst] = 1.0
     return np.concatenate([worst, others]), weight * len(weight) / n_cells
@@ -205,9 +202,10 @@ def _draw_landmarks(  # noqa: PLR0917
     """
     weight = np.ones(len(pool)) if weight is None else weight
     rank = 0 if start is None else start.rank
-    phi = np.empty((len(pool), min(max_rank, rank + _BLOCK)))
+    phi = np.empty((len(pool), min(max_rank, rank + PIVOTS)))
     if start is not None:
-        phi[:, :rank] = start(pool)
+        for rows in row_slices(len(pool), _CHUNK):
+            phi[rows, :rank] = start(pool[rows])
     residual = residual_variance(phi[:, :rank])
     chosen: list[int] = []
     while rank < max_rank:
@@ -215,7 +213,7 @@ def _draw_landmarks(  # noqa: PLR0917
         total, left = residual.sum(), float(weight @ residual)
         if left / len(pool) < tol or total == 0.0:
             break
-        proposals = rng.choice(len(pool), _BLOCK, p=residual / total)
+        proposals = rng.choice(len(pool), PIVOTS, p=residual / total)
         pivots, factor = _accept(proposals, pool, phi[:, :rank], residual, kernel, rng)
         pivots, factor = pivots[: max_rank - rank], factor[: max_rank - rank, : max_rank - rank]
         columns = kernel(pool, pool[pivots])
@@ -271,9 +269,9 @@ def _append(phi: Array, rank: int, columns: Array, max_rank: int) -> Array:
     """Write columns after the first ``rank``, in a wider array if they do not fit."""
     needed = rank + columns.shape[1]
     if needed > phi.shape[1]:
-        wider = np.empty((len(phi), min(max_rank, max(needed, 2 * phi.shape[1]))))
-        wider[:, :rank] = phi[:, :rank]
-        phi = wider
+        copy = np.empty((len(phi), wider(phi.shape[1], needed, max_rank)))
+        copy[:, :rank] = phi[:, :rank]
+        phi = copy
     phi[:, rank:needed] = columns
     return phi
 

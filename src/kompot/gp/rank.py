@@ -54,7 +54,7 @@ def estimate_rank(
     max_rank: int | None = None,
     tol: float = 1e-6,
     rng: np.random.Generator | None = None,
-    n_cells: int = _CELLS,
+    n_cells: int | None = None,
 ) -> RankEstimate:
     r"""Number of features that :func:`kompot.gp.features.fit_features` will need.
 
@@ -72,9 +72,10 @@ def estimate_rank(
     max_rank, tol, rng
         As for :func:`kompot.gp.features.fit_features`.
     n_cells
-        Look at so many only, at least 300.
+        Look at so many only, at least 300; None for 8,000.
     """
     rng = np.random.default_rng() if rng is None else rng
+    n_cells = _CELLS if n_cells is None else n_cells
     bound = len(states) if max_rank is None else min(max_rank, len(states))
     some, scale = states, 1.0
     if len(states) > n_cells:

@@ -5,6 +5,7 @@ from kompot.memory.availability import (
     available_bytes,
     is_address_space_limited,
 )
+from kompot.memory.heap import release
 from kompot.memory.requirement import Alternative, ResourceRequirement, insufficient, require
 from kompot.memory.sizes import (
     MatrixSize,
@@ -30,6 +31,7 @@ __all__ = [
     "is_address_space_limited",
     "layer_bytes",
     "peak_bytes",
+    "release",
     "require",
     "weights_bytes",
 ]

@@ -17,14 +17,18 @@ _HALVES = 100
 """Random halves of the cells."""
 _FITTED_CELLS = 50_000
 """Most cells from which a prior is learned."""
-_COMPONENTS = 40
-"""About how many components the prior has."""
+_COMPONENTS, _USED_COMPONENTS = 40, 24
+"""About how many components the prior has, and how many have weight; seen in runs."""
+_SHRUNK_CELLS = 20_000
+"""Cells whose posterior is computed at a time."""
 _COLUMNS = 8
 """Columns of the table of cells."""
 _COORDINATES = 12
 """About how many principal coordinates tell cells apart."""
 _ROTATIONS, _REGIONS = 999, 200
 """Rotations of the samples, and about how many regions are compared in each."""
+_FUNCTIONS = 1_000_000
+"""Libraries of special functions that abundance loads as well; measured."""
 _ANCHORS = 16
 """Neighbourhoods that are counted at a time."""
 
@@ -51,6 +55,10 @@ class AbundanceSizes:
         Whether samples are compared.
     copied_bytes
         Size of the data that are copied; 0 if they are not.
+    label_rank
+        Features of the log odds of the condition, with ``ratio="labels"``; else 0.
+    is_given
+        Whether densities are given; what they hold themselves is not known.
     """
 
     n_obs: int
@@ -61,13 +69,15 @@ class AbundanceSizes:
     n_samples: int = 0
     is_donor_level: bool = False
     copied_bytes: int = 0
+    label_rank: int = 0
+    is_given: bool = False
 
 
 def abundance_steps(s: AbundanceSizes) -> list[Step]:
     """All steps of a run with what is held at each."""
     ledger = Ledger()
-    n_cells, rank = sum(s.n_cells), s.rank
-    ledger.keep_bytes("Libraries and work space", WORK_SPACE)
+    n_cells = sum(s.n_cells)
+    ledger.keep_bytes("Libraries and work space", WORK_SPACE + _FUNCTIONS)
     ledger.keep("Cell states", n_cells, s.n_dims)
     ledger.keep("Rows and conditions", n_cells, count=2)
     ledger.step(
@@ -75,33 +85,71 @@ def abundance_steps(s: AbundanceSizes) -> list[Step]:
         array("Labels as text", s.n_obs, itemsize=LABEL),
         array("Finite states", n_cells, s.n_dims),
     )
+    if not s.is_given:
+        _fit(ledger, s)
+    _tables(ledger, s)
+    return ledger.steps
+
+
+def _fit(ledger: Ledger, s: AbundanceSizes) -> None:
+    """Neighbours, features, densities, and how sure they are."""
+    n_cells, rank = sum(s.n_cells), s.rank
     ledger.keep("Cell states in order", n_cells, s.n_dims, count=2)
     ledger.keep("Orders of the cells", n_cells, count=4)
     ledger.keep("Neighbours of each cell", n_cells, _NEIGHBORS, count=2)
     ledger.step("finding neighbours", array("Neighbour search", n_cells, s.n_dims + 6))
     draw_landmarks(ledger, n_cells, s.n_dims, rank)
     for number, cells in enumerate(s.n_cells):
-        if 8 * cells * rank <= _STORED_BYTES:
-            ledger.keep(f"Features of condition {number + 1}", cells, rank, in_thread=True)
+        _keep_features(ledger, f"Features of condition {number + 1}", cells, rank)
     chunk = min(max(s.n_cells), FEATURE_CHUNK)
     busy = max(1, min(s.n_threads, math.ceil(max(s.n_cells) / FEATURE_CHUNK)))
+    aside = max(s.n_cells) > FEATURE_CHUNK  # one chunk needs no threads
     ledger.keep("Hessians and their factors", rank, rank, count=8)
     ledger.step(
         "fitting",
-        array("Features of chunks", chunk, rank, count=2 * busy, in_thread=True),
-        array("Hessians of chunks", rank, rank, count=2 * busy, in_thread=True),
+        array("Features of chunks", chunk, rank, count=3 * busy, in_thread=aside),
+        array("Hessians of chunks", rank, rank, count=2 * busy, in_thread=aside),
     )
-    ledger.step(
-        "dividing the cells at random",
-        array("Halves", max(s.n_cells), _HALVES, count=2, itemsize=1),
-        array("Crowds of chunks", chunk, _HALVES, count=4 * busy, in_thread=True),
-    )
+    if not s.label_rank:
+        ledger.step(
+            "dividing the cells at random",
+            array("Halves", max(s.n_cells), _HALVES, count=2, itemsize=1),
+            array("Crowds of chunks", chunk, _HALVES, count=5 * busy, in_thread=aside),
+            array("Features of chunks", chunk, rank, count=busy, in_thread=aside),
+        )
+    ledger.drop("Features of condition 1", "Features of condition 2")
+    ledger.drop("Neighbours of each cell")
+    if s.label_rank:
+        _fit_labels(ledger, s, busy)
     if s.n_samples:
-        ledger.keep("Densities of samples", s.n_samples, rank, rank)
-    for number in (1, 2):
-        ledger.drop(f"Features of condition {number}")
-    _tables(ledger, s)
-    return ledger.steps
+        ledger.keep("Densities of samples", s.n_samples, rank)
+        own = math.ceil(n_cells / s.n_samples)
+        ledger.step(
+            "fitting samples",
+            array("Features of a sample", min(own, FEATURE_CHUNK), rank, count=4 * busy),
+            array("Densities of samples at the cells", max(s.n_cells), s.n_samples),
+        )
+    ledger.drop("Cell states in order", "Orders of the cells")
+
+
+def _keep_features(ledger: Ledger, name: str, cells: int, rank: int) -> None:
+    """Features of cells in chunks that threads make, if they are kept."""
+    if 8 * cells * rank <= _STORED_BYTES:
+        size, n_chunks = 8 * cells * rank, math.ceil(cells / FEATURE_CHUNK)
+        ledger.kept[name] = Held(name, size, (cells, rank), n_chunks, in_thread=n_chunks > 1)
+
+
+def _fit_labels(ledger: Ledger, s: AbundanceSizes, busy: int) -> None:
+    """Features of the log odds of the condition at all cells, and their posterior."""
+    n_cells, rank = sum(s.n_cells), s.label_rank
+    draw_landmarks(ledger, n_cells, s.n_dims, rank)
+    _keep_features(ledger, "Features of the log odds", n_cells, rank + 1)
+    ledger.step(
+        "fitting labels",
+        array("Features of chunks", FEATURE_CHUNK, rank + 1, count=2 * busy, in_thread=True),
+        array("Hessians of chunks", rank + 1, rank + 1, count=6),
+    )
+    ledger.drop("Features of the log odds")
 
 
 def _tables(ledger: Ledger, s: AbundanceSizes) -> None:
@@ -112,6 +160,10 @@ def _tables(ledger: Ledger, s: AbundanceSizes) -> None:
     ledger.step(
         "learning the prior of the changes",
         array("Likelihoods", min(s.n_obs, _FITTED_CELLS), _COMPONENTS, count=2),
+    )
+    ledger.step(
+        "shrinking the changes",
+        array("Posteriors of changes", min(s.n_obs, _SHRUNK_CELLS), _USED_COMPONENTS, count=9),
     )
     if s.is_donor_level:
         ledger.keep_bytes("Libraries for clustering", CLUSTERING)

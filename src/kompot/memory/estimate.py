@@ -1,15 +1,16 @@
 """What a run takes in all, and what it would take with other options."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kompot.memory.expression import ExpressionSizes, expression_steps
+from kompot.memory.given import GivenSizes, given_steps
 from kompot.memory.requirement import Alternative, ResourceRequirement, insufficient
 from kompot.memory.sizes import dense_bytes, layer_bytes
 from kompot.memory.steps import Peak, Step, peak_of
 
-__all__ = ["Estimate", "estimate_expression", "estimate_steps"]
+__all__ = ["Estimate", "estimate_expression", "estimate_given", "estimate_steps"]
 
 _FEW_NULL = 200
 """Null genes of the alternative with fewer."""
@@ -101,14 +102,43 @@ def estimate_expression(
     layers
         Names of the layers that it stores, and whether they exist.
     """
-    peak = peak_of(expression_steps(sizes))
+    peak = peak_of(expression_steps(sizes), sizes.n_threads)
     requirements = [*_requirements(peak, layers), *_files(sizes, layers)]
     return Estimate(tuple(requirements), peak.step, peak.steps, tuple(_expression_choices(sizes)))
 
 
-def estimate_steps(steps: Sequence[Step], alternatives: Sequence[Alternative] = ()) -> Estimate:
+def estimate_given(sizes: GivenSizes, layers: Sequence[tuple[str, bool]] = ()) -> Estimate:
+    """What a run with given functions, or with functions fitted apart, takes.
+
+    Parameters
+    ----------
+    sizes, layers
+        As for :func:`estimate_expression`.
+    """
+    run = sizes.run
+    peak = peak_of(given_steps(sizes), run.n_threads)
+    requirements = [*_requirements(peak, layers), *_files(run, layers)]
+    choices = []
+    if run.n_layers:
+        if not run.on_disk:
+            on_disk = replace(run, on_disk=True)
+            choices.append((["store_arrays_on_disk=True"], "large arrays are in files", on_disk))
+        none = replace(run, storage="none", n_layers=0)
+        choices.append((["layers='none'"], "statistics only, no values of cells", none))
+    if sizes.is_fitted and run.is_shuffled and run.n_null > _FEW_NULL:
+        fewer = replace(run, n_null=_FEW_NULL)
+        choices.append(([f"null_genes={_FEW_NULL}"], "false discovery rates are coarser", fewer))
+    alternatives = _taking_less(
+        choices, peak.size_bytes, lambda other: given_steps(replace(sizes, run=other))
+    )
+    return Estimate(tuple(requirements), peak.step, peak.steps, tuple(alternatives))
+
+
+def estimate_steps(
+    steps: Sequence[Step], alternatives: Sequence[Alternative] = (), n_threads: int = 1
+) -> Estimate:
     """What a run of some steps takes."""
-    peak = peak_of(steps)
+    peak = peak_of(steps, n_threads)
     return Estimate(tuple(_requirements(peak, ())), peak.step, peak.steps, tuple(alternatives))
 
 
@@ -134,6 +164,8 @@ def _requirements(peak: Peak, layers: Sequence[tuple[str, bool]]) -> list[Resour
 def _files(sizes: ExpressionSizes, layers: Sequence[tuple[str, bool]]) -> list[ResourceRequirement]:
     """What is written to files."""
     found: list[ResourceRequirement] = []
+    if sizes.matrix.is_stored and sizes.turned_bytes:
+        found.append(ResourceRequirement("Expression by rows", sizes.turned_bytes, "disk"))
     if not sizes.on_disk:
         return found
     if sizes.storage == "dense":
@@ -198,10 +230,19 @@ def _expression_choices(sizes: ExpressionSizes) -> list[Alternative]:
         if applies:
             said, least = [*said, option], replace(least, **change)
             choices.append((said, loses, least))
-    now = peak_of(expression_steps(sizes)).size_bytes
+    now = peak_of(expression_steps(sizes), sizes.n_threads).size_bytes
+    return _taking_less(choices, now, expression_steps)
+
+
+def _taking_less(
+    choices: Sequence[tuple[list[str], str, ExpressionSizes]],
+    now: int,
+    steps_of: Callable[[ExpressionSizes], Sequence[Step]],
+) -> list[Alternative]:
+    """Those of some options that take less than a run takes now."""
     found = []
     for options, loses, other in choices:
-        memory = peak_of(expression_steps(other)).size_bytes
+        memory = peak_of(steps_of(other), other.n_threads).size_bytes
         disk = sum(one.size_bytes for one in _files(other, [("", False)] * other.n_layers))
         if memory < now:
             found.append(Alternative(", ".join(options), loses, memory, disk))

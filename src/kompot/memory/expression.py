@@ -1,13 +1,13 @@
 """What a differential-expression run holds, step by step: one formula per array."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kompot.memory.features import POOL, draw_landmarks
 from kompot.memory.sizes import MatrixSize, basis_bytes, weights_bytes
 from kompot.memory.steps import Held, Ledger, Step, array
 
-__all__ = ["ExpressionSizes", "expression_steps"]
+__all__ = ["ExpressionSizes", "expression_steps", "fit_separately", "read_steps"]
 
 FIT_CHUNK = 2048
 """Cells whose sums a thread makes at a time."""
@@ -15,15 +15,21 @@ READ_CHUNK = 32_768
 """Cells whose expression is read at a time where whole rows are checked or turned to columns."""
 FEATURE_CHUNK = 4096
 """Cells whose features are made at a time where the features are checked."""
+TURNED_VALUES = 2**24
+"""Values of a file turned from columns to rows at a time."""
 NOISE_ELEMENTS = 2**22
 """Numbers of residuals, or of genes' covariances, that a thread holds at a time."""
+NULL_ROWS = 16_384
+"""Cells of which null genes in a file are read at a time."""
+NULL_BLOCK = 512
+"""Null genes shuffled at a time."""
 MOST_BINS = 64
 """Bins of cells in which noise is measured."""
 SAMPLE_BATCH = 2**22
 """Numbers of a batch of genes where distances allow for samples."""
 
-WORK_SPACE = 6_000_000
-"""Libraries loaded on the way, stacks of threads, and all small arrays together."""
+WORK_SPACE = 4_000_000
+"""Libraries loaded on the way, stacks of threads, and all small arrays together; measured."""
 CLUSTERING = 45_000_000
 """What the libraries for k-means take."""
 LABEL = 350
@@ -79,8 +85,8 @@ class ExpressionSizes:
         Whether the covariance between all cells is stored.
     copied_bytes
         Size of the data that are copied; 0 if they are not.
-    converted_bytes
-        Size of the expression turned from columns to rows; 0 if it is not.
+    is_by_columns
+        Whether the expression is turned from columns to rows.
     """
 
     n_obs: int
@@ -107,12 +113,20 @@ class ExpressionSizes:
     maps_count: bool = False
     has_covariance: bool = False
     copied_bytes: int = 0
-    converted_bytes: int = 0
+    is_by_columns: bool = False
 
     @property
     def n_fitted(self) -> int:
         """Genes and null genes."""
         return self.n_genes + self.n_null
+
+    @property
+    def turned_bytes(self) -> int:
+        """Size of the expression turned from columns to rows, in memory or in a file."""
+        if not self.is_by_columns:
+            return 0
+        pointers = 8 * self.n_obs if self.matrix.is_stored else 4 * self.n_obs
+        return self.matrix.bytes(self.n_obs, self.n_vars) + pointers
 
     @property
     def has_all_genes(self) -> bool:
@@ -130,7 +144,7 @@ def expression_steps(s: ExpressionSizes) -> list[Step]:
     """All steps of a run with what is held at each."""
     ledger = Ledger()
     ledger.keep_bytes("Libraries and work space", WORK_SPACE)
-    _read(ledger, s)
+    read_steps(ledger, s)
     _shuffle(ledger, s)
     _find_features(ledger, s)
     _fit(ledger, s)
@@ -138,14 +152,13 @@ def expression_steps(s: ExpressionSizes) -> list[Step]:
     _predict(ledger, s)
     if s.copied_bytes:
         ledger.keep_bytes("Copy of the data", s.copied_bytes)
-    ledger.step("writing")
+    shorter = array("Weights with fewer features", s.n_genes, 3 * s.rank // 4, count=4)
+    ledger.step("recording", *([shorter] if s.has_distances else []))
     return ledger.steps
 
 
-def _read(ledger: Ledger, s: ExpressionSizes) -> None:
-    """Cell states, conditions, and the check that no value is missing."""
-    if s.converted_bytes:
-        ledger.keep_bytes("Expression by rows", s.converted_bytes)
+def read_steps(ledger: Ledger, s: ExpressionSizes, *, is_checked: bool = True) -> None:
+    """Cell states, conditions, and unless declined the check that no value is missing."""
     ledger.keep("Cell states", s.n_cells, s.n_dims)
     ledger.keep("Rows and conditions", s.n_cells, count=2)
     ledger.step(
@@ -153,6 +166,16 @@ def _read(ledger: Ledger, s: ExpressionSizes) -> None:
         array("Labels as text", s.n_obs, itemsize=LABEL),
         array("Finite states", s.n_cells, s.n_dims),
     )
+    if not is_checked:
+        return
+    if s.turned_bytes and s.matrix.is_stored:
+        part = min(s.matrix.n_values(s.n_obs, s.n_vars), TURNED_VALUES) * s.matrix.value_bytes
+        ledger.step("turning columns to rows", Held("Parts of the expression", 2 * part))
+    elif s.turned_bytes:
+        ledger.keep_bytes("Expression by rows", s.turned_bytes)
+        ledger.step("turning columns to rows")
+    if s.matrix.is_stored:
+        return
     rows = min(s.n_cells, READ_CHUNK)
     held = 2 if s.n_cells > READ_CHUNK else 1
     values = s.matrix.n_values(rows, s.n_genes)
@@ -170,7 +193,21 @@ def _shuffle(ledger: Ledger, s: ExpressionSizes) -> None:
         return
     m = s.matrix
     null = m.bytes(s.n_cells, s.n_null)
-    if s.is_shuffled:
+    if s.is_shuffled and m.is_stored:
+        part = m.bytes(min(s.n_cells, NULL_ROWS), s.n_null)
+        ledger.step(
+            "reading null genes",
+            Held("Null genes, read", null),
+            Held("Null genes of a chunk, put together", 3 * part, count=3),
+            *_rows_read(s),
+        )
+        ledger.keep_bytes("Null genes, shuffled", null)
+        block = m.bytes(s.n_cells, min(s.n_null, NULL_BLOCK))
+        ledger.step(
+            "shuffling null genes",
+            Held("Blocks of null genes", 3 * block * s.n_threads, count=6, in_thread=True),
+        )
+    elif s.is_shuffled:
         genes = min(s.n_null, s.n_genes)
         columns, rows = m.bytes(s.n_cells, genes), min(s.n_cells, READ_CHUNK)
         values = m.n_values(s.n_cells, genes)
@@ -186,7 +223,8 @@ def _shuffle(ledger: Ledger, s: ExpressionSizes) -> None:
         else:
             ledger.step("reading null genes", chunk, Held("Null genes by columns", columns))
         ledger.keep_bytes("Null genes, shuffled", null)
-        busy = min(s.n_threads, max(1, s.n_null // 512)) / max(1, math.ceil(s.n_null / 512))
+        n_blocks = max(1, math.ceil(s.n_null / NULL_BLOCK))
+        busy = min(s.n_threads, n_blocks) / n_blocks
         ledger.step(
             "shuffling null genes",
             Held("Null genes by columns", columns),
@@ -235,9 +273,9 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
         busy = _busy(s, FIT_CHUNK)
         ledger.step(
             "fitting",
-            array("Sums of chunks, waiting", genes, rank, count=min(2 * busy, 3), in_thread=True),
-            array("Sums of chunks, being made", genes, rank, count=5 * busy // 2, in_thread=True),
+            *_sums(s, busy),
             *_chunk(s, min(FIT_CHUNK, s.n_cells), busy, parts=2),
+            *_rows_read(s),
         )
     ledger.keep("Weights of each condition", genes, rank, count=2)
     ledger.step("solving", array("Weights before scaling", genes, rank))
@@ -246,6 +284,44 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
     if s.has_noise:
         _fit_noise(ledger, s)
     ledger.drop("Null genes, shuffled", "Null genes, given")
+
+
+def _rows_read(s: ExpressionSizes) -> list[Held]:
+    """Rows of a file: those read at a time, their genes, and what waits to be summed."""
+    m = s.matrix
+    if not m.is_stored:
+        return []
+    return [Held("Rows read of the file", 4 * m.bytes(m.rows_at_a_time, s.n_vars), count=4)]
+
+
+def fit_separately(
+    ledger: Ledger, s: ExpressionSizes, ranks: tuple[int, int], n_cells: tuple[int, int]
+) -> None:
+    """Null genes, then features, sums and weights of one condition after the other."""
+    _shuffle(ledger, s)
+    for number, (rank, cells) in enumerate(zip(ranks, n_cells, strict=True), start=1):
+        own = replace(s, rank=rank, n_cells=cells, n_samples=0, has_noise=False)
+        name = f"condition {number}"
+        if s.n_null:
+            ledger.keep_bytes("Null genes of a condition", s.matrix.bytes(cells, s.n_null))
+        ledger.step(f"length scale of {name}", array("Neighbour search", cells, s.n_dims + 6))
+        draw_landmarks(ledger, cells, s.n_dims, rank)
+        busy = _busy(own, FIT_CHUNK)
+        ledger.keep("Sums over the cells of a condition", s.n_fitted, rank)
+        ledger.step(f"fitting {name}", *_sums(own, busy), *_chunk(own, FIT_CHUNK, busy, parts=1))
+        ledger.keep(f"Weights of {name}", s.n_fitted, rank)
+        ledger.step(f"solving {name}", array("Weights before scaling", s.n_fitted, rank))
+    ledger.drop("Null genes, shuffled", "Null genes of a condition")
+    ledger.drop("Sums over the cells of a condition")
+
+
+def _sums(s: ExpressionSizes, busy: int) -> list[Held]:
+    """Sums over chunks of cells, made by threads."""
+    genes, rank = s.n_fitted, s.rank
+    return [
+        array("Sums of chunks, waiting", genes, rank, count=min(2 * busy, 3), in_thread=True),
+        array("Sums of chunks, being made", genes, rank, count=5 * busy // 2, in_thread=True),
+    ]
 
 
 def _chunk(s: ExpressionSizes, cells: int, busy: int, parts: int) -> list[Held]:
@@ -293,6 +369,12 @@ def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
         array("A sample's weights before scaling", genes, rank),
         *_chunk(s, cells, busy, parts=1),
     ]
+    if s.matrix.is_stored:  # samples are read side by side, as their cells come
+        waiting = s.matrix.bytes(min(s.n_cells, count * cells), s.n_genes)
+        during += [
+            array("Sums of all samples", genes, rank, count=count),
+            Held("Rows of chunks that are not complete", waiting),
+        ]
     if s.n_regions:
         values = s.matrix.n_values(cells, s.n_genes)
         wide = 12 if s.matrix.is_sparse else 8
@@ -335,7 +417,9 @@ def _score(ledger: Ledger, s: ExpressionSizes) -> None:
             during = [array("Whitened fits of batches", int(batches), in_thread=True)]
         if s.has_noise:
             busy = max(1, min(s.n_threads, math.ceil(s.n_genes * rank**2 / NOISE_ELEMENTS)))
-            during = [array("Covariances of genes", NOISE_ELEMENTS, count=busy, in_thread=True)]
+            during = [
+                array("Covariances of genes", NOISE_ELEMENTS, count=5 * busy // 2, in_thread=True)
+            ]
         ledger.step("scoring distances", *during)
         ledger.step("scoring noise", array("Fitted sums", s.n_genes, rank, count=3))
     if s.n_groups:

@@ -66,6 +66,8 @@ class MatrixSize:
         Number of stored values, if it is sparse; None if it is dense.
     index_itemsize
         Bytes of a column number, if it is sparse.
+    rows_at_a_time
+        Rows that are read at a time, if it is in a file; 0 if it is in memory.
     """
 
     n_rows: int
@@ -73,6 +75,12 @@ class MatrixSize:
     itemsize: int = 4
     n_stored: int | None = None
     index_itemsize: int = 4
+    rows_at_a_time: int = 0
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is in a file."""
+        return self.rows_at_a_time > 0
 
     @property
     def is_sparse(self) -> bool:

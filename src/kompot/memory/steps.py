@@ -9,10 +9,16 @@ __all__ = ["Held", "Ledger", "Peak", "Step", "peak_of"]
 
 _FROM_SYSTEM = 32 * 2**20
 """Arrays from this size on are given back to the system when they are dropped. Smaller ones come
-from heaps, which keep what they once held (glibc, ``M_MMAP_THRESHOLD_MAX``)."""
+from heaps (glibc, ``M_MMAP_THRESHOLD_MAX``), of which that of the main thread is trimmed between
+steps (:func:`kompot.memory.release`); those of other threads keep some of what they held."""
 
-_FRAGMENTED = 1.05
-"""Size of a heap over what it has held at most: arrays of other sizes do not fill every gap."""
+_KEPT_SHARE, _KEPT_BYTES = 0.85, 34 * 2**20
+"""What heaps of threads keep between steps, of the most that they held and at most for each thread:
+free pages within a heap are given back, those at its end are not. Fitted to runs."""
+
+_FRAGMENTED = 1.1
+"""Size of a heap over what it holds: arrays of other sizes do not fill every gap.
+Fitted to runs."""
 
 
 @dataclass(frozen=True)
@@ -123,24 +129,26 @@ def array(
     return Held(name, size, shape, count, in_thread)
 
 
-def peak_of(steps: Iterable[Step]) -> Peak:
+def peak_of(steps: Iterable[Step], n_threads: int = 1) -> Peak:
     """The most that is held at any step.
 
-    Large arrays count while they are there; of small ones also what heaps have held at any step
-    before, those of the main thread and those of the others each for itself.
+    Arrays count while they are there; some of the small ones that threads make also from then on.
+
+    Parameters
+    ----------
+    steps
+        Of the run.
+    n_threads
+        Threads that work side by side.
     """
     most, totals = Peak("", (), {}), {}
-    heaps = {False: 0, True: 0}
+    of_threads = 0
     for step in steps:
-        left = 0
-        for in_thread in heaps:
-            now = sum(
-                one.size_bytes
-                for one in step.held
-                if one.is_from_heap and one.in_thread is in_thread
-            )
-            heaps[in_thread] = max(heaps[in_thread], now)
-            left += int(_FRAGMENTED * heaps[in_thread]) - now
+        small = [one for one in step.held if one.is_from_heap]
+        main = sum(one.size_bytes for one in small if not one.in_thread)
+        now = sum(one.size_bytes for one in small if one.in_thread)
+        of_threads = max(of_threads, min(int(_KEPT_SHARE * now), n_threads * _KEPT_BYTES))
+        left = int(_FRAGMENTED * (main + max(now, of_threads))) - main - now
         total = step.size_bytes + left
         totals[step.name] = total
         if total >= most.size_bytes:  # of equals the last, which holds the results

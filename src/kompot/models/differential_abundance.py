@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kompot import threads
+from kompot import memory, threads
 from kompot.gp.backend import compiled
 from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood
@@ -271,10 +271,12 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         n_neighbors = 1 if self.uncertainty == "laplace" else HALF_NEIGHBORS
         distances, near = neighbors_within(settings, cells, rows, n_neighbors)
         shared = shared_parameters(settings, cells, distances, param_scheme)
+        memory.release()
         likelihoods = [NeighborLikelihood.of_distances(one, shared.d) for one in distances]
         features, self.evidence_ = settings.find_features(
             states, list(zip(cells, likelihoods, strict=True)), shared.heuristic
         )
+        memory.release()
         embedded = [CellFeatures(features, one) for one in cells]
         densities = fit_densities(settings, embedded, likelihoods, shared)
         for density, one in zip(densities, distances, strict=True):
@@ -286,6 +288,7 @@ class DifferentialAbundance(FittedAbundance, Parameters):
             self.offset_, center = ratio_normalization(densities, embedded, places)
         self.ratio_: LabelRatio | None = None
         if self.ratio == "labels":
+            embedded.clear()
             self.ratio_ = fit_label_ratio(
                 *(states, condition[order] == 1, shared.heuristic),
                 kernel=settings.kernel,
@@ -296,6 +299,9 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         self._spread: FoldChangeVariance | LabelRatio = self.ratio_ or FoldChangeVariance.of(
             densities, embedded, near, center=center, uncertainty=self.uncertainty
         )
+        embedded.clear()
+        near.clear()
+        memory.release()
         self.samples_: SampleDensities | None = None
         if sample is not None:
             members = [sample[r] for r in rows]
@@ -305,6 +311,7 @@ class DifferentialAbundance(FittedAbundance, Parameters):
                 sample_estimator_ls,
                 normalized=self.ratio_normalized,
             )
+        memory.release()
         return self
 
     @compiled

@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot import memory
 from kompot.gp.backend import compiled
 from kompot.gp.features import FeatureMap, fit_features
 from kompot.gp.kernels import make_kernel
@@ -251,6 +252,7 @@ class DifferentialExpression(FittedExpression):
             landmarks=landmarks,
             rng=np.random.default_rng(self.random_state),
         )
+        memory.release()
         self.region_index_ = None if regions is None else regions(self.features_)
         sums = sum_conditions(
             self.features_,
@@ -263,6 +265,7 @@ class DifferentialExpression(FittedExpression):
             store=store,
             progress=progress,
         )
+        memory.release()
         self.statistics1_, self.statistics2_ = sums.statistics
         self.deviations1_, self.deviations2_ = sums.deviations
         self.region_sums_ = sums.regions
@@ -277,6 +280,7 @@ class DifferentialExpression(FittedExpression):
                 progress=progress,
             )
         self._split_null(expression.shape[1])
+        memory.release()
         return self
 
     def _split_null(self, n_genes: int) -> None:

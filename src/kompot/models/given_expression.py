@@ -304,7 +304,7 @@ class GivenExpression:
                 for name, value in vars(function).items()
                 if value is not None and name != "number"
             }
-            | ({"ls": float(function.mean.ls)} if hasattr(function.mean, "ls") else {})
+            | _scale_of(function.mean)
             for function in self.functions
         }
 
@@ -355,6 +355,15 @@ def given_expression(models: ModelSettings, **options: Any) -> GivenExpression |
         )
         return None
     return GivenExpression((GivenFunction.of(models, 1), GivenFunction.of(models, 2)), **options)
+
+
+def _scale_of(function: Any) -> dict[str, float]:
+    """The length scale of a function, if it has one."""
+    for name in ("ls_", "ls"):
+        found = getattr(function, name, None)
+        if isinstance(found, int | float | np.number):
+            return {"ls": float(found)}
+    return {}
 
 
 def _evenly(points: Array, most: int) -> Array:

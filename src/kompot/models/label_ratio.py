@@ -29,7 +29,8 @@ PRIOR_VARIANCES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Variances of the log ratio that are tried; 1 is a factor of e."""
 _CELLS = 5000
 """Cells by which scale and variance are chosen."""
-_RANK, _TOLERANCE = 500, 1e-4
+LABEL_RANK, LABEL_TOLERANCE = 500, 1e-4
+"""Largest rank of the features, and the variance that they may leave."""
 _CONSTANT = 10.0
 """The constant feature: standard deviation of the mean, in units of the prior's."""
 
@@ -154,8 +155,8 @@ def _features(states: Array, kernel: str, scale: float, seed: int) -> _WithConst
         fit_features(
             states,
             make_kernel(kernel, scale),
-            max_rank=_RANK,
-            tol=_TOLERANCE,
+            max_rank=LABEL_RANK,
+            tol=LABEL_TOLERANCE,
             rng=np.random.default_rng(seed),
         )
     )

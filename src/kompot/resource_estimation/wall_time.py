@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -12,9 +12,17 @@ from kompot.gp.kernels import Kernel, make_kernel
 from kompot.memory.abundance import AbundanceSizes
 from kompot.memory.expression import ExpressionSizes
 from kompot.memory.features import POOL
+from kompot.memory.given import GivenSizes
 from kompot.threads import single_threaded_products
 
-__all__ = ["Speed", "WallTime", "abundance_seconds", "expression_seconds", "measure_speed"]
+__all__ = [
+    "Speed",
+    "WallTime",
+    "abundance_seconds",
+    "expression_seconds",
+    "given_seconds",
+    "measure_speed",
+]
 
 _CELLS, _RANK, _GENES = 1024, 128, 512
 _SHARE = 0.1
@@ -25,6 +33,8 @@ than caches."""
 _RANGE = 0.6, 2.0
 """Shortest and longest time, of the estimate."""
 _NEWTON_STEPS = 10
+_LABEL_FITS = 14
+"""Fits of labels until scale and variance are chosen: seven variances at two scales or more."""
 _DRAWS = 5
 """Contrasts of samples that are tested, those of random covariates included."""
 _EVIDENCE = 7000
@@ -175,6 +185,31 @@ def expression_seconds(s: ExpressionSizes, speed: Speed) -> WallTime:
     return WallTime(seconds, low, high)
 
 
+def given_seconds(s: GivenSizes, speed: Speed) -> WallTime:
+    """Time of a run with functions that are given (theirs is not counted) or fitted apart.
+
+    Parameters
+    ----------
+    s
+        Its sizes.
+    speed
+        Of this machine.
+    """
+    run, rank = s.run, max(s.ranks)
+    passes = 1 + (run.n_obs / run.n_cells if run.n_layers else 0)
+    cells = run.n_cells * passes
+    seconds = 2 * cells * rank * (1 / speed.kernel + rank / 2 / speed.solves)
+    seconds += 2 * cells * s.n_columns * (rank / speed.products + 3 / speed.elements)
+    points = max(s.n_points, s.n_group_points)
+    seconds += (points**3 + points**2 * s.n_columns) * (1 + run.n_groups) / speed.products
+    plan = WallTime(seconds / _EFFICIENCY, 0.0, 0.0)
+    if s.is_fitted:
+        fit = replace(run, rank=rank, storage="none", n_layers=0, n_groups=0)
+        plan = WallTime(plan.seconds + expression_seconds(fit, speed).seconds, 0.0, 0.0)
+    low, high = (plan.seconds * share for share in _RANGE)
+    return WallTime(plan.seconds, low, high)
+
+
 def abundance_seconds(s: AbundanceSizes, speed: Speed) -> WallTime:
     """Time of a differential-abundance run.
 
@@ -196,6 +231,11 @@ def abundance_seconds(s: AbundanceSizes, speed: Speed) -> WallTime:
     alone += min(s.n_obs, 20_000) * 40 * 200 / speed.products + s.n_obs * 40 * 40 / speed.elements
     if s.n_samples:
         shared += newton + features
+    if s.label_rank:  # evidence of some scales and variances among 5,000 cells, then a fit
+        own = s.label_rank
+        work = n_cells * own * (1 / speed.kernel + own / speed.products)
+        shared += work * (2 + _NEWTON_STEPS / 2)
+        shared += min(n_cells, 5000) * own**2 / 2 / speed.products * _LABEL_FITS * _NEWTON_STEPS
     if s.is_donor_level:
         alone += 2 * _CLUSTERING + n_cells * 200 * 30 * 30 / speed.products
     shared /= max(1, min(s.n_threads, n_cells / 4096 + 1))
