@@ -84,7 +84,7 @@ class Bench:
         task_file = self.path(f"{name}.task.json")
         task_file.write_text(json.dumps({**task, "report": str(report)}, indent=1))
         command = [str(CHILDREN / f"{script}.py"), str(task_file)]
-        words = [self.pythons[package], "-I", *command]
+        words: list[str | Path] = [self.pythons[package], "-I", *command]
         seconds, cpu_seconds, peak = run_process(words, log, limit)
         result = Measurement(seconds, cpu_seconds, peak, json.loads(report.read_text()))
         self._record(package, label, result, task)

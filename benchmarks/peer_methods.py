@@ -97,8 +97,8 @@ METHODS = {
         ),
         Method(
             "kompot-cell", "expression", "kompot, cell level", "kompot",
-            "Defaults without samples; ranked by the distance, called by `is_de`: about these cells, "
-            "not about new donors.",
+            "Defaults without samples; ranked by the distance, called by `is_de`: about these "
+            "cells, not about new donors.",
         ),
         Method(
             "original-cell", "expression", "original 0.8.0, cell level", "original",
@@ -123,7 +123,8 @@ METHODS = {
         ),
         Method(
             "voom-samples", "expression", "limma-voom, whole samples", "kompot",
-            "As PyDESeq2, by limma-voom written from its papers (`benchmarks/calibration/voom.py`).",
+            "As PyDESeq2, by limma-voom written from its papers "
+            "(`benchmarks/calibration/voom.py`).",
         ),
         Method(
             "voom-clusters", "expression", "limma-voom, clusters", "kompot",

@@ -14,43 +14,46 @@ Record = dict[str, Any]
 
 INTRODUCTION = """# Beside other packages
 
-Differential expression and abundance with kompot and with other packages, on the same files, each in
-a process and a pinned environment of its own.
+Differential expression and abundance with kompot and with other packages, on the same files,
+each in a process and a pinned environment of its own.
 
 ```bash
 python benchmarks/run.py peers --kang kang_ifnb.h5ad --page docs/peers.md
 ```
 
-makes this page, and nothing in it is typed. Results are kept, so that the command can be stopped and
-called again; `--problems`, `--methods` and `--repeats` choose parts, `--idle` times them anew on a
-machine that does nothing else.
+makes this page, and nothing in it is typed. Results are kept, so that the command can be stopped
+and called again; `--problems`, `--methods` and `--repeats` choose parts, `--idle` times them
+anew on a machine that does nothing else.
 """
 
 DATA = """## Data
 
-*Expression*: {func}`kompot.datasets.simulate` at its defaults: a tree of cell states, four donors in each
-condition who differ in composition and expression, 1,000 genes of which 5 % differ between the conditions
-everywhere and 5 % in a part of one branch, while one branch becomes more abundant. Clusters are twelve, by
-k-means. *Abundance*: cells of four such donors in each condition; 70 % of the treated cells of one cluster
-of states (6 to 25 % of all, drawn for each data set) are removed. Cell states are given (ten diffusion
-components), and like the clusters are not part of the time.
+*Expression*: {func}`kompot.datasets.simulate` at its defaults: a tree of cell states, four
+donors in each condition who differ in composition and expression, 1,000 genes of which 5 %
+differ between the conditions everywhere and 5 % in a part of one branch. But abundance does not
+change (`abundance_log_odds=0`): if it did, whole samples would differ in genes that change in no
+state. Clusters are twelve, by k-means. *Abundance*: cells of four such donors in each condition;
+70 % of the treated cells of one cluster of states (6 to 25 % of all, drawn for each data set) are
+removed. Cell states are given (ten diffusion components), and like the clusters are not part of
+the time.
 
-`kang_ifnb.h5ad`: 1,556 human blood cells x 1,267 genes of two donors, with and without interferon-beta
-(Kang et al. 2018, *Nature Biotechnology* 36, 89; clusters are the five cell types). That all but the known
-interferon genes are unchanged cannot be said, nor which cells change in number.
+`kang_ifnb.h5ad`: 1,556 human blood cells x 1,267 genes of two donors, with and without
+interferon-beta (Kang et al. 2018, *Nature Biotechnology* 36, 89; clusters are the five cell
+types). That all but the known interferon genes are unchanged cannot be said, nor which cells
+change in number.
 
 Data sets differ in their seeds; no test or development used them.
 """
 
 MEASURES = """## Measures
 
-- **Wall time** and **peak memory** of the whole process: start, imports, reading, analysis; medians over
-  runs. `~`: other programs ran on the machine at the time.
-- **Average precision** and **area under ROC** of the ranking of all genes, or cells, against those that
-  differ; means over data sets.
-- **False discovery proportion**: share of the called genes (cells) that do not differ (or not in this
-  direction), 0 where none is called; nominally at most 5 %. **Power**: share of those that differ that are
-  called. Means over data sets, with standard errors. "-": calls nothing.
+- **Wall time** and **peak memory** of the whole process: start, imports, reading, analysis;
+  medians over runs. `~`: other programs ran on the machine at the time.
+- **Average precision** and **area under ROC** of the ranking of all genes, or cells, against
+  those that differ; means over data sets.
+- **False discovery proportion**: share of the called genes (cells) that do not differ (or not in
+  this direction), 0 where none is called; nominally at most 5 %. **Power**: share of those that
+  differ that are called. Means over data sets, with standard errors. "-": calls nothing.
 """
 
 EXPRESSION = (
@@ -103,9 +106,9 @@ Wall time of whole processes against the number of cells. What is missing is sai
 
 ![Power against false discovery proportion at 10,000 cells](_static/peers/power.png)
 
-Power against false discovery proportion at 10,000 cells, means over data sets with standard errors. The
-dashed line is the nominal 5 %: methods to the right of it call too much. Methods that call nothing by
-themselves are not shown.
+Power against false discovery proportion at 10,000 cells, means over data sets with standard
+errors. The dashed line is the nominal 5 %: methods to the right of it call too much. Methods
+that call nothing by themselves are not shown.
 """
 
 
@@ -136,10 +139,9 @@ def machines(records: Sequence[Record]) -> str:
 
 def section(problem: Problem, found: Sequence[Summary]) -> str:
     """Table of one problem and the sentences under it."""
+    header: tuple[str, ...] = EXPRESSION
     if problem.is_real:
         header = BLOOD if problem.kind == "expression" else CELLS
-    else:
-        header = EXPRESSION
     rows = [row(problem, one, len(header)) for one in found]
     parts = [f"### {problem.title}\n", table(header, rows)]
     if not problem.is_real:

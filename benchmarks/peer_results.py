@@ -113,7 +113,7 @@ def conclusions(found: Sequence[Summary], ours: str) -> str:
     ranked = ranks(judged, name)
     parts.append(_places(f"Highest {RANKED_BY[problem.kind]}", ranked, own, name))
     controlled = ranks([one for one in judged if one.controlled], "power")
-    title = "Most found, of the methods whose false discovery proportion holds 5 % (within two standard errors)"
+    title = "Most power where the false discovery proportion holds 5 % (within two standard errors)"
     parts.append(_places(title, controlled, own, "power"))
     above = [(one.mean("fdp"), one) for one in judged if one.mean("fdp") is not None]
     above = [pair for pair in above if not pair[1].controlled]

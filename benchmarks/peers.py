@@ -96,9 +96,9 @@ def failed_before(records: Iterable[Record], problem: Problem, method: Method) -
         other = PROBLEMS[record["problem"]]
         same = other == problem
         smaller = 0 < other.n_cells < problem.n_cells
-        if record["method"] == method.key and other.kind == problem.kind and (same or smaller):
-            if "failed" in record:
-                return record
+        own = record["method"] == method.key and other.kind == problem.kind
+        if own and (same or smaller) and "failed" in record:
+            return record
     return None
 
 

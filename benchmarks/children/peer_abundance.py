@@ -1,7 +1,7 @@
 """Compare the abundance of cells with one of the packages, and judge what it finds.
 
-Each method returns the direction of each cell, 1, -1 or 0, None if it has no rule, and a score, larger
-where the treated have more cells.
+Each method returns the direction of each cell, 1, -1 or 0, None if it has no rule, and a score,
+larger where the treated have more cells.
 """
 
 import json
@@ -33,7 +33,7 @@ def directions(table, ending):
 
 
 def kompot_donor(adata, states):
-    """This package with donors as replicates."""
+    """Kompot with donors as replicates."""
     import kompot
 
     donors = adata.obs.groupby("donor", observed=True)["condition"].nunique()
@@ -46,7 +46,7 @@ def kompot_donor(adata, states):
 
 
 def cell_level(adata, states):
-    """This package or the original without samples."""
+    """Kompot or the original without samples."""
     import kompot
 
     kompot.compute_differential_abundance(adata, **QUESTION, obsm_key=states)

@@ -1,8 +1,9 @@
 """Write a data set of the side-by-side benchmark, conditions named control and treated.
 
-Expression: `kompot.datasets.simulate` at its defaults, with twelve clusters of cells for the methods
-that need some. Abundance: the cells of the calibration, 70 % of one cluster removed from the
-treated. Or the blood cells of Kang et al., whose clusters are their types.
+Expression: `kompot.datasets.simulate` at its defaults but for abundance, which does not change, so
+that whole samples differ for no other reason; with twelve clusters of cells for the methods that
+need some. Abundance: the cells of the calibration, 70 % of one cluster removed from the treated. Or
+the blood cells of Kang et al., whose clusters are their types.
 """
 
 import json
@@ -25,7 +26,12 @@ STATES = "DM_EigenVectors"
 
 def expression(task):
     """Genes that differ everywhere, in a part of a branch, or not at all."""
-    adata = simulate(n_cells=task["n_cells"], n_genes=task["n_genes"], random_state=task["seed"])
+    adata = simulate(
+        n_cells=task["n_cells"],
+        n_genes=task["n_genes"],
+        abundance_log_odds=0.0,
+        random_state=task["seed"],
+    )
     clusters = KMeans(CLUSTERS, n_init=1, random_state=task["seed"]).fit_predict(adata.obsm[STATES])
     adata.obs["cluster"] = [f"cluster_{number}" for number in clusters]
     adata.var["known"] = adata.var["is_de"].to_numpy()

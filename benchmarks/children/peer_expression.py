@@ -1,7 +1,7 @@
 """Test genes between control and treated with one of the packages, and judge what it finds.
 
-Each method returns a score of each gene, larger for those that more likely differ, and which genes it
-calls at a false discovery rate of 5 %, None if it has no rule.
+Each method returns a score of each gene, larger for those that more likely differ, and which genes
+it calls at a false discovery rate of 5 %, None if it has no rule.
 """
 
 import json
@@ -11,8 +11,8 @@ import time
 import warnings
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ def paired(adata):
 
 
 def kompot_donor(adata):
-    """This package with donors as replicates."""
+    """Kompot with donors as replicates."""
     import kompot
 
     kompot.compute_differential_expression(
@@ -55,7 +55,7 @@ def kompot_donor(adata):
 
 
 def cell_level(adata):
-    """This package or the original without samples."""
+    """Kompot or the original without samples."""
     import kompot
 
     kompot.compute_differential_expression(adata, **QUESTION, random_state=0, progress=False)
@@ -69,7 +69,7 @@ def original_samples(adata):
     plan = kompot.de(adata, **QUESTION, sample_col="sample", dry_run=True)
     needed, present = plan.total_memory_required, plan.availability.memory_total
     if needed > present:
-        msg = f"its own dry run asks for {needed / 1e9:.0f} GB of memory, {present / 1e9:.0f} are there"
+        msg = f"its own dry run asks for {needed / 1e9:.0f} GB; {present / 1e9:.0f} are there"
         raise CannotRun(msg)
     return with_samples(adata, {})
 
