@@ -6,8 +6,8 @@ from typing import Any
 
 from bench import Bench
 from environments import PEERS
-from peer_methods import KINDS, OURS, PROBLEMS, Problem, methods_of
-from peer_results import Summary, conclusions, known_methods, summaries
+from peer_methods import KINDS, METHODS, OURS, PROBLEMS, Problem, methods_of
+from peer_results import Summary, conclusions, summaries
 from report import table
 
 Record = dict[str, Any]
@@ -79,9 +79,7 @@ def write(path: Path, bench: Bench, records: Sequence[Record]) -> None:
     records
         Finished runs.
     """
-    known = [
-        run for run in records if (PROBLEMS[run["problem"]].kind, run["method"]) in known_methods()
-    ]
+    known = [run for run in records if (PROBLEMS[run["problem"]].kind, run["method"]) in METHODS]
     measured = [run for run in known if not run["problem"].endswith("tiny")]
     figures = path.absolute().parent / "_static" / "peers"
     figures.mkdir(parents=True, exist_ok=True)
@@ -119,11 +117,7 @@ def machines(records: Sequence[Record]) -> str:
     dates = sorted(run["date"][:10] for run in records)
     versions: dict[str, dict[str, str]] = {}
     for run in sorted(records, key=lambda run: run["date"]):
-        package = next(
-            method.package
-            for method in methods_of(PROBLEMS[run["problem"]].kind)
-            if method.key == run["method"]
-        )
+        package = METHODS[PROBLEMS[run["problem"]].kind, run["method"]].package
         if "versions" in run:
             versions[package] = run["versions"]
     lines = [f"- machine: {'; '.join(names)}"]
