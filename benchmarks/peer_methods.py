@@ -115,8 +115,8 @@ METHODS = {
         ),
         Method(
             "deseq-samples", "expression", "PyDESeq2, whole samples", "deseq",
-            "Sums of counts per sample, Wald test, Benjamini-Hochberg. One process, which took half "
-            "the processor time of two.",
+            "Sums of counts per sample, Wald test, Benjamini-Hochberg. In one process, which took "
+            "half the processor time of two.",
         ),
         Method(
             "deseq-clusters", "expression", "PyDESeq2, clusters", "deseq",
