@@ -163,7 +163,7 @@ def measure(  # noqa: PLR0917
     except LimitExceededError as error:
         reason = str(error)
     except ChildFailedError as error:
-        reason = f"failed: {str(error).splitlines()[-1][:200]}"
+        reason = "failed: " + str(error).splitlines()[-1].split(". ")[0][:200].replace("|", "/")
     else:
         used = {"seconds": done.seconds, "cpu_seconds": done.cpu_seconds}
         return record | used | {"peak_bytes": done.peak_bytes} | done.report
