@@ -1,5 +1,6 @@
 """What the runs of a method on a problem say together."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, median, stdev
@@ -62,18 +63,19 @@ class Summary:
         return stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
 
     @property
-    def controlled(self) -> bool:
-        """Whether the false discovery proportion is at most 5 %, within two standard errors.
+    def excess(self) -> float | None:
+        """Mean false discovery proportion over 5 %, in standard errors; None without calls.
 
-        Of a single data set, the binomial error of its calls.
+        Of a single data set, the binomial error of its calls; infinite where there is no error.
         """
         found = self.mean("fdp")
         if found is None:
-            return False
+            return None
         error = self.error("fdp")
         if len(self.judged) == 1:
             error = (found * (1 - found) / max(self.judged[0]["called"], 1)) ** 0.5
-        return found - 2 * error <= LEVEL
+        over = found - LEVEL
+        return over / error if error > 0 else math.copysign(math.inf, over)
 
 
 def summaries(records: Sequence[Record], problem: Problem) -> list[Summary]:
@@ -120,14 +122,14 @@ def conclusions(found: Sequence[Summary], ours: str) -> str:
     name = RANKING[problem.kind]
     ranked = ranks(judged, name)
     parts.append(_places(f"Highest {RANKED_BY[problem.kind]}", ranked, own, name))
-    controlled = ranks([one for one in judged if one.controlled], "power")
-    title = "Most power where the false discovery proportion holds 5 % (within two standard errors)"
-    parts.append(_places(title, controlled, own, "power"))
-    above = [(one.mean("fdp"), one) for one in judged if one.mean("fdp") is not None]
-    above = [pair for pair in above if not pair[1].controlled]
-    if above:
-        listed = ", ".join(f"{one.method.title} ({value:.2f})" for value, one in above)
-        parts.append(f"False discovery proportion above 5 %: {listed}.")
+    judged = [one for one in judged if one.excess is not None]
+    held = [one for one in judged if (one.excess or 0) <= 0]
+    title = "Power where the mean false discovery proportion is at most 5 %"
+    parts.append(_places(title, ranks(held, "power"), own, "power"))
+    unclear = [one for one in judged if 0 < (one.excess or 0) <= 2]
+    above = [one for one in judged if (one.excess or 0) > 2]
+    parts.append(_beyond("Above 5 % by at most two standard errors", unclear))
+    parts.append(_beyond("Above 5 % by more", above))
     parts.append(_speed([one for one in found if one.timed], own))
     return " ".join(part for part in parts if part)
 
@@ -145,6 +147,15 @@ def _places(title: str, ranked: list[tuple[float, Summary]], own: Summary, name:
         return f"{title}: {shown}."
     before = ", ".join(one.method.title for _, one in ahead)
     return f"{title}: {shown}. **{own.method.title} ({ours:.3f}) is behind {before}.**"
+
+
+def _beyond(title: str, found: list[Summary]) -> str:
+    """Methods with too many false discoveries."""
+    listed = [
+        f"{one.method.title} (proportion {one.mean('fdp'):.3f}, power {one.mean('power'):.3f})"
+        for one in found
+    ]
+    return f"{title}: {', '.join(listed)}." if listed else ""
 
 
 def _speed(timed: list[Summary], own: Summary) -> str:
