@@ -11,6 +11,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator
 
 STYLES = {
     "kompot-donor": ("#D55E00", "o", True),
@@ -75,7 +76,9 @@ def draw_times(points, titles, path):
         ax.set(xscale="log", yscale="log", xlabel="cells", ylabel="wall time [s]")
         ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
         ax.set_xticks([], minor=True)
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.yaxis.set_minor_formatter("")
         if sizes:
             ax.set_xlim(sizes[0] * 0.7, sizes[-1] * 1.4)
     finish(figure, axes, path)
