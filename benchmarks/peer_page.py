@@ -43,8 +43,8 @@ interferon-beta (Kang et al. 2018, *Nature Biotechnology* 36, 89; clusters are t
 types). That all but the known interferon genes are unchanged cannot be said, nor which cells
 change in number.
 
-Data sets differ in their seeds; kompot was not developed or tuned on them. How LEMUR ranks was chosen on
- one of them, in its favour. Methods with fewer runs saw the first data sets only.
+Data sets differ in their seeds; kompot was not developed or tuned on them. How LEMUR ranks was
+chosen on one of them, in its favour. Methods with fewer runs saw the first data sets only.
 """
 
 MEASURES = """## Measures
