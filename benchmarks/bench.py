@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from limits import Limit, Watch
+
 HERE = Path(__file__).resolve().parent
 CHILDREN = HERE / "children"
 WORK = HERE / "work"
@@ -67,11 +69,14 @@ class Bench:
         folder.mkdir(parents=True, exist_ok=True)
         return folder / name
 
-    def child(self, package: str, script: str, label: str, **task: Any) -> Measurement:
+    def child(
+        self, package: str, script: str, label: str, *, limit: Limit | None = None, **task: Any
+    ) -> Measurement:
         """Run ``children/<script>.py`` with the Python of a package and record the result.
 
         The script gets the path of a JSON file with the task, in which ``report`` is the path
-        where it writes its own report, and ``log`` is what it prints.
+        where it writes its own report, and ``log`` is what it prints. A script that exceeds the
+        limit is killed.
         """
         name = label.replace(" ", "_")
         report, log = self.path(f"{name}.report.json"), self.path(f"{name}.log")
@@ -79,7 +84,8 @@ class Bench:
         task_file = self.path(f"{name}.task.json")
         task_file.write_text(json.dumps({**task, "report": str(report)}, indent=1))
         command = [str(CHILDREN / f"{script}.py"), str(task_file)]
-        seconds, cpu_seconds, peak = run_process([self.pythons[package], "-I", *command], log)
+        words: list[str | Path] = [self.pythons[package], "-I", *command]
+        seconds, cpu_seconds, peak = run_process(words, log, limit)
         result = Measurement(seconds, cpu_seconds, peak, json.loads(report.read_text()))
         self._record(package, label, result, task)
         return result
@@ -109,12 +115,15 @@ class Bench:
         print(f"[{self.name}] {package}: {label}: {used}", file=sys.stderr)
 
 
-def run_process(command: Sequence[str | Path], log: Path) -> tuple[float, float, int]:
+def run_process(
+    command: Sequence[str | Path], log: Path, limit: Limit | None = None
+) -> tuple[float, float, int]:
     """Wall seconds, processor seconds and peak resident bytes of a process.
 
     ``wait4`` gives the resources of this one child, where ``getrusage(RUSAGE_CHILDREN)`` gives
     the largest peak of all children so far. On Linux a child starts with the peak of its parent:
-    therefore this program imports nothing large.
+    therefore this program imports nothing large. With a limit the process leads a group, all of
+    which is watched and counted, and killed if it exceeds the limit.
     """
     with log.open("wb") as output:
         started = time.perf_counter()
@@ -124,18 +133,22 @@ def run_process(command: Sequence[str | Path], log: Path) -> tuple[float, float,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=log.parent,
+            start_new_session=limit is not None,
         )
+        watch = Watch(process.pid, limit)
         try:
-            _, status, usage = os.wait4(process.pid, 0)
+            with watch:
+                _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
             process.kill()
             process.wait()
             raise
         seconds = time.perf_counter() - started
+    watch.check()
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
         msg = f"{' '.join(map(str, command))} ended with {process.returncode}; {log} ends:\n{tail}"
         raise ChildFailedError(msg)
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return seconds, usage.ru_utime + usage.ru_stime, peak
+    return seconds, usage.ru_utime + usage.ru_stime, max(peak, watch.peak_bytes)

@@ -9,11 +9,16 @@ ROOT = HERE.parent
 VENVS = HERE / ".venvs"
 PEERS = {
     "original": "kompot==0.8.0",
+    "cna": "cna==0.2.6",
     "deseq": "pydeseq2==0.5.4",
+    "lemur": "pylemur==0.3.1 harmonypy==0.0.10",
     "meld": "meld==1.0.2",
-    "milo": "pertpy[de]==1.0.3",
+    "mellon": "mellon==1.7.1 anndata>=0.12",
+    "memento": "memento-de==0.1.3",
+    "milo": "pertpy[de]==1.0.3 pydeseq2==0.5.4",
     "scanpy": "scanpy>=1.10",
 }
+"""Requirements of each environment. pylemur does not run with harmonypy 2."""
 
 
 def python_with(package: str) -> Path:
@@ -24,7 +29,7 @@ def python_with(package: str) -> Path:
     The environment is made if there is none, or if what was asked of it has changed since.
     """
     if package in PEERS:
-        install, stamp = [PEERS[package]], PEERS[package]
+        install, stamp = PEERS[package].split(), PEERS[package]
     else:
         extra = "[jax]" if package == "jax" else ""
         install, stamp = ["--editable", f"{ROOT}{extra}"], (ROOT / "pyproject.toml").read_text()

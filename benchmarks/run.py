@@ -21,6 +21,7 @@ import atlas
 import compilation
 import density
 import groups
+import peers
 import plan
 import plots
 import sidebyside
@@ -89,6 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_groups(commands)
     _add_atlas(commands)
     _add_plots(commands)
+    peers.add_options(_add(commands, "peers", peers.peers), read_path)
     return parser
 
 

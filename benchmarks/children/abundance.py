@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 LEVEL = 0.05
+FEW = 4000
+"""Cells up to which scanpy itself finds neighbours exactly."""
 
 
 def original(adata, states):
@@ -24,6 +26,19 @@ def original(adata, states):
     return direction, adata.obs[f"{key}_zscore_sample_var"].to_numpy()
 
 
+def find_neighbors(adata, states, number):
+    """Nearest neighbours, each cell counted as its own, exact for any number of cells.
+
+    For many cells scanpy 1.11.5 calls pynndescent, of whose version 0.7 it cannot read the result.
+    """
+    import scanpy
+    from sklearn.neighbors import KNeighborsTransformer
+
+    many = adata.n_obs > FEW
+    exact = KNeighborsTransformer(n_neighbors=number - 1, algorithm="kd_tree") if many else None
+    scanpy.pp.neighbors(adata, use_rep=states, n_neighbors=number, transformer=exact)
+
+
 def milo(adata, states):
     """Milo of pertpy: a cell is called if neighbourhoods that hold it are, by their mean change."""
     import statsmodels.sandbox.stats.multicomp as moved
@@ -31,11 +46,10 @@ def milo(adata, states):
 
     moved.multipletests = multipletests  # where pertpy 1.0.3 looks for it
     import pertpy
-    import scanpy
 
     tool = pertpy.tl.Milo()
     data = tool.load(adata)
-    scanpy.pp.neighbors(data["rna"], use_rep=states, n_neighbors=30)
+    find_neighbors(data["rna"], states, 30)
     tool.make_nhoods(data["rna"], prop=0.1, seed=0)
     data = tool.count_nhoods(data, sample_col="sample")
     donors = data["rna"].obs.groupby("donor", observed=True)["condition"].nunique()
@@ -52,9 +66,8 @@ def milo(adata, states):
 def cna(adata, states):
     """Covarying neighbourhood analysis: cells of its coefficients at the level, if p allows."""
     import cna
-    import scanpy
 
-    scanpy.pp.neighbors(adata, use_rep=states, n_neighbors=15)
+    find_neighbors(adata, states, 15)
     samples = adata.obs.groupby("sample", observed=True).first()
     treated = (samples["condition"] == "treated").astype(float)
     result = cna.tl.association(  # 0.2.6 fails with `donorids`, so that pairs are no pairs here

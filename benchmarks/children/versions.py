@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 NAMES = ("kompot", "anndata", "numpy", "scipy", "pandas", "scikit-learn", "mellon", "jax")
-NAMES += ("matplotlib", "scanpy")
+NAMES += ("matplotlib", "scanpy", "pydeseq2", "pertpy", "meld", "cna", "pylemur", "harmonypy")
+NAMES += ("memento-de",)
 
 
 def main(task_file: str) -> None:
