@@ -116,12 +116,15 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--seed", type=int, default=900_000, help="of the first repetition")
     parser.add_argument("--largest", type=int, default=50_000, help="cells of both conditions")
+    parser.add_argument("--smallest", type=int, default=0, help="cells of both conditions")
     parser.add_argument("--only", help="name of one density")
     options = parser.parse_args()
     print("| " + " | ".join(HEADER) + " |")
     print("|" + " --- |" * len(HEADER))
     for number, case in enumerate(CASES):
-        if case.n1 + case.n2 > options.largest or options.only not in (None, case.draw.__name__):
+        if not options.smallest <= case.n1 + case.n2 <= options.largest:
+            continue
+        if options.only not in (None, case.draw.__name__):
             continue
         started = time.perf_counter()
         results = list(repetitions(case, options.repeats, options.seed + 10_000 * number))
