@@ -4,8 +4,9 @@ import pytest
 
 from kompot.memory import MatrixSize, ResourceRequirement
 from kompot.memory.abundance import AbundanceSizes, abundance_steps
-from kompot.memory.estimate import estimate_expression, estimate_steps
+from kompot.memory.estimate import estimate_expression, estimate_given, estimate_steps
 from kompot.memory.expression import ExpressionSizes
+from kompot.memory.given import GivenSizes
 
 NAMES = [("a", False), ("b", True), ("c", False)]
 SPARSE = MatrixSize(100_000, 20_000, 4, 200_000_000)
@@ -38,6 +39,7 @@ def test_layers_are_listed_one_by_one_with_their_exact_size():
         ({"on_disk": True}, False),
         ({"has_covariance": True}, True),
         ({"copied_bytes": 10**9}, True),
+        ({"is_by_columns": True}, True),
     ],
 )
 def test_memory_goes_where_the_sizes_go(change, grows):
@@ -51,6 +53,31 @@ def test_files_hold_layers_and_fits_of_samples():
     found = estimate_expression(sizes, NAMES)
     assert found.disk_bytes == 3 * 100_000 * 20_000 * 4 + 6 * 300 * 20_000 * 8
     assert estimate_expression(replace(sizes, on_disk=False), NAMES).disk_bytes == 0
+
+
+def test_expression_of_a_file_by_columns_is_turned_in_a_file():
+    stored = replace(SPARSE, rows_at_a_time=4096)
+    found = estimate_expression(replace(LARGE, matrix=stored, is_by_columns=True), NAMES)
+    assert found.disk_bytes == 200_000_000 * 8 + 100_000 * 8
+    in_rows = estimate_expression(replace(LARGE, matrix=stored), NAMES)
+    assert in_rows.disk_bytes == 0
+    assert in_rows.memory_bytes == found.memory_bytes
+
+
+def test_given_functions_take_less_than_those_that_are_fitted():
+    sizes = GivenSizes(
+        LARGE, (300, 250), is_fitted=True, n_columns=22_000, n_points=550, sizes=(60_000, 40_000)
+    )
+    fitted = estimate_given(sizes, NAMES)
+    given = estimate_given(replace(sizes, is_fitted=False), NAMES)
+    assert given.memory_bytes < fitted.memory_bytes
+    assert {"fitting condition 1", "fitting condition 2"} <= set(fitted.steps)
+    assert "fitting condition 1" not in given.steps
+    assert fitted.steps["distances"] > fitted.steps["means"]
+    layers = [one for one in given.requirements if one.field_name is not None]
+    assert {one.size_bytes for one in layers} == {100_000 * 20_000 * 4}
+    names = [one.options for one in fitted.alternatives]
+    assert names == ["store_arrays_on_disk=True", "layers='none'", "null_genes=200"]
 
 
 def test_alternatives_take_less_and_are_what_their_options_take():
@@ -68,7 +95,7 @@ def test_a_refusal_names_the_alternatives_that_fit():
     found = estimate_expression(LARGE, NAMES)
     assert found.refusal(10**12, 0.8, what="the arrays") is None
     text = found.refusal(16 * 10**9, 0.5, what="the arrays")
-    assert text.startswith("Insufficient memory: the arrays (most of it layer a) need 24.7 GB")
+    assert text.startswith("Insufficient memory: the arrays (most of it layer a) need 24.6 GB")
     assert "max_memory_ratio=0.5 of the 16 GB available. layers='factored' needs " in text
     assert "None of these" not in text
     assert "None of these fits" in found.refusal(10**6, 0.5, what="the arrays")

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from kompot.memory.steps import Held, Ledger, Step, array, peak_of
+from kompot.memory.steps import (
+    _FRAGMENTED,
+    _KEPT_BYTES,
+    _KEPT_SHARE,
+    Held,
+    Ledger,
+    Step,
+    array,
+    peak_of,
+)
 
 MB = 10**6
 BIG = 40 * MB
@@ -27,8 +36,8 @@ def test_small_arrays_of_the_main_thread_count_while_they_are_there():
         Step("last", (Held("c", BIG), Held("d", 4 * MB))),
     ]
     peak = peak_of(steps)
-    with_gaps = int(1.05 * 4 * MB)
-    assert peak.steps == {"small": int(1.05 * 10 * MB), "large": BIG, "last": BIG + with_gaps}
+    small, last = (int(_FRAGMENTED * size * MB) for size in (10, 4))  # with gaps
+    assert peak.steps == {"small": small, "large": BIG, "last": BIG + last}
     assert sum(one.size_bytes for one in peak.held) == peak.size_bytes
 
 
@@ -39,8 +48,20 @@ def test_heaps_of_threads_keep_what_they_held():
         Step("threads again", (Held("c", 6 * MB, in_thread=True),)),
     ]
     found = peak_of(steps).steps
-    assert found["main"] == pytest.approx(1.05 * 18 * MB)
-    assert found["threads again"] == pytest.approx(1.05 * 10 * MB)
+    kept = _KEPT_SHARE * 10 * MB
+    assert found["threads"] == pytest.approx(_FRAGMENTED * 10 * MB)
+    assert found["main"] == pytest.approx(_FRAGMENTED * (8 * MB + kept))
+    assert found["threads again"] == pytest.approx(_FRAGMENTED * kept)
+
+
+def test_each_thread_keeps_no_more_than_a_limit():
+    steps = [
+        Step("threads", (Held("a", 900 * MB, count=90, in_thread=True),)),
+        Step("main", (Held("b", BIG),)),
+    ]
+    for n_threads in (1, 2):
+        kept = _FRAGMENTED * n_threads * _KEPT_BYTES
+        assert peak_of(steps, n_threads).steps["main"] == pytest.approx(BIG + kept)
 
 
 def test_many_small_arrays_are_small_each():

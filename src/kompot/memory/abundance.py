@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from kompot.memory.expression import CLUSTERING, FEATURE_CHUNK, LABEL, WORK_SPACE
+from kompot.memory.expression_sizes import CLUSTERING, FEATURE_CHUNK, LABEL, WORK_SPACE
 from kompot.memory.features import draw_landmarks
 from kompot.memory.steps import Held, Ledger, Step, array
 
@@ -27,7 +27,7 @@ _COORDINATES = 12
 """About how many principal coordinates tell cells apart."""
 _ROTATIONS, _REGIONS = 999, 200
 """Rotations of the samples, and about how many regions are compared in each."""
-_FUNCTIONS = 1_000_000
+_FUNCTIONS = 2_000_000
 """Libraries of special functions that abundance loads as well; measured."""
 _ANCHORS = 16
 """Neighbourhoods that are counted at a time."""

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from kompot.memory.expression import WORK_SPACE, ExpressionSizes, fit_separately, read_steps
+from kompot.memory.expression import fit_separately, read_steps
+from kompot.memory.expression_sizes import WORK_SPACE, ExpressionSizes
 from kompot.memory.steps import Ledger, Step, array
 
 __all__ = ["GivenSizes", "given_steps"]
