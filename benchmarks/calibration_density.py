@@ -158,7 +158,7 @@ def repetitions(case: Case, repeats: int, seed: int) -> Iterator[dict[str, Any]]
 def laplace_variance(model: DifferentialAbundance, states: Array) -> Array:
     """Variance of the log fold change by the Laplace posteriors, ``(n_cells,)``."""
     phi = model.features_(states)
-    centered = phi - model._center
+    centered = phi - model._spread.center
     posteriors = (model.density1_.posterior_, model.density2_.posterior_)
     return sum(p.variance(centered) for p in posteriors) + 2.0 * residual_variance(phi)
 

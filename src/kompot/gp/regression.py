@@ -16,10 +16,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from kompot.gp.linalg import (
-    by_columns,
     cholesky_solve,
     cross_and_squares,
     explained_cholesky,
@@ -75,8 +73,6 @@ class SufficientStatistics:
         *blocks
             Expression, arrays or sparse matrices of these cells whose genes follow one another.
         """
-        if len(blocks) > 1 and all(sparse.issparse(one) for one in blocks):
-            blocks = (sparse.hstack([by_columns(one) for one in blocks], format="csc"),)
         crosses, squares = zip(*(cross_and_squares(phi, one) for one in blocks), strict=True)
         if len(blocks) == 1:
             return cls(phi.sum(axis=0), gram(phi), crosses[0], squares[0], len(phi))

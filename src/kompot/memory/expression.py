@@ -155,11 +155,13 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
     if s.n_samples:
         _fit_samples(ledger, s)
     else:
-        busy = _busy(s, FIT_CHUNK)
+        cells = math.ceil(s.n_cells / 2)
+        n_chunks = 2 * math.ceil(cells / FIT_CHUNK)
+        busy = _busy(s, FIT_CHUNK, n_chunks)
         ledger.step(
             "fitting",
-            *_sums(s, busy),
-            *_chunk(s, min(FIT_CHUNK, s.n_cells), busy, parts=2),
+            *_sums(s, busy, n_chunks),
+            *_chunk(s, min(FIT_CHUNK, cells), busy, together=n_chunks <= busy),
             *_rows_read(s),
         )
     ledger.keep("Weights of each condition", genes, rank, count=2)
@@ -191,37 +193,43 @@ def fit_separately(
             ledger.keep_bytes("Null genes of a condition", s.matrix.bytes(cells, s.n_null))
         ledger.step(f"length scale of {name}", array("Neighbour search", cells, s.n_dims + 6))
         draw_landmarks(ledger, cells, s.n_dims, rank)
-        busy = _busy(own, FIT_CHUNK)
+        n_chunks = math.ceil(cells / FIT_CHUNK)
+        busy = _busy(own, FIT_CHUNK, n_chunks)
         ledger.keep("Sums over the cells of a condition", s.n_fitted, rank)
-        ledger.step(f"fitting {name}", *_sums(own, busy), *_chunk(own, FIT_CHUNK, busy, parts=1))
+        held = *_sums(own, busy, n_chunks), *_chunk(own, FIT_CHUNK, busy)
+        ledger.step(f"fitting {name}", *held)
         ledger.keep(f"Weights of {name}", s.n_fitted, rank)
         ledger.step(f"solving {name}", array("Weights before scaling", s.n_fitted, rank))
     ledger.drop("Null genes, shuffled", "Null genes of a condition")
     ledger.drop("Sums over the cells of a condition")
 
 
-def _sums(s: ExpressionSizes, busy: int) -> list[Held]:
-    """Sums over chunks of cells, made by threads."""
+def _sums(s: ExpressionSizes, busy: int, n_chunks: int) -> list[Held]:
+    """Sums over chunks of cells: being made by threads, waiting, and copied side by side."""
     genes, rank = s.n_fitted, s.rank
-    return [
-        array("Sums of chunks, waiting", genes, rank, count=min(2 * busy, 3), in_thread=True),
-        array("Sums of chunks, being made", genes, rank, count=5 * busy // 2, in_thread=True),
-    ]
+    count = min(n_chunks, busy + min(2 * busy, 3))
+    if s.matrix.share >= 0.15 and genes > s.n_genes:
+        count += busy
+    return [array("Sums of chunks", genes, rank, count=count, in_thread=True)]
 
 
-def _chunk(s: ExpressionSizes, cells: int, busy: int, parts: int) -> list[Held]:
-    """Features and expression of the chunks that threads work on."""
-    m, own, name = s.matrix, math.ceil(cells / parts), "Expression of chunks"
+def _chunk(s: ExpressionSizes, cells: int, busy: int, *, together: bool = False) -> list[Held]:
+    """Features and expression of the chunks that threads work on: rows, columns, their squares.
+
+    Threads that begin ``together`` hold the most at the same time.
+    """
+    m, name = s.matrix, "Expression of chunks"
     found = [array("Features of chunks", cells, s.rank, count=2 * busy, in_thread=True)]
-    values = m.n_values(own, s.n_fitted)
-    expression = busy * m.bytes(own, s.n_fitted)
+    values = m.n_values(cells, s.n_fitted)
+    expression = busy * m.bytes(cells, s.n_fitted)
     if not m.is_sparse:
         copies = busy * values * 8 if m.itemsize != 8 else 0
         return [*found, Held(name, expression + copies, count=4 * busy, in_thread=True)]
-    squares = busy * values * m.value_bytes
+    squares = busy * values * 8
     if m.share >= 0.15:
-        squares = busy * own * s.n_genes * (m.itemsize + 8)
-    return [*found, Held(name, expression + squares, in_thread=True)]
+        squares = busy * cells * s.n_genes * (m.itemsize + 8)
+    held = 2 * expression + squares if together else max(2 * expression, expression + squares)
+    return [*found, Held(name, held, in_thread=True)]
 
 
 def _fit_noise(ledger: Ledger, s: ExpressionSizes) -> None:
@@ -252,7 +260,7 @@ def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
         array("Sums of a sample", genes, rank),
         array("Sums of chunks", genes, rank, count=3 * busy, in_thread=True),
         array("A sample's weights before scaling", genes, rank),
-        *_chunk(s, cells, busy, parts=1),
+        *_chunk(s, cells, busy),
     ]
     if s.matrix.is_stored:  # samples are read side by side, as their cells come
         waiting = s.matrix.bytes(min(s.n_cells, count * cells), s.n_genes)

@@ -13,7 +13,7 @@ import psutil
 from numpy.typing import NDArray
 
 from kompot.gp.features import FeatureMap
-from kompot.gp.linalg import by_columns, row_slices
+from kompot.gp.linalg import by_columns, joined_columns, row_slices
 from kompot.gp.regression import SufficientStatistics
 from kompot.memory import dense_bytes
 from kompot.models.chunk_sums import grouped_sums
@@ -155,9 +155,11 @@ def sums_by_sample(
 def _sums_of_chunk(features: FeatureMap, chunk: _Chunk) -> SampleSums:
     """Sums over a chunk of one sample's cells."""
     number, states, indicator, blocks = chunk
-    phi, blocks = features(states), [by_columns(block) for block in blocks]
+    for place, block in enumerate(blocks):
+        blocks[place] = by_columns(block)  # the rows are let go
+    phi = features(states)
     regions = None if indicator is None else RegionSums.of(indicator, phi, blocks[0])
-    return SampleSums(number, SufficientStatistics.of(phi, *blocks), regions)
+    return SampleSums(number, SufficientStatistics.of(phi, *joined_columns(blocks)), regions)
 
 
 def _passes(
