@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import tomllib
+import traceback
 from collections import defaultdict
 from pathlib import Path
 
@@ -29,7 +30,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("gp", "stats")
 TESTS = ("tests/gp", "tests/stats", "tests/models", "tests/anndata", "tests/test_enrichment.py")
 EQUIVALENT = ROOT / "benchmarks" / "mutants_equivalent.toml"
-OPTIONS = ("-q", "-o", "addopts=--import-mode=importlib", "-p", "no:cacheprovider", "--tb=no")
+OPTIONS = (
+    "-q",
+    "-o",
+    "addopts=--import-mode=importlib",
+    "-p",
+    "no:cacheprovider",
+    "--assert=plain",
+)
 
 
 def main() -> int:
@@ -72,7 +80,7 @@ def preload() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     sys.dont_write_bytecode = True  # else a mutant could be read from the file of another one
-    others = "anndata hypothesis pytest scipy.stats scipy.spatial sklearn.cluster sklearn.neighbors"
+    others = "anndata pytest scipy.stats scipy.spatial sklearn.cluster sklearn.neighbors"
     for name in others.split():
         importlib.import_module(name)
 
@@ -165,7 +173,7 @@ def in_fork(source: Path, work, limit: float) -> int | None:
     if child == 0:
         os.setsid()
         os.chdir(ROOT)
-        quiet = os.open(os.devnull, os.O_RDWR)
+        said, quiet = os.dup(2), os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(quiet, stream)
         sys.path.insert(0, str(source))
@@ -173,6 +181,8 @@ def in_fork(source: Path, work, limit: float) -> int | None:
         code = 1
         try:
             code = int(work())
+        except Exception:  # noqa: BLE001 shown, as this process has no other way to tell
+            os.write(said, traceback.format_exc().encode())
         finally:
             os._exit(code)
     end = time.monotonic() + limit

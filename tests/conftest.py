@@ -10,8 +10,15 @@ os.environ.setdefault("JAX_ENABLE_X64", "1")
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from anndata import AnnData, read_h5ad  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 from kompot.datasets import simulate  # noqa: E402
+
+# The same examples in each run, and no limits of the wall clock; new ones with KOMPOT_FUZZ.
+settings.register_profile(
+    "suite", derandomize="KOMPOT_FUZZ" not in os.environ, deadline=None, database=None
+)
+settings.load_profile("suite")
 
 collect_ignore_glob = ["gp/palantir/*.py", "records/data/*.py"]
 """Scripts that made reference numbers, with packages that tests do not need."""
