@@ -9,6 +9,7 @@ Needs the environment of the tests and ``coverage``, which says which tests reac
 """
 
 import argparse
+import compileall
 import contextlib
 import importlib
 import json
@@ -38,6 +39,8 @@ OPTIONS = (
     "no:cacheprovider",
     "--assert=plain",
 )
+QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of what is imported already
+BROKEN = 99  # exit code of a fork in which this program failed, not a test
 
 
 def main() -> int:
@@ -46,17 +49,23 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "src")
         shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+        compileall.compile_dir(source, quiet=1)  # a changed file is newer than what was compiled
         preload()
         reach = learn_reach(source, options.reach)
+        if in_fork(source, lambda: run(list(TESTS[:2])), limit=1800) != 0:
+            say("Tests fail without a mutant: mend them first.")
+            return 2
         everything = [
             one for name in PACKAGES for one in mutants_of(ROOT / "src" / "kompot" / name)
         ]
         sample = random.Random(options.seed).sample(everything, min(options.count, len(everything)))
-        outcomes = []
-        for number, mutant in enumerate(sorted(sample), 1):
+        outcomes, end = [], time.monotonic() + 60 * options.minutes
+        for number, mutant in enumerate(sample, 1):  # in random order: the first ones are a sample
             outcome = try_mutant(mutant, source, reach, options.budget)
             outcomes.append((mutant, outcome))
             say(f"{number}/{len(sample)} {outcome}: {mutant}")
+            if time.monotonic() > end:
+                break
     return report(outcomes, len(everything), options)
 
 
@@ -65,6 +74,7 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
     parser.add_argument("--count", type=int, default=150, help="size of the sample")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=600, help="stop after these")
     parser.add_argument("--budget", type=float, default=60, help="seconds of tests for each")
     parser.add_argument("--reach", type=Path, help="file that keeps which test reaches which line")
     return parser.parse_args()
@@ -80,7 +90,7 @@ def preload() -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
     sys.dont_write_bytecode = True  # else a mutant could be read from the file of another one
-    others = "anndata pytest scipy.stats scipy.spatial sklearn.cluster sklearn.neighbors"
+    others = "anndata hypothesis pytest scipy.stats scipy.spatial sklearn.cluster sklearn.neighbors"
     for name in others.split():
         importlib.import_module(name)
 
@@ -99,24 +109,23 @@ class Reach:
     def __init__(self, lines: dict[str, dict[str, list[str]]], seconds: dict[str, float]):
         self.lines, self.seconds = lines, seconds
 
-    def tests(self, mutant: Mutant, budget: float) -> list[str]:
-        """Tests that run the lines of a mutant, its own tests first, then the quick ones."""
+    def stages(self, mutant: Mutant, budget: float) -> list[list[str]]:
+        """Tests that run the lines of a mutant: the module's own, then others, quick ones first."""
         lines = self.lines.get(mutant.file, {})
         chosen_lines = lines if mutant.at_import else map(str, mutant.lines)
         found = {test for line in chosen_lines for test in lines.get(line, ())}
         package, name = mutant.file.removesuffix(".py").split("/")
-        own = (f"tests/{package}/test_{name}", f"tests/{package}/")
-
-        def order(test: str) -> tuple[bool, bool, float]:
-            return not test.startswith(own[0]), not test.startswith(own[1]), self.seconds[test]
-
-        chosen, total = [], 0.0
-        for test in sorted(found, key=order):
-            total += self.seconds[test]
-            if total > budget and chosen:
-                break
-            chosen.append(test)
-        return chosen
+        near = (f"tests/{package}/test_{name}", f"tests/{package}/", "")
+        total, stages = 0.0, []
+        for place in near:
+            stage = []
+            for test in sorted(found, key=self.seconds.__getitem__):
+                if test.startswith(place) and total < budget:
+                    total += self.seconds[test]
+                    stage.append(test)
+            found -= set(stage)
+            stages.append(stage)
+        return [stage for stage in stages if stage]
 
 
 class Recorder:
@@ -124,14 +133,17 @@ class Recorder:
 
     def __init__(self, coverage) -> None:
         self.coverage, self.seconds = coverage, defaultdict(float)
+        self.unfit: set[str] = set()
 
     def pytest_runtest_logstart(self, nodeid):
         """Lines run from now on are reached by this test."""
         self.coverage.switch_context(nodeid)
 
     def pytest_runtest_logreport(self, report):
-        """Add up set-up, call and tear-down."""
+        """Add up set-up, call and tear-down; note what fails without a mutant."""
         self.seconds[report.nodeid] += report.duration
+        if report.outcome != "passed":
+            self.unfit.add(report.nodeid)
 
 
 def learn_reach(source: Path, kept: Path | None) -> Reach:
@@ -153,12 +165,12 @@ def record(source: Path, target: Path) -> int:
     measured = coverage.Coverage(data_file=None, include=[f"{p}/*" for p in packages])
     recorder = Recorder(measured)
     measured.start()
-    pytest.main([*OPTIONS, *TESTS], plugins=[recorder])
+    pytest.main([*OPTIONS, *QUIET, *TESTS], plugins=[recorder])
     measured.stop()
     data = measured.get_data()
     lines = {
         str(Path(file).relative_to(source / "kompot")): {
-            str(line): [test for test in tests if test]
+            str(line): [test for test in tests if test and test not in recorder.unfit]
             for line, tests in data.contexts_by_lineno(file).items()
         }
         for file in data.measured_files()
@@ -178,7 +190,7 @@ def in_fork(source: Path, work, limit: float) -> int | None:
             os.dup2(quiet, stream)
         sys.path.insert(0, str(source))
         os.environ["PYTHONPATH"] = str(source)
-        code = 1
+        code = BROKEN
         try:
             code = int(work())
         except Exception:  # noqa: BLE001 shown, as this process has no other way to tell
@@ -189,7 +201,11 @@ def in_fork(source: Path, work, limit: float) -> int | None:
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status)
+            code = os.waitstatus_to_exitcode(status)
+            if code == BROKEN:
+                msg = "the tests could not be run; the reason is above."
+                raise RuntimeError(msg)
+            return code
         time.sleep(0.02)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
@@ -199,24 +215,26 @@ def in_fork(source: Path, work, limit: float) -> int | None:
 
 def try_mutant(mutant: Mutant, source: Path, reach: Reach, budget: float) -> str:
     """Return ``noticed``, ``too long`` (which is noticed too), ``survived`` or ``no test``."""
-    tests = reach.tests(mutant, budget)
-    if not tests:
-        return "no test"
+    stages = reach.stages(mutant, budget)
     path = source / "kompot" / mutant.file
     original = path.read_text()
-
-    def run() -> int:
-        import pytest
-
-        return int(pytest.main([*OPTIONS, "-x", *tests]))
-
-    usual = sum(reach.seconds[test] for test in tests)
     path.write_text(mutant.apply(original))
     try:
-        code = in_fork(source, run, limit=30 + 5 * usual)
+        for tests in stages:
+            limit = 20 + 4 * sum(reach.seconds[test] for test in tests)
+            code = in_fork(source, lambda tests=tests: run(tests), limit)
+            if code != 0:
+                return "too long" if code is None else "noticed"
     finally:
         path.write_text(original)
-    return "too long" if code is None else "survived" if code == 0 else "noticed"
+    return "survived" if stages else "no test"
+
+
+def run(tests: list[str]) -> int:
+    """Run tests until one fails."""
+    import pytest
+
+    return int(pytest.main([*OPTIONS, *QUIET, "-x", *tests]))
 
 
 def report(outcomes, n_mutants: int, options: argparse.Namespace) -> int:
@@ -235,9 +253,9 @@ def report(outcomes, n_mutants: int, options: argparse.Namespace) -> int:
     print(f"* survived and equivalent: {len(same)}; survived: {len(open_)}")
     print(f"* score: {score:.1%} of those that are not equivalent\n")
     print("| place | change | |\n| --- | --- | --- |")
-    for mutant, how in open_:
+    for mutant, how in sorted(open_):
         print(f"| {mutant.place} | {mutant.change} | {how} |")
-    for mutant, reason in same:
+    for mutant, reason in sorted(same):
         print(f"| {mutant.place} | {mutant.change} | equivalent: {reason} |")
     return 0 if score >= 0.8 else 1
 
