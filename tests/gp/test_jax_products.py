@@ -16,6 +16,7 @@ from kompot.gp.regression import fit_posterior
 
 jax = pytest.importorskip("jax")
 JaxProducts = pytest.importorskip("kompot.gp.jax_products").JaxProducts
+padded_size = pytest.importorskip("kompot.gp.jax_products")._padded_size
 
 
 @pytest.fixture(autouse=True)
@@ -217,3 +218,9 @@ def test_features_made_inside_are_plain(states):
     again = pickle.loads(pickle.dumps(features))
     assert isinstance(again, FeatureMap)
     np.testing.assert_array_equal(again(states), features(states))
+
+
+def test_chunks_are_padded_to_few_sizes():
+    sizes = [64, 96, 128, 192, 256, 384, 512]
+    for n in range(1, 513):
+        assert padded_size(n) == min(size for size in sizes if size >= n)

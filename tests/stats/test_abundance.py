@@ -135,3 +135,22 @@ def test_prior_of_many_cells_is_that_of_a_sample(rng):
 def test_unusable_values_are_refused(effects, errors, message):
     with pytest.raises(ValueError, match=message):
         adaptive_shrinkage(np.array(effects), np.array(errors))
+
+
+def test_ten_observations_of_no_effect_are_added():
+    """One cell far out has no share in the null; ten of eleven observations have."""
+    assert adaptive_shrinkage(np.array([100.0]), np.array([1.0])).null_share == pytest.approx(
+        10 / 11, abs=1e-3
+    )
+
+
+def test_weights_maximise_the_penalised_likelihood(rng):
+    """At the maximum the derivative by each weight is the same, or smaller at weight zero."""
+    effects, errors = simulate(rng, 500, 0.6, 3.0)[1:]
+    found = adaptive_shrinkage(effects, errors)
+    density = norm.pdf(effects[:, None], scale=np.sqrt(errors[:, None] ** 2 + found.scales**2))
+    slope = (density / (density @ found.weights)[:, None]).sum(axis=0)
+    slope[0] += 10 / found.weights[0]
+    np.testing.assert_allclose(slope[0], 510, rtol=0.01)
+    assert slope.max() < 510 * 1.01
+    np.testing.assert_allclose(found.weights @ slope, 510, rtol=1e-6)
