@@ -110,17 +110,19 @@ class Reach:
         self.lines, self.seconds = lines, seconds
 
     def stages(self, mutant: Mutant, budget: float) -> list[list[str]]:
-        """Tests that run the lines of a mutant: the module's own, then others, quick ones first."""
+        """The module's own tests, then others that run the lines of a mutant, quick ones first."""
         lines = self.lines.get(mutant.file, {})
         chosen_lines = lines if mutant.at_import else map(str, mutant.lines)
         found = {test for line in chosen_lines for test in lines.get(line, ())}
         package, name = mutant.file.removesuffix(".py").split("/")
-        near = (f"tests/{package}/test_{name}", f"tests/{package}/", "")
-        total, stages = 0.0, []
-        for place in near:
+        own = [
+            str(p.relative_to(ROOT)) for p in (ROOT / "tests" / package).glob(f"test_*{name}*.py")
+        ]
+        total, stages = 0.0, [sorted(own)]
+        for place in (f"tests/{package}/", ""):
             stage = []
             for test in sorted(found, key=self.seconds.__getitem__):
-                if test.startswith(place) and total < budget:
+                if test.startswith(place) and not test.startswith(tuple(own)) and total < budget:
                     total += self.seconds[test]
                     stage.append(test)
             found -= set(stage)
@@ -221,7 +223,7 @@ def try_mutant(mutant: Mutant, source: Path, reach: Reach, budget: float) -> str
     path.write_text(mutant.apply(original))
     try:
         for tests in stages:
-            limit = 20 + 4 * sum(reach.seconds[test] for test in tests)
+            limit = 60 + 4 * sum(reach.seconds.get(test, 0.0) for test in tests)
             code = in_fork(source, lambda tests=tests: run(tests), limit)
             if code != 0:
                 return "too long" if code is None else "noticed"

@@ -210,9 +210,15 @@ class Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
-        """Leave out ``not``, ``-`` and ``~``."""
+        """Leave out ``not``, ``-`` and ``~``; a negative number is a number, but no ``-1 + 1``."""
         self.add(node, f"({ast.unparse(node.operand)})")
-        self.generic_visit(node)
+        if not isinstance(node.operand, ast.Constant):
+            self.generic_visit(node)
+
+    def visit_keyword(self, node: ast.keyword) -> None:
+        """Leave the checks of ``zip`` and of errors in floating point alone."""
+        if node.arg not in ("strict", "stacklevel"):
+            self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
         """Exchange ``True`` and ``False``; add one to numbers."""

@@ -151,3 +151,16 @@ def test_any_embedding_gives_finite_features(states, length_scale):
     assert 1 <= found.rank <= len(states)
     assert np.isfinite(phi).all()
     assert found.residual_mean < 1e-6
+
+
+def test_columns_are_appended_in_place_or_in_a_wider_array(rng):
+    phi, columns = np.zeros((5, 4)), rng.normal(size=(5, 2))
+    phi[:, :2] = rng.normal(size=(5, 2))
+    same = features_module._append(phi, 2, columns, 50)
+    assert same is phi
+    np.testing.assert_array_equal(same[:, 2:], columns)
+    wider = features_module._append(phi, 4, columns, 50)
+    assert wider.shape == (5, 8)
+    np.testing.assert_array_equal(wider[:, :6], np.column_stack([phi, columns]))
+    assert features_module._append(phi, 4, columns, 7).shape == (5, 7)
+    assert features_module._append(phi, 4, rng.normal(size=(5, 9)), 50).shape == (5, 13)

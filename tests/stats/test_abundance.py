@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.special import expit
 from scipy.stats import norm
 
 from kompot.stats.abundance import (
@@ -154,3 +156,25 @@ def test_weights_maximise_the_penalised_likelihood(rng):
     np.testing.assert_allclose(slope[0], 510, rtol=0.01)
     assert slope.max() < 510 * 1.01
     np.testing.assert_allclose(found.weights @ slope, 510, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("n1", "n2"), [(1, 2), (2, 1), (3, 0.5)])
+@pytest.mark.parametrize("ratio", [-6.0, 0.3, 6.0])
+def test_offset_solves_its_equation_with_the_prior(n1, n2, ratio):
+    lfc = ratio + np.array([0.0, 0.1, 0.4])
+
+    def equation(b):
+        chance = expit(lfc + b + np.log(n2) - np.log(n1))
+        return (chance - 0.5).sum() - (n2 - n1) / 2 + b / 9
+
+    assert ratio_offset(lfc, n1, n2)[0] == pytest.approx(brentq(equation, -50, 50), abs=1e-9)
+
+
+def test_scales_reach_from_a_tenth_of_the_errors_to_twice_what_the_largest_effect_needs():
+    found = adaptive_shrinkage(np.array([5.0, 0.1]), np.array([3.0, 2.0]))
+    assert found.scales[0] == 0.0
+    assert found.scales[-1] == pytest.approx(2 * 4.0)
+    assert 0.2 / np.sqrt(2) < found.scales[1] <= 0.2 * (1 + 1e-12)
+    np.testing.assert_allclose(found.scales[2:] / found.scales[1:-1], np.sqrt(2))
+    none = adaptive_shrinkage(np.array([0.1, 0.2]), np.array([1.0, 1.0]))
+    assert none.scales[-1] == pytest.approx(2 * 0.8)
