@@ -178,3 +178,21 @@ def test_scales_reach_from_a_tenth_of_the_errors_to_twice_what_the_largest_effec
     np.testing.assert_allclose(found.scales[2:] / found.scales[1:-1], np.sqrt(2))
     none = adaptive_shrinkage(np.array([0.1, 0.2]), np.array([1.0, 1.0]))
     assert none.scales[-1] == pytest.approx(2 * 0.8)
+
+
+def test_posterior_is_prior_times_likelihood():
+    """Mean, standard deviation and rate of wrong signs by sums over a fine grid."""
+    effects, errors = np.array([0.2, 1.0, -3.0, 6.0]), np.array([1.0, 0.5, 1.5, 1.0])
+    found = adaptive_shrinkage(effects, errors)
+    grid = np.linspace(-40, 40, 400_001)
+    scales, weights = found.scales[1:], found.weights[1:]
+    prior = sum(w * norm.pdf(grid, scale=s) for w, s in zip(weights, scales, strict=True))
+    for k in range(4):
+        at_zero = found.weights[0] * norm.pdf(effects[k], scale=errors[k])
+        mass = prior * norm.pdf(effects[k], grid, errors[k]) * (grid[1] - grid[0])
+        total = at_zero + mass.sum()
+        mean, second = (mass @ grid) / total, (mass @ grid**2) / total
+        assert found.mean[k] == pytest.approx(mean, abs=1e-3)
+        assert found.sd[k] == pytest.approx(np.sqrt(second - mean**2), abs=1e-3)
+        wrong = mass[grid < 0].sum() if effects[k] > 0 else mass[grid > 0].sum()
+        assert found.lfsr[k] == pytest.approx((at_zero + wrong) / total, abs=1e-3)
