@@ -205,3 +205,10 @@ def test_a_step_uphill_has_no_length_and_a_long_one_is_halved(problem):
     slope = 64.0 * point.gradient @ step
     assert objective(long) - objective(0) <= 1e-4 * long * slope
     assert objective(2 * long) - objective(0) > 1e-4 * 2 * long * slope
+
+
+@pytest.mark.filterwarnings("ignore::kompot.gp.laplace.DensityConvergenceWarning")
+def test_quasi_newton_minimises_the_objective_of_any_prior_variance(problem):
+    newton = fit_density(*problem, prior_variance=0.2)
+    other = fit_density(*problem, optimizer="L-BFGS-B", n_iter=1000, prior_variance=0.2)
+    np.testing.assert_allclose(other.weights, newton.weights, atol=1e-3)

@@ -122,3 +122,10 @@ def test_fewer_cells_than_means_are_not_adjusted_blindly(rng):
     found = adjust(phi, values, np.arange(4), np.zeros(4, np.intp))
     np.testing.assert_allclose(found.adjusted[:, 0], values)  # nothing varies within a sample
     assert found.ridge == RIDGES[0]
+
+
+def test_variance_within_keeps_the_units_of_small_values(cells):
+    phi, values, sample, labels = cells
+    small = adjust(phi, 1e-3 * values, sample, labels, ridge=0.3)
+    large = adjust(phi, values, sample, labels, ridge=0.3)
+    np.testing.assert_allclose(small.within, 1e-6 * large.within)
