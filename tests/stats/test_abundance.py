@@ -167,7 +167,11 @@ def test_offset_solves_its_equation_with_the_prior(n1, n2, ratio):
         chance = expit(lfc + b + np.log(n2) - np.log(n1))
         return (chance - 0.5).sum() - (n2 - n1) / 2 + b / 9
 
-    assert ratio_offset(lfc, n1, n2)[0] == pytest.approx(brentq(equation, -50, 50), abs=1e-9)
+    offset, weights = ratio_offset(lfc, n1, n2)
+    assert offset == pytest.approx(brentq(equation, -50, 50), abs=1e-9)
+    chance = expit(lfc + offset + np.log(n2) - np.log(n1))
+    expected = chance * (1 - chance)
+    np.testing.assert_allclose(weights, expected / expected.sum())
 
 
 def test_scales_reach_from_a_tenth_of_the_errors_to_twice_what_the_largest_effect_needs():
