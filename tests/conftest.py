@@ -1,13 +1,24 @@
 import os
 from pathlib import Path
 
-import numpy as np
-import pytest
-from anndata import AnnData, read_h5ad
-
-from kompot.datasets import simulate
-
+# One thread in the linear algebra of each process: processes of pytest-xdist that share the cores
+# waited for each other's threads five times as long as they computed. Read when NumPy is loaded.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 os.environ.setdefault("JAX_ENABLE_X64", "1")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from anndata import AnnData, read_h5ad  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+from kompot.datasets import simulate  # noqa: E402
+
+# The same examples in each run, and no limits of the wall clock; new ones with KOMPOT_FUZZ.
+settings.register_profile(
+    "suite", derandomize="KOMPOT_FUZZ" not in os.environ, deadline=None, database=None
+)
+settings.load_profile("suite")
 
 collect_ignore_glob = ["gp/palantir/*.py", "records/data/*.py"]
 """Scripts that made reference numbers, with packages that tests do not need."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from scipy import linalg  # noqa: F401 loads a BLAS whose threads can be counted
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from kompot import threads
 from kompot.gp import nearest_distinct_distances
@@ -11,8 +11,16 @@ def blas_threads():
     return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
 
+@pytest.fixture
+def _two_threads():
+    """Two in linear algebra, as where nobody has set a number."""
+    with threadpool_limits(2):
+        assert blas_threads() == {2}
+        yield
+
+
+@pytest.mark.usefixtures("_two_threads")
 def test_limit_holds_inside_and_is_lifted_after(rng, monkeypatch):
-    before = blas_threads()
     seen = []
     import kompot.gp.neighbors as module
 
@@ -26,11 +34,12 @@ def test_limit_holds_inside_and_is_lifted_after(rng, monkeypatch):
     with threads.limited(1):
         assert blas_threads() == {1}
         one = nearest_distinct_distances(states)
-    assert blas_threads() == before
+    assert blas_threads() == {2}
     np.testing.assert_array_equal(nearest_distinct_distances(states), one)
     assert seen == [1, -1]
 
 
+@pytest.mark.usefixtures("_two_threads")
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_batches_are_all_done_on_single_threads(n_threads):
     done = np.zeros(20)

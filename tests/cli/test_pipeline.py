@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -43,7 +44,7 @@ def test_pipeline_of_real_data_in_a_shell(kang, tmp_path):
     done = subprocess.run(
         ["bash", "-c", PIPELINE],
         cwd=tmp_path,
-        env=environment(HOME=str(tmp_path)),
+        env=environment(HOME=str(tmp_path), MPLCONFIGDIR=mpl.get_cachedir()),  # known fonts
         capture_output=True,
         text=True,
         check=False,

@@ -7,8 +7,9 @@ from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 from sklearn.linear_model import LogisticRegression
 
+from kompot.gp import classification as module
 from kompot.gp.cell_features import CellFeatures
-from kompot.gp.classification import fit_labels
+from kompot.gp.classification import _step_length, fit_labels
 from kompot.gp.features import fit_features
 from kompot.gp.kernels import make_kernel
 
@@ -76,3 +77,33 @@ def test_exchanging_the_labels_changes_the_sign(cells, labels):
     one, other = fit_labels(cells, labels, 0.4, 1.0), fit_labels(cells, ~labels, -0.4, 1.0)
     np.testing.assert_allclose(one.weights, -other.weights, atol=1e-9)
     assert one.log_evidence == pytest.approx(other.log_evidence)
+
+
+def test_the_certificate_is_relative_to_the_sum_of_all_features(cells, states, labels, monkeypatch):
+    monkeypatch.setattr(module, "_STEPS", 1)
+    phi = cells.features(states)
+    start = 0.1 * np.ones(cells.features.rank)
+    found = fit_labels(cells, labels, 0.3, VARIANCE, start)
+    gradient = phi.T @ (labels - expit(0.3 + phi @ start)) - start / VARIANCE
+    relative = np.linalg.norm(gradient) / np.linalg.norm(phi.sum(axis=0))
+    assert found.gradient_norm == pytest.approx(relative)
+
+
+def test_steps_rise_and_are_halved_until_they_do(cells, states, labels):
+    phi, weights = cells.features(states), np.zeros(cells.features.rank)
+    gradient = phi.T @ (labels - 0.5)
+    step = 1e3 * gradient
+
+    def length(of):
+        return _step_length(labels, np.zeros(80), phi @ of, weights, of, 0.5)
+
+    def log_posterior(at):
+        odds = at * phi @ step
+        return -np.logaddexp(0, np.where(labels, -odds, odds)).sum() - 0.25 * at**2 * step @ step
+
+    found = length(step)
+    assert 0 < found < 1
+    assert log_posterior(found) >= log_posterior(0)
+    assert log_posterior(2 * found) < log_posterior(0)
+    assert length(1e-6 * step) == 1.0
+    assert length(-step) == 0.0

@@ -11,7 +11,13 @@ from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
 from kompot.gp.features import fit_features
 from kompot.gp.kernels import Matern52
-from kompot.gp.laplace import DensityConvergenceWarning, fit_density
+from kompot.gp.laplace import (
+    DensityConvergenceWarning,
+    _finite_start,
+    _LogPosterior,
+    _step_length,
+    fit_density,
+)
 from kompot.gp.neighbors import nearest_distinct_distances
 
 
@@ -155,3 +161,54 @@ def test_newton_needs_no_warning(problem):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit_density(*problem)
+
+
+def test_steps_may_run_out(problem):
+    with pytest.warns(DensityConvergenceWarning, match="after 1 steps of newton"):
+        posterior = fit_density(*problem, n_iter=1)
+    assert not posterior.converged
+    assert posterior.n_iter == 1
+
+
+def test_a_start_whose_counts_overflow_is_drawn_to_the_prior_mean(problem):
+    cells, likelihood, mu = problem
+    posterior = _LogPosterior(cells, likelihood, mu, 1.0)
+    start = 1e3 * posterior.regression_start()
+    found = _finite_start(posterior, start)
+    share = found.weights[0] / start[0]
+    assert np.isfinite(found.expected).all()
+    assert share < 1
+    assert np.log2(share) == round(np.log2(share))
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert not np.isfinite(posterior.at(2 * found.weights).expected).all()
+    kept = _finite_start(posterior, found.weights)
+    np.testing.assert_array_equal(kept.weights, found.weights)
+
+
+def test_a_step_uphill_has_no_length_and_a_long_one_is_halved(problem):
+    cells, likelihood, mu = problem
+    posterior = _LogPosterior(cells, likelihood, mu, 1.0)
+    point = posterior.at(posterior.regression_start())
+    step = -np.linalg.solve(posterior.hessian(point), point.gradient)
+
+    def length(of):
+        return _step_length(point, of, cells.times(of), 1.0)
+
+    assert length(step) == 1.0
+    assert length(-step) == 0.0
+    long = length(64.0 * step)
+    assert 0 < long < 1
+
+    def objective(at):
+        return -log_posterior(problem, point.weights + at * 64.0 * step)
+
+    slope = 64.0 * point.gradient @ step
+    assert objective(long) - objective(0) <= 1e-4 * long * slope
+    assert objective(2 * long) - objective(0) > 1e-4 * 2 * long * slope
+
+
+@pytest.mark.filterwarnings("ignore::kompot.gp.laplace.DensityConvergenceWarning")
+def test_quasi_newton_minimises_the_objective_of_any_prior_variance(problem):
+    newton = fit_density(*problem, prior_variance=0.2)
+    other = fit_density(*problem, optimizer="L-BFGS-B", n_iter=1000, prior_variance=0.2)
+    np.testing.assert_allclose(other.weights, newton.weights, atol=1e-3)

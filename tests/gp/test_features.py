@@ -118,6 +118,23 @@ def test_pool_of_cells_is_extended_until_all_cells_are_explained(rng, monkeypatc
     assert residual_variance(found(states)).mean() < 1e-5
 
 
+def test_proposals_are_kept_with_the_probability_that_their_residual_is_left():
+    """Given the first of two, the second keeps 1 - k² of its residual variance r."""
+    kernel, pool = Matern52(1.0), np.array([[0.0], [0.9]])
+    gram = kernel(pool, pool)
+    phi = np.array([[0.0], [0.6]])  # explained already: 0.36 of the second
+    rest = gram - phi @ phi.T
+    left = rest[1, 1] - rest[0, 1] ** 2
+    rng, both = np.random.default_rng(0), np.arange(2)
+    kept = 0
+    for _ in range(4000):
+        chosen, factor = features_module._accept(both, pool, phi, rest.diagonal(), kernel, rng)
+        np.testing.assert_allclose(factor @ factor.T, rest[np.ix_(chosen, chosen)], atol=1e-12)
+        assert chosen[0] == 0
+        kept += len(chosen) - 1
+    assert kept / 4000 == pytest.approx(left / rest[1, 1], abs=0.03)
+
+
 embeddings = hnp.arrays(
     np.float64,
     st.tuples(st.integers(2, 12), st.integers(1, 3)),
@@ -148,3 +165,17 @@ def test_second_pool_has_the_worst_cells_and_estimates_the_mean_of_all(rng, monk
     pool, weight = features_module._second_pool(residual, rng)
     np.testing.assert_array_equal(np.sort(pool), np.arange(20_000))
     np.testing.assert_allclose(weight, 1.0)
+
+
+def test_columns_are_appended_in_place_or_in_a_wider_array(rng):
+    phi, columns = np.zeros((5, 4)), rng.normal(size=(5, 2))
+    phi[:, :2] = rng.normal(size=(5, 2))
+    same = features_module._append(phi, 2, columns, 50)
+    assert same is phi
+    np.testing.assert_array_equal(same[:, 2:], columns)
+    wider = features_module._append(phi, 4, columns, 50)
+    assert 6 <= wider.shape[1] <= 50
+    np.testing.assert_array_equal(wider[:, :6], np.column_stack([phi, columns]))
+    assert features_module._append(phi, 4, columns, 6).shape == (5, 6)
+    many = rng.normal(size=(5, 9))
+    np.testing.assert_array_equal(features_module._append(phi, 4, many, 50)[:, 4:13], many)

@@ -16,6 +16,7 @@ from kompot.gp.regression import fit_posterior
 
 jax = pytest.importorskip("jax")
 JaxProducts = pytest.importorskip("kompot.gp.jax_products").JaxProducts
+padded_size = pytest.importorskip("kompot.gp.jax_products")._padded_size
 
 
 @pytest.fixture(autouse=True)
@@ -217,3 +218,18 @@ def test_features_made_inside_are_plain(states):
     again = pickle.loads(pickle.dumps(features))
     assert isinstance(again, FeatureMap)
     np.testing.assert_array_equal(again(states), features(states))
+
+
+def test_chunks_are_padded_to_few_sizes():
+    sizes = [64, 96, 128, 192, 256, 384, 512]
+    for n in range(1, 513):
+        assert padded_size(n) == min(size for size in sizes if size >= n)
+
+
+@pytest.mark.parametrize(("share", "is_dense"), [(0.1, False), (0.2, True)])
+def test_a_cpu_leaves_chunks_of_few_entries_to_scipy(phi, share, is_dense):
+    values = np.zeros((len(phi), 10))
+    values[: int(share * len(phi))] = 1.0
+    with jit_compiled(wanted=True):
+        found = accelerator().cross_and_squares(phi, sparse.csr_matrix(values))
+    assert (found is not None) == is_dense

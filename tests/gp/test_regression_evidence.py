@@ -64,3 +64,20 @@ def test_genes_that_do_not_vary_say_nothing(rng):
     padded = np.column_stack([values, np.zeros(100), np.full(100, 3.0)])
     other = regression_evidence(states, [padded], rows, 0.2, "matern52", sigma=1.0)
     np.testing.assert_allclose(other.log_evidence, one.log_evidence, rtol=1e-9)
+
+
+def test_amplitudes_of_genes_add_a_constant_only(rng):
+    """Each is at its own best, so that units of expression do not matter."""
+    states = rng.normal(size=(50, 2))
+    values, rows = functions(rng, states, 1.0, 1.0, n_genes=4), [np.arange(50)]
+    one = regression_evidence(states, [values], rows, 0.3, "matern52")
+    other = regression_evidence(states, [1e-4 * values], rows, 0.3, "matern52")
+    expected = one.log_evidence + 50 * 4 * np.log(1e4)
+    np.testing.assert_allclose(other.log_evidence, expected, rtol=1e-9)
+
+
+def test_noise_is_tried_from_a_third_to_32_times_the_prior(rng):
+    states, values = rng.normal(size=(30, 1)), rng.normal(size=(30, 2))
+    found = regression_evidence(states, [values], [np.arange(30)], 0.3, "matern52")
+    np.testing.assert_allclose(found.sigmas[[0, -1]], 10.0 ** np.array([-0.5, 1.5]))
+    np.testing.assert_allclose(np.diff(np.log10(found.sigmas)), 0.25)

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.special import expit
 from scipy.stats import norm
 
 from kompot.stats.abundance import (
@@ -135,3 +137,66 @@ def test_prior_of_many_cells_is_that_of_a_sample(rng):
 def test_unusable_values_are_refused(effects, errors, message):
     with pytest.raises(ValueError, match=message):
         adaptive_shrinkage(np.array(effects), np.array(errors))
+
+
+def test_ten_observations_of_no_effect_are_added():
+    """One cell far out has no share in the null; ten of eleven observations have."""
+    assert adaptive_shrinkage(np.array([100.0]), np.array([1.0])).null_share == pytest.approx(
+        10 / 11, abs=1e-3
+    )
+
+
+def test_weights_maximise_the_penalised_likelihood(rng):
+    """At the maximum the derivative by each weight is the same, or smaller at weight zero."""
+    effects, errors = simulate(rng, 500, 0.6, 3.0)[1:]
+    found = adaptive_shrinkage(effects, errors)
+    density = norm.pdf(effects[:, None], scale=np.sqrt(errors[:, None] ** 2 + found.scales**2))
+    slope = (density / (density @ found.weights)[:, None]).sum(axis=0)
+    slope[0] += 10 / found.weights[0]
+    np.testing.assert_allclose(slope[0], 510, rtol=0.01)
+    assert slope.max() < 510 * 1.01
+    np.testing.assert_allclose(found.weights @ slope, 510, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("n1", "n2"), [(1, 2), (2, 1), (3, 0.5)])
+@pytest.mark.parametrize("ratio", [-6.0, 0.3, 6.0])
+def test_offset_solves_its_equation_with_the_prior(n1, n2, ratio):
+    lfc = ratio + np.array([0.0, 0.1, 0.4])
+
+    def equation(b):
+        chance = expit(lfc + b + np.log(n2) - np.log(n1))
+        return (chance - 0.5).sum() - (n2 - n1) / 2 + b / 9
+
+    offset, weights = ratio_offset(lfc, n1, n2)
+    assert offset == pytest.approx(brentq(equation, -50, 50), abs=1e-9)
+    chance = expit(lfc + offset + np.log(n2) - np.log(n1))
+    expected = chance * (1 - chance)
+    np.testing.assert_allclose(weights, expected / expected.sum())
+
+
+def test_scales_reach_from_a_tenth_of_the_errors_to_twice_what_the_largest_effect_needs():
+    found = adaptive_shrinkage(np.array([5.0, 0.1]), np.array([3.0, 2.0]))
+    assert found.scales[0] == 0.0
+    assert found.scales[-1] == pytest.approx(2 * 4.0)
+    assert 0.2 / np.sqrt(2) < found.scales[1] <= 0.2 * (1 + 1e-12)
+    np.testing.assert_allclose(found.scales[2:] / found.scales[1:-1], np.sqrt(2))
+    none = adaptive_shrinkage(np.array([0.1, 0.2]), np.array([1.0, 1.0]))
+    assert none.scales[-1] == pytest.approx(2 * 0.8)
+
+
+def test_posterior_is_prior_times_likelihood():
+    """Mean, standard deviation and rate of wrong signs by sums over a fine grid."""
+    effects, errors = np.array([0.2, 1.0, -3.0, 6.0]), np.array([1.0, 0.5, 1.5, 1.0])
+    found = adaptive_shrinkage(effects, errors)
+    grid = np.linspace(-40, 40, 400_001)
+    scales, weights = found.scales[1:], found.weights[1:]
+    prior = sum(w * norm.pdf(grid, scale=s) for w, s in zip(weights, scales, strict=True))
+    for k in range(4):
+        at_zero = found.weights[0] * norm.pdf(effects[k], scale=errors[k])
+        mass = prior * norm.pdf(effects[k], grid, errors[k]) * (grid[1] - grid[0])
+        total = at_zero + mass.sum()
+        mean, second = (mass @ grid) / total, (mass @ grid**2) / total
+        assert found.mean[k] == pytest.approx(mean, abs=1e-3)
+        assert found.sd[k] == pytest.approx(np.sqrt(second - mean**2), abs=1e-3)
+        wrong = mass[grid < 0].sum() if effects[k] > 0 else mass[grid > 0].sum()
+        assert found.lfsr[k] == pytest.approx((at_zero + wrong) / total, abs=1e-3)

@@ -62,16 +62,25 @@ def test_means_are_adjusted_by_the_ridge_regression_within_samples_and_regions(c
     )
 
 
-def test_the_ridge_is_that_of_generalised_cross_validation(cells):
-    phi, values, sample, labels = cells
+@pytest.mark.parametrize("signal", [0.0, 0.05, 0.2, 1.0])
+@pytest.mark.parametrize("width", [0.1, 1.0, 10.0])
+def test_the_ridge_is_that_of_generalised_cross_validation(rng, signal, width):
+    phi, sample, labels = (
+        width * rng.normal(size=(60, 7)),
+        np.arange(60) % 4,
+        rng.integers(3, size=60),
+    )
+    labels[(sample == 3) & (labels == 2)] = 0
+    labels[3] = 2  # the only cell of its sample there
+    values = phi / width @ rng.normal(size=(7, 5)) * signal + rng.normal(size=(60, 5))
     within, residual = centred(phi, sample, labels), centred(values, sample, labels)
-    n_free = 120 - 11  # means of samples in regions
+    n_free = 60 - 12  # means of samples in regions
     criterion = []
     for ridge in RIDGES:
         smoother = within @ np.linalg.solve(within.T @ within + ridge * np.eye(7), within.T)
         left = ((residual - smoother @ residual) ** 2).sum(0) / n_free
         criterion.append(np.log(left / (1 - np.trace(smoother) / n_free) ** 2).mean())
-    found = adjust(*cells)
+    found = adjust(phi, values, sample, labels)
     assert found.ridge == RIDGES[np.argmin(criterion)]
     smoother = within @ np.linalg.solve(within.T @ within + found.ridge * np.eye(7), within.T)
     np.testing.assert_allclose(found.freedom, np.trace(smoother))
@@ -113,3 +122,10 @@ def test_fewer_cells_than_means_are_not_adjusted_blindly(rng):
     found = adjust(phi, values, np.arange(4), np.zeros(4, np.intp))
     np.testing.assert_allclose(found.adjusted[:, 0], values)  # nothing varies within a sample
     assert found.ridge == RIDGES[0]
+
+
+def test_variance_within_keeps_the_units_of_small_values(cells):
+    phi, values, sample, labels = cells
+    small = adjust(phi, 1e-3 * values, sample, labels, ridge=0.3)
+    large = adjust(phi, values, sample, labels, ridge=0.3)
+    np.testing.assert_allclose(small.within, 1e-6 * large.within)

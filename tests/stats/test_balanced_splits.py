@@ -3,6 +3,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from kompot.stats import balanced_splits as module
 from kompot.stats.balanced_splits import balanced_splits, n_balanced_splits
 
 
@@ -38,3 +39,13 @@ def test_many_samples_are_drawn_and_not_listed(rng):
 def test_one_sample_cannot_be_divided(rng):
     with pytest.raises(ValueError, match="at least 2"):
         next(balanced_splits(1, rng))
+
+
+@pytest.mark.parametrize("n_samples", [6, 7])
+def test_drawn_divisions_differ(n_samples, rng, monkeypatch):
+    """So many are drawn as would be listed, none twice."""
+    monkeypatch.setattr(module, "_ENUMERATED", n_balanced_splits(n_samples) - 1)
+    found = [tuple(groups) for groups in islice(balanced_splits(n_samples, rng), 100)]
+    assert len(found) == n_balanced_splits(n_samples) - 1
+    assert len(set(found)) == len(found)
+    assert {one.count(0) for one in found} == {n_samples // 2}

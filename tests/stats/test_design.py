@@ -141,3 +141,11 @@ def test_a_constant_covariate_adds_nothing_and_few_samples_are_exploratory():
     assert design.columns == ("condition1", "condition2")
     assert design.exploratory
     assert not two_group_design([0, 0, 0, 1, 1]).exploratory
+
+
+def test_a_design_with_as_many_columns_as_samples_says_so():
+    covariates = {"age": [1.0, 5.0, 2.0, 4.5], "depth": [3.0, 1.0, 7.0, 2.0]}
+    with pytest.raises(ValueError, match="4 independent columns leave no degree of freedom"):
+        two_group_design([0, 0, 1, 1], covariates=covariates)
+    with pytest.raises(ValueError, match="the effect cannot be told from the other columns"):
+        two_group_design([0, 0, 0, 1, 1, 1], covariates={"batch": list("aaabbb")})

@@ -3,7 +3,12 @@ import pytest
 from scipy import stats
 
 from kompot.gp import Matern52, SufficientStatistics, fit_features, fit_posterior
-from kompot.stats.mahalanobis import difference_covariance, mahalanobis, null_spectrum
+from kompot.stats.mahalanobis import (
+    difference_covariance,
+    landmark_jitter,
+    mahalanobis,
+    null_spectrum,
+)
 
 
 def posterior_of(phi, values, sigma=1.0):
@@ -75,3 +80,10 @@ def test_null_spectrum_is_the_distribution_of_the_squared_distance(rng):
     assert squared.var() == pytest.approx(2 * (weights**2).sum(), rel=0.12)
     simulated = (rng.normal(size=(20000, len(weights))) ** 2) @ weights
     assert stats.ks_2samp(squared, simulated).pvalue > 0.01
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-3, 1.0, 2.0])
+def test_jitter_adds_its_size_at_every_landmark(rng, eps):
+    factor = np.tril(rng.normal(size=(5, 5))) + 3 * np.eye(5)
+    found = landmark_jitter(factor, eps)
+    np.testing.assert_allclose(factor @ found @ factor.T, eps * np.eye(5), atol=1e-12)

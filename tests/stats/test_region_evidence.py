@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kompot.stats.design import paired_design, two_group_design
-from kompot.stats.region_evidence import RegionMeans
+from kompot.stats.region_evidence import RegionMeans, RegionRules
 from kompot.stats.variance_trend import trend_basis
 
 
@@ -69,3 +69,14 @@ def test_errors_never_fall_below_the_noise_of_sampling(rng):
     sampling = np.sqrt(within * (contrast.weights**2 @ (1.0 / cells)))
     least = np.minimum(plain.standard_error, sampling)
     assert (found.standard_error >= least * (1 - 1e-12)).all()
+
+
+def test_rules_are_those_of_the_documentation():
+    assert RegionRules() == RegionRules(
+        min_cells=2,
+        min_expressing=10,
+        min_genes=50,
+        max_overlap_cost=0.25,
+        max_covered=0.5,
+        match_sampling=True,
+    )

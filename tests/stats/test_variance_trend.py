@@ -52,3 +52,11 @@ def test_trend_scales_with_the_variance_and_ignores_outliers(rng):
     wild = variance.copy()
     wild[0] *= 1e12
     assert np.abs(np.log(variance_trend(wild, 4, basis) / plain))[1:].max() < 0.4
+
+
+def test_a_basis_of_one_covariate_is_orthonormal_and_holds_it(rng):
+    x = rng.normal(size=50)
+    basis = trend_basis(x)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(basis.shape[1]), atol=1e-12)
+    for held in (np.ones(50), x):
+        np.testing.assert_allclose(basis @ (basis.T @ held), held, atol=1e-10)

@@ -224,10 +224,11 @@ def _minimize_newton(problem: _LogPosterior, start: Array, n_iter: int) -> tuple
 
 def _finite_start(problem: _LogPosterior, start: Array) -> _Iterate:
     """The start, drawn towards the prior mean until no expected count overflows."""
-    point = problem.at(start)
-    while not np.isfinite(point.expected).all():
-        start = start / 2.0
+    with np.errstate(over="ignore", invalid="ignore"):
         point = problem.at(start)
+        while not np.isfinite(point.expected).all():
+            start = start / 2.0
+            point = problem.at(start)
     return point
 
 

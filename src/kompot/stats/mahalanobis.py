@@ -44,7 +44,7 @@ def difference_covariance(
 
 
 def landmark_jitter(landmark_factor: Array, eps: float) -> Array:
-    r""":math:`arepsilon (L^	op L)^{-1}`: in features, ``eps`` at every landmark.
+    r""":math:`\varepsilon (L^\top L)^{-1}`: in features, ``eps`` at every landmark.
 
     Parameters
     ----------
