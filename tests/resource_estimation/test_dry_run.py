@@ -99,7 +99,7 @@ def test_overwriting_that_is_forbidden_is_not_feasible(cells):
     options = {"overwrite": True, "null_genes": 0}
     allowed = dry_run_differential_expression(cells, **CALL, **options, **QUIET)
     assert allowed.status == "feasible"
-    layers = [name for place, name in allowed.overwritten if place == "layers"]
+    layers = [name for place, name in allowed.overwritten if place == "adata.layers"]
     assert len(layers) == 3
     marked = [one for one in allowed.requirements if "layers" in str(one.field_name)]
     assert all(one.overwrite for one in marked)
