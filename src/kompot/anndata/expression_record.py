@@ -161,7 +161,7 @@ def _numerics(result: ExpressionResult, source: str) -> dict[str, Any]:
         "tol": model.tol,
         "residual_mean": model.features_.residual_mean,
         "residual_max": model.features_.residual_max,
-        "truncation_error": model.truncation_error() if "mahalanobis" in result.table else None,
+        "truncation_error": result.truncation_error,
         "landmarks_source": source,
         "random_state": model.random_state,
     }

@@ -49,6 +49,8 @@ class ExpressionResult:
         The comparison of samples; None without.
     null
         Distances against which those of genes were judged, ``(n_null,)``; empty for none.
+    truncation_error
+        Estimated relative error of the distances; None without distances.
     """
 
     model: DifferentialExpression
@@ -56,6 +58,7 @@ class ExpressionResult:
     groups: dict[str, pd.DataFrame] | None
     donors: "DonorExpression | None" = None
     null: Array = field(default_factory=lambda: np.empty(0))
+    truncation_error: float | None = None
 
 
 def gene_table(

@@ -104,9 +104,10 @@ def _compute(
     """Fit, compare samples if there are, and score."""
     model = fit_model(inputs, settings, store)
     donors = compare_samples(model, inputs.samples)
-    null = inputs.null.distances
+    null, truncation_error = inputs.null.distances, None
     if settings.output.compute_mahalanobis:
         null = np.concatenate([model.null_distances(), null])
+        truncation_error = model.truncation_error()
     memory.release()
     table = gene_table(model, inputs, settings, donors, null)
     memory.release()
@@ -114,7 +115,7 @@ def _compute(
     if inputs.choice.groups is not None:
         groups = group_tables(model, inputs, settings, donors)
         memory.release()
-    return ExpressionResult(model, table, groups, donors, null)
+    return ExpressionResult(model, table, groups, donors, null, truncation_error)
 
 
 def _full_results(

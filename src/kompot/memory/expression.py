@@ -37,8 +37,7 @@ def expression_steps(s: ExpressionSizes) -> list[Step]:
     _predict(ledger, s)
     if s.copied_bytes:
         ledger.keep_bytes("Copy of the data", s.copied_bytes)
-    shorter = array("Weights with fewer features", s.n_genes, 3 * s.rank // 4, count=4)
-    ledger.step("recording", *([shorter] if s.has_distances else []))
+    ledger.step("recording")
     return ledger.steps
 
 
@@ -314,6 +313,8 @@ def _score(ledger: Ledger, s: ExpressionSizes) -> None:
                 array("Covariances of genes", NOISE_ELEMENTS, count=5 * busy // 2, in_thread=True)
             ]
         ledger.step("scoring distances", *during)
+        shorter = array("Weights with fewer features", s.n_genes, 3 * rank // 4, count=4)
+        ledger.step("checking features", shorter)
         ledger.step("scoring noise", array("Fitted sums", s.n_genes, rank, count=3))
     if s.n_groups:
         ledger.keep("Tables of groups", s.n_groups, s.n_genes, 8)
