@@ -215,7 +215,8 @@ def _sums(s: ExpressionSizes, busy: int, n_chunks: int) -> list[Held]:
 def _chunk(s: ExpressionSizes, cells: int, busy: int, *, together: bool = False) -> list[Held]:
     """Features and expression of the chunks that threads work on: rows, columns, their squares.
 
-    Threads that begin ``together`` hold the most at the same time.
+    Threads that begin ``together`` hold the most at the same time. Each of the three is an array of
+    values and one of indices.
     """
     m, name = s.matrix, "Expression of chunks"
     found = [array("Features of chunks", cells, s.rank, count=2 * busy, in_thread=True)]
@@ -228,7 +229,7 @@ def _chunk(s: ExpressionSizes, cells: int, busy: int, *, together: bool = False)
     if m.share >= 0.15:
         squares = busy * cells * s.n_genes * (m.itemsize + 8)
     held = 2 * expression + squares if together else max(2 * expression, expression + squares)
-    return [*found, Held(name, held, in_thread=True)]
+    return [*found, Held(name, held, count=6 * busy, in_thread=True)]
 
 
 def _fit_noise(ledger: Ledger, s: ExpressionSizes) -> None:
