@@ -20,7 +20,7 @@ from kompot.memory.expression_sizes import (
 )
 from kompot.memory.features import POOL, draw_landmarks
 from kompot.memory.sizes import basis_bytes, weights_bytes
-from kompot.memory.steps import Held, Ledger, Step, array
+from kompot.memory.steps import FROM_SYSTEM, Held, Ledger, Step, array
 
 __all__ = ["ExpressionSizes", "expression_steps", "fit_separately", "read_steps"]
 
@@ -215,8 +215,8 @@ def _sums(s: ExpressionSizes, busy: int, n_chunks: int) -> list[Held]:
 def _chunk(s: ExpressionSizes, cells: int, busy: int, *, together: bool = False) -> list[Held]:
     """Features and expression of the chunks that threads work on: rows, columns, their squares.
 
-    Threads that begin ``together`` hold the most at the same time. Each of the three is an array of
-    values and one of indices.
+    Threads that begin ``together`` hold the most at the same time; and the heap does not serve one
+    of the three with what another was given. Each is an array of values and one of indices.
     """
     m, name = s.matrix, "Expression of chunks"
     found = [array("Features of chunks", cells, s.rank, count=2 * busy, in_thread=True)]
@@ -228,7 +228,8 @@ def _chunk(s: ExpressionSizes, cells: int, busy: int, *, together: bool = False)
     squares = busy * values * 8
     if m.share >= 0.15:
         squares = busy * cells * s.n_genes * (m.itemsize + 8)
-    held = 2 * expression + squares if together else max(2 * expression, expression + squares)
+    small = expression < busy * FROM_SYSTEM
+    held = expression + squares + (expression if together or small else 0)
     return [*found, Held(name, held, count=6 * busy, in_thread=True)]
 
 
@@ -270,11 +271,10 @@ def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
         ]
     if s.n_regions:
         values = s.matrix.n_values(cells, s.n_genes)
-        wide = 12 if s.matrix.is_sparse else 8
         ledger.keep("Sums of each sample in each region", s.n_all_samples, s.n_regions, s.n_genes)
         ledger.keep("Squares and counts in each region", s.n_regions, s.n_genes, count=2)
         during += [
-            Held("Expression of chunks, squared", 3 * busy * values * wide, in_thread=True),
+            Held("Expression of chunks, squared", 2 * busy * values * 8, in_thread=True),
             array(
                 "Region sums of chunks",
                 s.n_regions,

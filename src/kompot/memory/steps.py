@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from kompot.memory.sizes import dense_bytes
 
-__all__ = ["Held", "Ledger", "Peak", "Step", "peak_of"]
+__all__ = ["FROM_SYSTEM", "Held", "Ledger", "Peak", "Step", "peak_of"]
 
-_FROM_SYSTEM = 32 * 2**20
+FROM_SYSTEM = 32 * 2**20
 """Arrays from this size on are given back to the system when they are dropped. Smaller ones come
 from heaps (glibc, ``M_MMAP_THRESHOLD_MAX``), of which that of the main thread is trimmed between
 steps (:func:`kompot.memory.release`); those of other threads keep some of what they held."""
@@ -48,7 +48,7 @@ class Held:
     @property
     def is_from_heap(self) -> bool:
         """Whether its memory stays with the process when it is dropped."""
-        return self.size_bytes < self.count * _FROM_SYSTEM
+        return self.size_bytes < self.count * FROM_SYSTEM
 
 
 @dataclass(frozen=True)
