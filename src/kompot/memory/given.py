@@ -58,7 +58,7 @@ def given_steps(s: GivenSizes) -> list[Step]:
         if points:
             ledger.step(
                 name,
-                array("Functions at points", points, s.n_columns, count=4 if s.is_fitted else 6),
+                array("Functions at points", points, s.n_columns, count=3 if s.is_fitted else 6),
                 array("Covariances between points", points, points, count=5),
                 array("Features of points", points, rank, count=3),
             )
