@@ -370,18 +370,8 @@ def test_results_travel_through_a_file(with_runs, tmp_path):
     pd.testing.assert_series_equal(with_runs.var[f"{DE}_mean_lfc"], again.var[f"{DE}_mean_lfc"])
 
 
-def test_documented_dry_run(adata):
+def test_dry_run_of_the_short_form(adata):
     before = adata.copy()
-    plan = kp.dry_run_differential_expression(
-        adata,
-        condition1="Young",
-        condition2="Old",
-        groupby="age",
-        use_sample_variance=True,
-        sample_column="donor_id",
-        verbose=False,
-    )
-    assert "RESOURCE USAGE PLAN" in plan.format_report(verbose=True)
     plan = kompot.de(adata, "age", "Young", "Old", dry_run=True)
     assert plan.is_feasible
     assert new_fields(adata, before) == {}

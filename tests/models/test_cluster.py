@@ -31,7 +31,7 @@ def client():
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(cell_sums, "_CHUNK", 15)
+    monkeypatch.setattr(cell_sums, "FIT_CHUNK", 15)
 
 
 def table(adata, **options):

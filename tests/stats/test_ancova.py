@@ -58,7 +58,7 @@ def test_means_are_adjusted_by_the_ridge_regression_within_samples_and_regions(c
     direction = np.arange(7.0)
     inverse = np.linalg.inv(within.T @ within + 0.3 * np.eye(7))
     np.testing.assert_allclose(
-        found.adjustment_variance(direction), direction @ inverse @ direction
+        found.adjustment_covariance(direction), direction @ inverse @ direction
     )
 
 

@@ -13,7 +13,7 @@ def region(values, n_cells, within, basis=None):
     names, shape = ("all", "k1"), values.shape
     return RegionMeans(
         *names, int(n_cells.sum()), np.ones(shape[0], bool), 0.0, "adjusted", 1,
-        np.arange(shape[1]), values, basis, within, np.asarray(n_cells, float),
+        np.arange(shape[1]), values, basis, within, np.diag(1.0 / np.asarray(n_cells, float)),
     )  # fmt: skip
 
 
@@ -27,11 +27,11 @@ def drawn(rng, n_cells, n_genes=4000):
 def test_equal_numbers_of_samples_need_no_correction(rng):
     cells = rng.integers(5, 500, 8)
     balanced = two_group_design([0, 1] * 4).contrast_of()
-    assert balanced.sampling_excess(1.0 / cells) == pytest.approx(0.0, abs=1e-15)
+    assert balanced.noise_excess(np.diag(1.0 / cells)) == pytest.approx(0.0, abs=1e-15)
     unequal = two_group_design([0] * 3 + [1] * 5).contrast_of()
-    assert unequal.sampling_excess(np.ones(8)) == pytest.approx(0.0, abs=1e-15)
+    assert unequal.noise_excess(np.eye(8)) == pytest.approx(0.0, abs=1e-15)
     pairs = paired_design([0, 1] * 4, list("aabbccdd")).contrast_of()
-    assert pairs.sampling_excess(1.0 / cells) == pytest.approx(0.0, abs=1e-12)
+    assert pairs.noise_excess(np.diag(1.0 / cells)) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_excess_is_the_difference_of_two_expectations(rng):
@@ -40,7 +40,7 @@ def test_excess_is_the_difference_of_two_expectations(rng):
     draws = rng.normal(size=(7, 400_000)) * np.sqrt(variances)[:, None]
     found = contrast.effect(draws).var() / contrast.unit_variance
     found -= contrast.residual_variance(draws).mean()
-    assert found == pytest.approx(contrast.sampling_excess(variances), abs=0.02)
+    assert found == pytest.approx(contrast.noise_excess(np.diag(variances)), abs=0.02)
 
 
 @pytest.mark.parametrize("trend", [True, False])

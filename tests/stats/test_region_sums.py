@@ -28,7 +28,9 @@ def test_regions_follow_one_another_with_the_cells_in_none(levels):
 
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_array])
 @pytest.mark.parametrize("dtype", [np.float32, np.int64])
-def test_sums_equal_loops_over_cells(rng, levels, kind, dtype):
+@pytest.mark.parametrize("most_dense", [0, 64])
+def test_sums_equal_loops_over_cells(rng, levels, kind, dtype, most_dense, monkeypatch):
+    monkeypatch.setattr("kompot.stats.region_sums._MANY", most_dense)
     index = RegionIndex.of(levels)
     values = rng.poisson(0.7, (40, 6)).astype(dtype)
     phi, sample = rng.normal(size=(40, 3)), rng.integers(4, size=40)

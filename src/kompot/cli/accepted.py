@@ -12,10 +12,11 @@ __all__ = ["accepted_options"]
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 _ON_DISK = "abundance keeps no arrays that would need files"
+_OWN_RATIO = "abundance always stays below 0.8 of the available memory"
 _KNOWN: dict[str, tuple[dict[str, Any], str]] = {
     "--store-arrays-on-disk": ({"is_flag": True}, _ON_DISK),
     "--disk-storage-dir": ({"type": str}, _ON_DISK),
-    "--max-memory-ratio": ({"type": float}, _ON_DISK),
+    "--max-memory-ratio": ({"type": float}, _OWN_RATIO),
 }
 
 

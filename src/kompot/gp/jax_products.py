@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kompot.gp.kernels import KERNELS, Kernel, RationalQuadratic
+from kompot.memory import DENSE_SHARE
 
 __all__ = ["JaxProducts"]
 
@@ -32,8 +33,6 @@ _FAR = 1e100
 _LEAST_ROWS = 64
 _MOST_UNROLLED = 64
 """Dimensions of cell states up to which the sum over them is written out."""
-_DENSE_SHARE = 0.15
-"""On a CPU a chunk with a smaller share of non-zeros is left to SciPy's sparse product."""
 
 
 def _double() -> Any:
@@ -128,7 +127,7 @@ class JaxProducts:
             Expression, ``(n_cells, n_genes)``, an array or a sparse matrix of any real type.
         """
         if sparse.issparse(values) and not self.is_apart:
-            if values.nnz < _DENSE_SHARE * values.shape[0] * values.shape[1]:
+            if values.nnz < DENSE_SHARE * values.shape[0] * values.shape[1]:
                 return None
             values = values.toarray()
         with _double():

@@ -4,6 +4,7 @@ Each is one formula of the distance in units of the length scale, with ``k(x, x)
 (Rasmussen & Williams 2006, *Gaussian Processes for Machine Learning*, section 4.2).
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,7 +32,7 @@ _FAR = 1e100
 
 
 @dataclass(frozen=True)
-class Kernel:
+class Kernel(ABC):
     r"""A covariance :math:`k(x, y) = \kappa(\|x - y\| / \ell)`; subclasses give :math:`\kappa`.
 
     Parameters
@@ -57,16 +58,16 @@ class Kernel:
         np.minimum(distance, _FAR, out=distance)
         return self.of_distance(distance)
 
+    @abstractmethod
     def of_distance(self, scaled: Array) -> Array:
         r"""Covariance at distances in units of :math:`\ell`; may overwrite its argument."""
-        raise NotImplementedError
 
+    @abstractmethod
     def slope(self, scaled: Array) -> Array:
         r""":math:`\kappa'(s) / s` at distances :math:`s` in units of :math:`\ell`.
 
         The gradient of :math:`k(x, y)` by :math:`x` is this times :math:`(x - y) / \ell^2`.
         """
-        raise NotImplementedError
 
 
 class Matern52(Kernel):

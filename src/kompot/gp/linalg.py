@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
 
 from kompot.gp.backend import accelerator
+from kompot.memory import DENSE_SHARE
 
 __all__ = [
     "by_columns",
@@ -27,9 +28,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-
-_DENSE_SHARE = 0.15
-"""From this share of non-zeros on, a dense product of a chunk is faster than a sparse one."""
 
 
 def row_slices(n_rows: int, size: int | None) -> Iterator[slice]:
@@ -77,7 +75,7 @@ def _is_multiplied_sparse(values: Any) -> bool:
     """Whether a matrix is sparse, and so much that a product of its non-zeros is faster."""
     if not sparse.issparse(values):
         return False
-    few: bool = values.nnz < _DENSE_SHARE * values.shape[0] * values.shape[1]
+    few: bool = values.nnz < DENSE_SHARE * values.shape[0] * values.shape[1]
     return few
 
 

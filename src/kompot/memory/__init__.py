@@ -8,6 +8,7 @@ from kompot.memory.availability import (
 from kompot.memory.heap import release
 from kompot.memory.requirement import Alternative, ResourceRequirement, insufficient, require
 from kompot.memory.sizes import (
+    DENSE_SHARE,
     MatrixSize,
     basis_bytes,
     dense_bytes,
@@ -18,6 +19,7 @@ from kompot.memory.sizes import (
 from kompot.memory.usage import Usage, peak_bytes
 
 __all__ = [
+    "DENSE_SHARE",
     "Alternative",
     "MatrixSize",
     "ResourceRequirement",

@@ -19,7 +19,7 @@ from kompot.memory.expression_sizes import (
     ExpressionSizes,
 )
 from kompot.memory.features import POOL, draw_landmarks
-from kompot.memory.sizes import basis_bytes, weights_bytes
+from kompot.memory.sizes import DENSE_SHARE, basis_bytes, weights_bytes
 from kompot.memory.steps import FROM_SYSTEM, Held, Ledger, Step, array
 
 __all__ = ["ExpressionSizes", "expression_steps", "fit_separately", "read_steps"]
@@ -207,7 +207,7 @@ def _sums(s: ExpressionSizes, busy: int, n_chunks: int) -> list[Held]:
     """Sums over chunks of cells: being made by threads, waiting, and copied side by side."""
     genes, rank = s.n_fitted, s.rank
     count = min(n_chunks, busy + min(2 * busy, 3))
-    if s.matrix.share >= 0.15 and genes > s.n_genes:
+    if s.matrix.share >= DENSE_SHARE and genes > s.n_genes:
         count += busy
     return [array("Sums of chunks", genes, rank, count=count, in_thread=True)]
 
@@ -226,7 +226,7 @@ def _chunk(s: ExpressionSizes, cells: int, busy: int, *, together: bool = False)
         copies = busy * values * 8 if m.itemsize != 8 else 0
         return [*found, Held(name, expression + copies, count=4 * busy, in_thread=True)]
     squares = busy * values * 8
-    if m.share >= 0.15:
+    if m.share >= DENSE_SHARE:
         squares = busy * cells * s.n_genes * (m.itemsize + 8)
     small = expression < busy * FROM_SYSTEM
     held = expression + squares + (expression if together or small else 0)

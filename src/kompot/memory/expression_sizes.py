@@ -7,7 +7,7 @@ from kompot.memory.sizes import MatrixSize
 __all__ = ["ExpressionSizes"]
 
 FIT_CHUNK = 2048
-"""Cells whose sums a thread makes at a time."""
+"""Cells whose sums a thread makes at a time; their features are then tens of megabytes at most."""
 READ_CHUNK = 32_768
 """Cells whose expression is read at a time where whole rows are checked or turned to columns."""
 FEATURE_CHUNK = 4096

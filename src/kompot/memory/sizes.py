@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 __all__ = [
+    "DENSE_SHARE",
     "MatrixSize",
     "basis_bytes",
     "dense_bytes",
@@ -10,6 +11,9 @@ __all__ = [
     "layer_bytes",
     "weights_bytes",
 ]
+
+DENSE_SHARE = 0.15
+"""From this share of non-zeros on, a chunk of a sparse matrix is multiplied as a dense one."""
 
 
 def dense_bytes(*shape: int, itemsize: int = 8) -> int:

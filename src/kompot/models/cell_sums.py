@@ -16,6 +16,7 @@ from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import by_columns, joined_columns, row_slices
 from kompot.gp.regression import SufficientStatistics
 from kompot.memory import dense_bytes
+from kompot.memory.expression_sizes import FIT_CHUNK
 from kompot.models.chunk_sums import grouped_sums
 from kompot.models.row_chunks import Rows, is_streamed, rows_of_chunk, streamed_chunks
 from kompot.stats.region_sums import RegionIndex, RegionSums
@@ -30,8 +31,6 @@ _Chunk = tuple[int, Array, Any, list[Any]]
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 2048
-"""Cells at a time; a chunk of features or of expression is then tens of megabytes at most."""
 _SHARE = 0.25
 """Share of the available memory for the sums of samples that are made in one pass over a store."""
 
@@ -184,7 +183,7 @@ def _passes(
     if not stored:
         yield chunks
         return
-    n_bytes += _CHUNK * sum(matrix.row_bytes for matrix in stored)
+    n_bytes += FIT_CHUNK * sum(matrix.row_bytes for matrix in stored)
     at_a_time = max(1, int(_SHARE * psutil.virtual_memory().available) // n_bytes)
     numbers = list(dict(chunks))
     n_passes = -(-len(numbers) // at_a_time)
@@ -200,5 +199,5 @@ def _chunks_of_samples(sample: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[
     order = np.argsort(sample, kind="stable")
     starts = np.searchsorted(sample[order], np.arange(int(sample.max()) + 2))
     for number, (start, stop) in enumerate(pairwise(starts)):
-        for rows in row_slices(stop - start, _CHUNK):
+        for rows in row_slices(stop - start, FIT_CHUNK):
             yield number, order[start + rows.start : start + rows.stop]

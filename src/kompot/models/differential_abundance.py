@@ -59,12 +59,12 @@ class DifferentialAbundance(FittedAbundance, Parameters):
     nearest-neighbour density grows as :math:`n^{d/d_{true}}` and not as :math:`n`, and conditions
     of different size would differ everywhere. :math:`z = lfc / \sqrt{v}` with
 
-    .. math:: v = a (C_1 + C_2) a^\top + 2 (1 - |\phi|^2), \quad a = \phi - \bar\phi,
+    .. math:: v = a (C_1 + C_2) a^\top + (s_1^2 + s_2^2) (1 - |\phi|^2), \quad a = \phi - \bar\phi,
 
     where :math:`\bar\phi` is the mean of the features that the offset takes out. The prior
-    variance of each density is inversely proportional to its number of cells (1 on average), so
-    that both are smoothed alike: else equal densities would differ between conditions of unequal
-    size. With samples the variance of one new
+    variance :math:`s_c^2` of each density is inversely proportional to its number of cells (1 for
+    the larger), so that both are smoothed alike: else equal densities would differ between
+    conditions of unequal size. With samples the variance of one new
     sample of each condition is added to :math:`v`
     (:class:`kompot.models.sample_densities.SampleDensities`): a description, no donor-level test.
 

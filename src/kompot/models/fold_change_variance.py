@@ -22,7 +22,7 @@ UNCERTAINTIES = ("sampling", "robust", "laplace")
 
 @dataclass(frozen=True)
 class FoldChangeVariance:
-    r"""Variance :math:`a (C_1 + C_2) a^\top + 2 (1 - |\phi|^2)` with :math:`a = \phi - \bar\phi`.
+    r"""Variance :math:`a (C_1 + C_2) a^\top + s^2 (1 - |\phi|^2)` with :math:`a = \phi - \bar\phi`.
 
     Attributes
     ----------
@@ -30,10 +30,13 @@ class FoldChangeVariance:
         :math:`\bar\phi`, what the normalisation takes out, ``(rank,)``.
     spreads
         Square roots of :math:`C_1` and :math:`C_2` (:func:`weight_spread`).
+    prior_variance
+        :math:`s^2`, the sum of both prior variances.
     """
 
     center: Array
     spreads: tuple[Array, Array]
+    prior_variance: float
 
     @classmethod
     def of(
@@ -48,25 +51,26 @@ class FoldChangeVariance:
         """Variance from the densities of the conditions, features and neighbours of their cells."""
         fitted = zip(densities, cells, near, strict=True)
         first, second = (weight_spread(*one, uncertainty) for one in fitted)
-        return cls(center, (first, second))
+        prior = sum(one.posterior_.prior_variance for one in densities)
+        return cls(center, (first, second), prior)
 
     def variance(self, _states: Array, phi: Array) -> Array:
         """At features ``(n_cells, rank)``: ``(n_cells,)``."""
         moves = [np.square((phi - self.center) @ one.T).sum(axis=1) for one in self.spreads]
-        return moves[0] + moves[1] + 2.0 * residual_variance(phi)
+        return moves[0] + moves[1] + self.prior_variance * residual_variance(phi)
 
     def covariance(self, _states: Array, phi: Array) -> Array:
         """Between cells, ``(n_cells, n_cells)``."""
         moves = [(phi - self.center) @ one.T for one in self.spreads]
         covariance: Array = moves[0] @ moves[0].T + moves[1] @ moves[1].T
-        covariance[np.diag_indices_from(covariance)] += 2.0 * residual_variance(phi)
+        covariance[np.diag_indices_from(covariance)] += self.prior_variance * residual_variance(phi)
         return covariance
 
     def variance_of_mean(self, _states: Array, phi: Array) -> float:
         """Of the mean over cells; what features leave is independent in each."""
         mean = phi.mean(axis=0) - self.center
         moves = sum(float(np.square(one @ mean).sum()) for one in self.spreads)
-        return moves + 2.0 * float(residual_variance(phi).mean()) / len(phi)
+        return moves + self.prior_variance * float(residual_variance(phi).mean()) / len(phi)
 
 
 def weight_spread(

@@ -134,7 +134,7 @@ def fit_densities(
 ) -> list[DensityEstimator]:
     """Fit the density of each condition in the same features, smoothed alike.
 
-    The prior variance of each is inversely proportional to its number of cells, 1 on average.
+    The prior variance of each is inversely proportional to its number of cells, 1 for the larger.
 
     Parameters
     ----------
@@ -145,14 +145,14 @@ def fit_densities(
     shared
         What the densities have in common.
     """
-    n_cells = sum(len(one) for one in cells)
+    most = max(len(one) for one in cells)
     return [
         DensityEstimator(**settings.get_params()).fit_posterior(
             cells[c],
             likelihoods[c],
             shared.d,
             shared.mu[c],
-            prior_variance=2.0 * len(cells[1 - c]) / n_cells,
+            prior_variance=most / len(cells[c]),
         )
         for c in (0, 1)
     ]

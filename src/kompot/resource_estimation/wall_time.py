@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.linalg import solve_triangular
 
 from kompot.gp.kernels import Kernel, make_kernel
+from kompot.memory import DENSE_SHARE
 from kompot.memory.abundance import AbundanceSizes
 from kompot.memory.expression import ExpressionSizes
 from kompot.memory.features import POOL
@@ -151,7 +152,7 @@ def expression_seconds(s: ExpressionSizes, speed: Speed) -> WallTime:
     r, genes, threads = s.rank, s.n_fitted, s.n_threads
     pool = min(s.n_cells, POOL)
     values = s.matrix.n_values(s.n_cells, genes)
-    dense = not s.matrix.is_sparse or s.matrix.share >= 0.15
+    dense = not s.matrix.is_sparse or s.matrix.share >= DENSE_SHARE
     passes = 2 + (2 if s.n_regions else 0) + (1 if s.n_groups else 0)
     if (s.storage == "dense" and s.n_layers) or not s.n_samples:
         passes += 1

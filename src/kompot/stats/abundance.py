@@ -56,9 +56,9 @@ def abundance_direction(
     neg_log10_ptp
         Minus log10 of its tail probability, ``(n_cells,)``.
     lfc_threshold
-        Smallest absolute change that counts, natural log.
+        An absolute change counts above it, natural log.
     ptp_threshold
-        Largest tail probability that counts.
+        A tail probability counts below it.
     """
     with np.errstate(divide="ignore"):
         counts = (np.abs(lfc) > lfc_threshold) & (neg_log10_ptp > -np.log10(ptp_threshold))

@@ -65,15 +65,22 @@ class AdjustedMeans:
     freedom: float
     inverse_root: Array
 
-    def adjustment_variance(self, direction: Array) -> float:
-        r"""Variance :math:`d^\top(A + \lambda I)^{-1} d` that adjusting adds, of noise variance 1.
+    def adjustment_covariance(self, phi: Array) -> Array:
+        r"""Covariance :math:`\bar\Phi(A + \lambda I)^{-1}\bar\Phi^\top` of what adjusting adds.
+
+        For a variance between cells of 1.
 
         Parameters
         ----------
-        direction
-            Mean features of one side less those of the other, ``(rank,)``.
+        phi
+            Mean features :math:`\bar\Phi`, or their differences, ``(..., rank)``.
+
+        Returns
+        -------
+        ``(..., ...)``: of all pairs; a number for one direction.
         """
-        return float(np.square(self.inverse_root @ direction).sum())
+        white = phi @ self.inverse_root.T
+        return np.asarray(white @ white.T)
 
 
 def adjusted_means(

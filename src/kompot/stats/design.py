@@ -54,21 +54,31 @@ class Contrast:
         effect: Array = np.tensordot(self.weights, values, axes=1)
         return effect
 
-    def sampling_excess(self, variances: Array) -> float:
-        r"""How much more sampling noise an effect has than its error variance has seen.
-
-        If sample :math:`s` adds noise of variance :math:`v_s` of its own, the effect has
-        :math:`\sum_s a_s^2 v_s / u` of it (in units of :math:`u`) but the residual variance
-        :math:`\operatorname{tr}(Q^\top \operatorname{diag}(v)\, Q) / df`. They differ, by this,
-        if the side with fewer samples is the noisier or the quieter one.
+    def noise(self, covariance: Array) -> float:
+        r"""Variance :math:`a\,C a^\top` of the effect from noise of the samples' values.
 
         Parameters
         ----------
-        variances
-            :math:`v_s`, ``(n_samples,)``.
+        covariance
+            :math:`C`, ``(n_samples, n_samples)``.
         """
-        seen = np.square(self.residual_basis).sum(axis=1) @ variances / self.degrees_of_freedom
-        return float(np.square(self.weights) @ variances / self.unit_variance - seen)
+        return float(self.weights @ covariance @ self.weights)
+
+    def noise_excess(self, covariance: Array) -> float:
+        r"""How much more of some noise an effect has than its error variance has seen.
+
+        The effect has :math:`a\,C a^\top / u` of it (in units of :math:`u`) but the residual
+        variance :math:`\operatorname{tr}(Q^\top C\, Q) / df`. They differ, by this, if the side
+        with fewer samples is the noisier or the quieter one, or if the noise is common to all
+        samples of a side.
+
+        Parameters
+        ----------
+        covariance
+            :math:`C`, ``(n_samples, n_samples)``.
+        """
+        seen = np.sum(self.residual_basis * (covariance @ self.residual_basis))
+        return self.noise(covariance) / self.unit_variance - float(seen) / self.degrees_of_freedom
 
     def residual_variance(self, values: Array) -> Array:
         r"""Variance of a sample about the design, :math:`\|Q^\top z\|^2 / df`.

@@ -50,9 +50,11 @@ class RegionRules:
         by e^2, 7 of 10 genes called were false; without those comparisons 2 of 60.
     match_sampling
         Whether the error of an effect is matched to the noise from sampling cells that the effect
-        itself has (:meth:`kompot.stats.design.Contrast.sampling_excess`). It matters if unequal
-        numbers of samples meet unequal numbers of cells: 3 samples with a third of the cells each
-        against 9 had 18 % of p-values below 0.05 without, 5 % with it.
+        itself has (:meth:`kompot.stats.design.Contrast.noise_excess`), in its samples' means and
+        in the state effect by which these are adjusted. It matters if unequal numbers of samples
+        meet unequal numbers of cells: 3 samples with a third of the cells each against 9 had 18 %
+        of p-values below 0.05 without, 5 % with it. And it matters if conditions differ in state:
+        what the adjustment gets wrong is common to all samples of a condition.
     """
 
     min_cells: int = 2
@@ -115,8 +117,10 @@ class RegionMeans:
         its own variance.
     within
         Variance between cells of a sample, ``(n_genes,)``; None if the error is not matched to it.
-    cells_taking_part
-        Cells in the region of the samples that take part, ``(n_samples,)``.
+    noise
+        Covariance of the samples' values from sampling cells of variance 1,
+        :math:`\operatorname{diag}(1/n_s) + \bar\Phi(A + \lambda I)^{-1}\bar\Phi^\top`,
+        ``(n_samples, n_samples)``; the second term only if they are adjusted.
     counts
         Whether its evidence is combined with that of other regions; if not it is there to be
         looked at.
@@ -133,7 +137,7 @@ class RegionMeans:
     values: Array
     basis: Array | None
     within: Array | None
-    cells_taking_part: Array
+    noise: Array
     counts: bool = True
 
     def evidence(self, contrast: Contrast) -> Evidence:
@@ -141,10 +145,10 @@ class RegionMeans:
 
         The effect :math:`a z_g` has variance :math:`u(\sigma_g^2 + \delta v_g)`; see
         :mod:`kompot.stats.variance_prior` for :math:`\sigma_g^2` and the p-value. With
-        :math:`v_g/n_s` the noise of a sample's mean from sampling its :math:`n_s` cells,
-        :math:`\delta` is the excess of the effect over the residuals
-        (:meth:`kompot.stats.design.Contrast.sampling_excess` of :math:`1/n_s`), 0 if both sides
-        have as many samples. Not less than the sampling noise is left.
+        :math:`v_g C` the covariance of the values from sampling cells, :math:`\delta` is the excess
+        of the effect over the residuals (:meth:`kompot.stats.design.Contrast.noise_excess` of
+        :math:`C`), 0 if both sides have as many samples and the same states. Not less than the
+        sampling noise is left.
 
         Parameters
         ----------
@@ -172,9 +176,8 @@ class RegionMeans:
         """Sampling noise of the effects beyond that of the residuals, and all of it."""
         if self.within is None:
             return None
-        per_cell = 1.0 / self.cells_taking_part
-        excess = contrast.unit_variance * contrast.sampling_excess(per_cell)
-        return excess * self.within, (np.square(contrast.weights) @ per_cell) * self.within
+        excess = contrast.unit_variance * contrast.noise_excess(self.noise)
+        return excess * self.within, contrast.noise(self.noise) * self.within
 
 
 def region_means(
@@ -213,6 +216,9 @@ def region_means(
     if status not in {"adjusted", "unadjusted"}:
         genes = genes[:0]
     chosen = means.adjusted if status == "adjusted" else means.raw
+    noise = np.diag(1.0 / n_cells[taking_part])
+    if status == "adjusted":
+        noise += means.adjustment_covariance(means.phi[taking_part, region])
     return RegionMeans(
         names[1],
         names[0],
@@ -225,7 +231,7 @@ def region_means(
         chosen[taking_part, region][:, genes],
         _trend_columns(means, region, genes) if len(genes) >= rules.min_genes else None,
         means.within[region, genes] if rules.match_sampling else None,
-        n_cells[taking_part],
+        noise,
     )
 
 
@@ -234,7 +240,7 @@ def _overlap_cost(
 ) -> float:
     direction = contrast.effect(means.phi[taking_part, region])
     sampling = contrast.weights**2 @ (1.0 / means.n_cells[taking_part, region])
-    return means.adjustment_variance(direction) / float(sampling)
+    return float(means.adjustment_covariance(direction)) / float(sampling)
 
 
 def _status(
