@@ -20,6 +20,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 HERE = Path(__file__).resolve().parent
 RUNS = HERE / "work" / "calibration_abundance" / "runs.jsonl"
 OURS = "donor"
+LEAST_CHANGE = 0.1
+"""Change of the log share from which a call of cells that were not removed counts as true."""
 
 Record = dict[str, Any]
 
@@ -45,8 +47,11 @@ def judge(scenario: Any, seed: int, method: str, python: Path | None) -> Record:
     }
     if scenario.removed:
         right = called & (found.direction == changed)
+        rises = called & null & (found.direction > 0) & (adata.uns["elsewhere"] > LEAST_CHANGE)
+        n_called = max(called.sum(), 1)
         record |= {
-            "fdp": float((called & ~right).sum() / max(called.sum(), 1)),
+            "fdp": float((called & ~right).sum() / n_called),
+            "fdp_shares": float((called & ~right & ~rises).sum() / n_called),
             "power": float(right[~null].mean()),
             "auc": area(-found.score, ~null),
             "share": adata.uns["changed_share"],
@@ -109,6 +114,7 @@ def table(records: Iterable[Record], names: Sequence[str]) -> str:
         "any region",
         "any cell",
         "FDP of cells",
+        "FDP of shares",
         "power",
         "AUC",
         "median s",
@@ -124,7 +130,7 @@ def cells_of(every: Sequence[Record]) -> list[str]:
     """One row of the table after its names."""
     n_failed = len(every) - len(runs := [run for run in every if "failed" not in run])
     if not runs:
-        return [f"{n_failed} failed", *[""] * 10]
+        return [f"{n_failed} failed", *[""] * 11]
     gated = [{"gate": run["p_gate"] < 0.05} for run in runs if "p_gate" in run]
     local = "power" in runs[0]
     return [
@@ -136,6 +142,7 @@ def cells_of(every: Sequence[Record]) -> list[str]:
         mean(runs, "any_region"),
         mean(runs, "any_cell"),
         mean(runs, "fdp"),
+        mean(runs, "fdp_shares"),
         mean(runs, "power"),
         mean(runs, "auc"),
         f"{median(run['seconds'] for run in runs):.1f}",

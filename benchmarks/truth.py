@@ -10,6 +10,7 @@ from bench import Bench
 SCENES = (
     *(("mixture", n_dims, (1000, 1000)) for n_dims in (2, 5, 10)),
     ("mixture", 5, (500, 2000)),
+    ("mixture", 5, (2000, 500)),
     *(("shift", n_dims, (1000, 1000)) for n_dims in (2, 5)),
     ("trajectory", 10, (1000, 1000)),
 )

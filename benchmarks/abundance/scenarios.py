@@ -61,11 +61,13 @@ SCENARIOS = (
     Scenario("null 3v3", 3),
     Scenario("null 3v3, 100 cells per sample", 3, cells=100),
     Scenario("null 4v4", 4),
+    Scenario("null 4v4, 1,250 cells per sample", 4, cells=1250),
     Scenario("null 4v4, 4x fewer treated cells", 4, cells_ratio=0.25),
     Scenario("null 8v8", 8),
     Scenario("null 4 pairs", 4, paired=True),
     Scenario("local 3v3, 85 % removed", 3, removed=0.85),
     Scenario("local 4v4, 70 % removed", 4, removed=0.7),
+    Scenario("local 4v4, 70 % removed, 1,250 cells per sample", 4, removed=0.7, cells=1250),
     Scenario("local 8v8, 70 % removed", 8, removed=0.7),
 )
 
@@ -86,6 +88,9 @@ def varied() -> tuple[Scenario, ...]:
 
 def draw(scenario: Scenario, seed: int) -> Any:
     """Cells with ``obs["changed"]``: -1 in the thinned cluster, 0 elsewhere.
+
+    ``uns["elsewhere"]`` is the change of the log share of all other cells, which is positive as
+    shares add up to 1, and ``uns["changed_share"]`` the share of the cluster.
 
     Donors have Dirichlet(8, 8, 8) shares of the root and two branches of a tree, a slope of the log
     density along each of standard deviation 0.5, and log-normal numbers of cells (0.3), unless the
@@ -112,6 +117,8 @@ def draw(scenario: Scenario, seed: int) -> Any:
     sample = adata.obs["sample"].cat.codes.to_numpy()
     stays = np.log(1 - scenario.removed) + JITTER * rng.standard_normal(sample.max() + 1)
     treated = (adata.obs["condition"] == "treated").to_numpy()
+    left = np.log1p(-scenario.removed) + JITTER**2 / 2
+    adata.uns["elsewhere"] = float(-np.log1p(cluster.mean() * np.expm1(left)))
     lost = cluster & treated & (rng.random(adata.n_obs) > np.exp(stays[sample]))
     return adata[~lost].copy()
 

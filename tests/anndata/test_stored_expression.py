@@ -46,7 +46,7 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(shuffled_genes, "_BLOCK", 35)
     monkeypatch.setattr(shuffled_genes, "_ROWS", 220)
     monkeypatch.setattr(column_spool, "_BLOCK_VALUES", 2000)
-    monkeypatch.setattr(cell_sums, "FIT_CHUNK", 60)
+    monkeypatch.setattr("kompot.memory.expression_sizes.FIT_CHUNK", 60)
 
 
 def opened(store, cells):

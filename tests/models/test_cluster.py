@@ -10,7 +10,6 @@ import pytest
 
 import kompot
 from kompot import cluster
-from kompot.models import cell_sums
 
 CONDITIONS = "condition", "control", "treated"
 QUIET = {"progress": False, "random_state": 0, "null_genes": 40, "null_seed": 1, "layers": "none"}
@@ -31,7 +30,7 @@ def client():
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(cell_sums, "FIT_CHUNK", 15)
+    monkeypatch.setattr("kompot.memory.expression_sizes.FIT_CHUNK", 15)
 
 
 def table(adata, **options):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from kompot.models import DifferentialExpression, FunctionEstimator, cell_sums
+from kompot.models import DifferentialExpression, FunctionEstimator
 from kompot.models.array_store import ArrayStore, is_in_file
 from kompot.models.donor_expression import find_regions, score_donors
 from kompot.stats.design import two_group_design
@@ -240,5 +240,5 @@ def test_arrays_go_to_disk_when_memory_is_short_and_nowhere_when_both_are(tmp_pa
 
 def test_chunks_of_cells_do_not_matter(conditions, monkeypatch):
     whole = fit(conditions).score().mahalanobis
-    monkeypatch.setattr(cell_sums, "FIT_CHUNK", 17)
+    monkeypatch.setattr("kompot.memory.expression_sizes.FIT_CHUNK", 17)
     np.testing.assert_allclose(fit(conditions).score().mahalanobis, whole, rtol=1e-9)

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from kompot.stats.ancova import adjusted_means
 from kompot.stats.design import paired_design, two_group_design
-from kompot.stats.region_evidence import RegionMeans, RegionRules
+from kompot.stats.region_evidence import RegionMeans, RegionRules, region_means
+from kompot.stats.region_sums import RegionIndex, RegionSums
+from kompot.stats.regions import Level
 from kompot.stats.variance_trend import trend_basis
 
 
@@ -80,3 +83,30 @@ def test_rules_are_those_of_the_documentation():
         max_covered=0.5,
         match_sampling=True,
     )
+
+
+@pytest.mark.parametrize("groups", [[0, 1] * 4, [0] * 3 + [1] * 5])
+def test_what_an_adjustment_gets_wrong_counts_where_states_differ(rng, groups):
+    """Treated cells are in other states, and the state effect is known from few cells only."""
+    design, rank, n_genes, ridge = two_group_design(groups), 5, 3000, 0.5
+    sample = np.repeat(np.arange(8), 30)
+    phi = 0.2 * rng.normal(size=(240, rank)) + 0.2 * np.array(groups)[sample, None]
+    expression = phi @ rng.normal(size=(rank, n_genes)) / np.sqrt(ridge)
+    expression += 0.1 * rng.normal(size=(8, n_genes))[sample] + rng.normal(size=(240, n_genes))
+    index = RegionIndex.of([Level("k1", np.zeros(240, np.intp), ("all",), fixed=True)])
+    sums = RegionSums.zeros(8, 1, rank, n_genes)
+    for s in range(8):
+        cells = np.flatnonzero(sample == s)
+        sums.add(s, RegionSums.of(index.indicator(cells), phi[cells], expression[cells]))
+    squares = np.square(expression).sum(axis=0)
+    grams = phi.T @ phi, phi.T @ expression, squares
+    means = adjusted_means(*grams, sums, n_regions=1, ridge=ridge)
+    below = []
+    for matched in (True, False):
+        rules = RegionRules(max_overlap_cost=100.0, match_sampling=matched)
+        found = region_means(means, 0, design, rules, ("k1", "all"), fixed=True)
+        assert found.status == "adjusted"
+        assert found.overlap_cost > 0.5
+        below.append((found.evidence(design.contrast_of()).p < 0.05).mean())
+    assert 0.035 < below[0] < 0.065
+    assert below[1] > 0.1

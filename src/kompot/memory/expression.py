@@ -17,6 +17,7 @@ from kompot.memory.expression_sizes import (
     TURNED_VALUES,
     WORK_SPACE,
     ExpressionSizes,
+    fit_chunk,
 )
 from kompot.memory.features import POOL, draw_landmarks
 from kompot.memory.sizes import DENSE_SHARE, basis_bytes, weights_bytes
@@ -160,7 +161,7 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
         ledger.step(
             "fitting",
             *_sums(s, busy, n_chunks),
-            *_chunk(s, min(FIT_CHUNK, cells), busy, together=n_chunks <= busy),
+            *_chunk(s, fit_chunk(cells), busy, together=n_chunks <= busy),
             *_rows_read(s),
         )
     ledger.keep("Weights of each condition", genes, rank, count=2)
@@ -195,7 +196,7 @@ def fit_separately(
         n_chunks = math.ceil(cells / FIT_CHUNK)
         busy = _busy(own, FIT_CHUNK, n_chunks)
         ledger.keep("Sums over the cells of a condition", s.n_fitted, rank)
-        held = *_sums(own, busy, n_chunks), *_chunk(own, FIT_CHUNK, busy)
+        held = *_sums(own, busy, n_chunks), *_chunk(own, fit_chunk(cells), busy)
         ledger.step(f"fitting {name}", *held)
         ledger.keep(f"Weights of {name}", s.n_fitted, rank)
         ledger.step(f"solving {name}", array("Weights before scaling", s.n_fitted, rank))
@@ -254,7 +255,7 @@ def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
     """Sums of one sample after the other, and each sample's own weights."""
     rank, genes = s.rank, s.n_fitted
     count = s.n_samples
-    cells = min(FIT_CHUNK, math.ceil(s.n_cells / max(count, s.n_all_samples, 1)))
+    cells = fit_chunk(math.ceil(s.n_cells / max(count, s.n_all_samples, 1)))
     n_chunks = math.ceil(s.n_cells / max(cells, 1))
     busy = _busy(s, cells, n_chunks)
     during = [

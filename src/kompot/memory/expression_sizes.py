@@ -1,5 +1,6 @@
 """Sizes on which the memory of a differential-expression run depends."""
 
+import math
 from dataclasses import dataclass
 
 from kompot.memory.sizes import MatrixSize
@@ -7,7 +8,7 @@ from kompot.memory.sizes import MatrixSize
 __all__ = ["ExpressionSizes"]
 
 FIT_CHUNK = 2048
-"""Cells whose sums a thread makes at a time; their features are then tens of megabytes at most."""
+"""Cells whose sums a thread makes at a time, at most; their features are then tens of megabytes."""
 READ_CHUNK = 32_768
 """Cells whose expression is read at a time where whole rows are checked or turned to columns."""
 FEATURE_CHUNK = 4096
@@ -31,6 +32,11 @@ CLUSTERING = 45_000_000
 """What the libraries for k-means take."""
 LABEL = 350
 """Bytes per cell while labels are compared as text."""
+
+
+def fit_chunk(n_cells: int) -> int:
+    """Cells of a condition or sample whose sums a thread makes at a time: chunks of one size."""
+    return math.ceil(n_cells / max(1, math.ceil(n_cells / FIT_CHUNK)))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import by_columns, joined_columns, row_slices
 from kompot.gp.regression import SufficientStatistics
 from kompot.memory import dense_bytes
-from kompot.memory.expression_sizes import FIT_CHUNK
+from kompot.memory.expression_sizes import FIT_CHUNK, fit_chunk
 from kompot.models.chunk_sums import grouped_sums
 from kompot.models.row_chunks import Rows, is_streamed, rows_of_chunk, streamed_chunks
 from kompot.stats.region_sums import RegionIndex, RegionSums
@@ -199,5 +199,5 @@ def _chunks_of_samples(sample: NDArray[np.intp]) -> Iterator[tuple[int, NDArray[
     order = np.argsort(sample, kind="stable")
     starts = np.searchsorted(sample[order], np.arange(int(sample.max()) + 2))
     for number, (start, stop) in enumerate(pairwise(starts)):
-        for rows in row_slices(stop - start, FIT_CHUNK):
+        for rows in row_slices(stop - start, fit_chunk(stop - start)):
             yield number, order[start + rows.start : start + rows.stop]
