@@ -152,6 +152,10 @@ METHODS = {
             "(change at least e-fold): about these cells, not about new donors.",
         ),
         Method(
+            "kompot-labels", "abundance", "kompot, cell level, labels", "kompot",
+            "The same with `ratio=\"labels\"`.",
+        ),
+        Method(
             "original-cell", "abundance", "original 0.8.0, cell level", "original",
             "The same call of the original.",
         ),

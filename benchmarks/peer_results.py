@@ -13,6 +13,8 @@ LEVEL = 0.05
 RANKING = {"expression": "precision", "abundance": "auc"}
 RANKED_BY = {"expression": "average precision", "abundance": "area under ROC"}
 """What rankings of genes and of cells are compared by."""
+RATE = {"expression": "fdp", "abundance": "fdp_shares"}
+"""What is to be at most 5 %: of cells, calls that are true of no change of share."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,11 @@ class Summary:
 
         Of a single data set, the binomial error of its calls; infinite where there is no error.
         """
-        found = self.mean("fdp")
+        rate = RATE[self.problem.kind]
+        found = self.mean(rate)
         if found is None:
             return None
-        error = self.error("fdp")
+        error = self.error(rate)
         if len(self.judged) == 1:
             error = (found * (1 - found) / max(self.judged[0]["called"], 1)) ** 0.5
         over = found - LEVEL
@@ -124,7 +127,8 @@ def conclusions(found: Sequence[Summary], ours: str) -> str:
     parts.append(_places(f"Highest {RANKED_BY[problem.kind]}", ranked, own, name))
     judged = [one for one in judged if one.excess is not None]
     held = [one for one in judged if (one.excess or 0) <= 0]
-    title = "Power where the mean false discovery proportion is at most 5 %"
+    of_what = "" if problem.kind == "expression" else " of shares"
+    title = f"Power where the mean false discovery proportion{of_what} is at most 5 %"
     parts.append(_places(title, ranks(held, "power"), own, "power"))
     unclear = [one for one in judged if 0 < (one.excess or 0) <= 2]
     above = [one for one in judged if (one.excess or 0) > 2]
@@ -152,7 +156,8 @@ def _places(title: str, ranked: list[tuple[float, Summary]], own: Summary, name:
 def _beyond(title: str, found: list[Summary]) -> str:
     """Methods with too many false discoveries."""
     listed = [
-        f"{one.method.title} (proportion {one.mean('fdp'):.3f}, power {one.mean('power'):.3f})"
+        f"{one.method.title} (proportion {one.mean(RATE[one.problem.kind]):.3f}, "
+        f"power {one.mean('power'):.3f})"
         for one in found
     ]
     return f"{title}: {', '.join(listed)}." if listed else ""

@@ -54,6 +54,15 @@ def cell_level(adata, states):
     return directions(adata.obs, "_lfc_direction"), score
 
 
+def kompot_labels(adata, states):
+    """Kompot without samples, the ratio from the labels of cells."""
+    import kompot
+
+    kompot.compute_differential_abundance(adata, **QUESTION, obsm_key=states, ratio="labels")
+    score = column(adata.obs, "_treated_lfc").to_numpy()
+    return directions(adata.obs, "_lfc_direction"), score
+
+
 def mellon(adata, states):
     """Mellon: difference of the log densities of the conditions; has no rule."""
     import mellon as tool
@@ -79,6 +88,7 @@ def meld(adata, states):
 METHODS = {
     "kompot-donor": kompot_donor,
     "kompot-cell": cell_level,
+    "kompot-labels": kompot_labels,
     "original-cell": cell_level,
     "original-samples": original_samples,
     "mellon": mellon,
@@ -98,7 +108,8 @@ def main(task_file: str) -> None:
     started = time.perf_counter()
     direction, score = METHODS[task["method"]](adata, STATES)
     report = {"compute_seconds": time.perf_counter() - started}
-    report |= judge_cells(changed, np.asarray(score, dtype=float), direction)
+    score, elsewhere = np.asarray(score, dtype=float), float(adata.uns.get("elsewhere", 0.0))
+    report |= judge_cells(changed, score, direction, elsewhere)
     Path(task["report"]).write_text(json.dumps(report))
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 
 LEVEL = 0.05
+LEAST_CHANGE = 0.1
+"""Change of the log share of cells from which it counts as one."""
 
 
 def called_by_p_values(p):
@@ -59,7 +61,7 @@ def judge_genes(known, score, called, *, complete):
     return found
 
 
-def judge_cells(changed, score, direction):
+def judge_cells(changed, score, direction, elsewhere):
     """Compare cells with the truth: a call is right where it has the direction of the change.
 
     Parameters
@@ -70,6 +72,8 @@ def judge_cells(changed, score, direction):
         Larger where the treated have more cells, ``(n_cells,)``.
     direction
         Calls, 1, -1 or 0, ``(n_cells,)``, or None.
+    elsewhere
+        Change of the log share of the cells that were left alone.
     """
     found = {}
     if direction is not None:
@@ -80,5 +84,9 @@ def judge_cells(changed, score, direction):
     if direction is not None:
         right = (direction != 0) & (direction == changed)
         found["power"] = float(right[changed != 0].mean())
-        found["fdp"] = float(((direction != 0) & ~right).sum() / max((direction != 0).sum(), 1))
+        wrong, n_called = (direction != 0) & ~right, max((direction != 0).sum(), 1)
+        found["fdp"] = float(wrong.sum() / n_called)
+        if abs(elsewhere) > LEAST_CHANGE:
+            wrong &= (changed != 0) | (direction != np.sign(elsewhere))
+        found["fdp_shares"] = float(wrong.sum() / n_called)
     return found
