@@ -24,6 +24,7 @@ import groups
 import peers
 import plan
 import plots
+import replicates
 import sidebyside
 import truth
 from bench import WORK, Bench, ChildFailedError
@@ -143,6 +144,14 @@ def _add_groups(commands: Any) -> None:
     command.add_argument("--genes", type=int, default=5000)
     command.add_argument("--groups", type=int, default=50)
     command.add_argument("--layers", choices=("dense", "none"), default="none")
+    _add_repeats(command, 3)
+
+    command = _add(commands, "replicates", replicates.replicates)
+    command.add_argument("--cells", type=int, default=20_000)
+    command.add_argument("--genes", type=int, default=20_000)
+    command.add_argument("--layers", choices=("dense", "factored", "none"), default="none")
+    command.add_argument("--original", action="store_true", help="ask the original's dry run")
+    command.add_argument("--original-python", type=read_path, help="Python with the original")
     _add_repeats(command, 3)
 
 
