@@ -183,13 +183,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--report-only", action="store_true", help="run nothing")
-    parser.add_argument("--write", type=Path, help="file for the table, beside printing it")
+    parser.add_argument("--write", type=Path, help="file for the page with the table")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing and print the table."""
     options = build_parser().parse_args(arguments)
+    from abundance.document import page
     from abundance.methods import PEERS
     from abundance.scenarios import SCENARIOS, varied
 
@@ -209,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = table(found, names)
     print(text)
     if options.write is not None:
-        options.write.write_text(text + "\n")
+        options.write.write_text(page(found, text, OURS))
     return 0
 
 
