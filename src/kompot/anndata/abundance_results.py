@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from kompot.anndata.donor_results import DONOR_COLUMNS
-from kompot.anndata.inputs import Cells, read_states
+from kompot.anndata.inputs import Cells
+from kompot.anndata.states import read_states
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.models.donor_abundance_result import DonorAbundance
 from kompot.records.fields import AbundanceFields, Field

@@ -9,8 +9,9 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.donor_columns import warn_of_donors
-from kompot.anndata.inputs import Cells, read_states
+from kompot.anndata.inputs import Cells
 from kompot.anndata.samples import SampleColumns, Samples, read_design, read_samples
+from kompot.anndata.states import read_states
 from kompot.models.donor_abundance import check_reference, testable_contrast
 from kompot.models.sample_densities import number_samples
 from kompot.settings import AbundanceSettings

@@ -8,6 +8,7 @@ import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
 
+from kompot.anndata.states import as_matrix, refuse_bad_states
 from kompot.anndata.writing import existing_fields, write_fields
 from kompot.gp.diffusion import diffusion_map
 from kompot.records.fields import Field
@@ -121,23 +122,8 @@ def _read(adata: AnnData, key: str) -> NDArray[np.float64]:
             "`sc.pp.pca(adata)`."
         )
         raise ValueError(msg)
-    stored: Any = adata.obsm[key]
-    states = np.asarray(stored.toarray() if hasattr(stored, "toarray") else stored)
-    if states.ndim != 2 or states.shape[1] == 0 or states.dtype.kind not in "fiu":
-        msg = (
-            f"adata.obsm[{key!r}] must be a matrix of numbers (n_cells, n_dims), "
-            f"got shape {states.shape} of type {states.dtype}."
-        )
-        raise ValueError(msg)
-    states = np.ascontiguousarray(states, dtype=np.float64)
-    bad = ~(np.abs(states) < 1e150).all(axis=1)
-    if bad.any():
-        msg = (
-            f"adata.obsm[{key!r}] holds NaN, infinite or huge (> 1e150) values in {int(bad.sum())} "
-            f"of {len(bad)} cells (first: {adata.obs_names[bad][:5].tolist()}); leave these cells "
-            "out, adata[mask].copy(), or mend the embedding."
-        )
-        raise ValueError(msg)
+    states = as_matrix(adata, key, "fiu")
+    refuse_bad_states(adata, key, states, np.arange(len(states)), "cells")
     return states
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from kompot import threads
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.factored_layers import factor_values, stacked_deviations
-from kompot.anndata.inputs import read_states
 from kompot.anndata.layer_store import DenseLayer
+from kompot.anndata.states import read_states
 from kompot.gp.linalg import row_slices
 from kompot.models.array_store import ArrayStore
 from kompot.models.differential_expression import DifferentialExpression

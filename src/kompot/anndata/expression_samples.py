@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from kompot.anndata.donor_columns import warn_of_donors
 from kompot.anndata.groups import parse_groups
-from kompot.anndata.inputs import Cells, read_states
+from kompot.anndata.inputs import Cells
 from kompot.anndata.samples import SampleColumns, Samples, read_design, read_samples
+from kompot.anndata.states import read_states
 from kompot.gp.features import FeatureMap
 from kompot.settings import ExpressionSettings
 from kompot.stats.design import Design

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_layers import Outputs, prediction_parts
-from kompot.anndata.inputs import read_states
 from kompot.anndata.layer_store import DenseLayer
+from kompot.anndata.states import read_states
 from kompot.gp.linalg import row_slices
 from kompot.models.array_store import ArrayStore
 from kompot.models.given_expression import GivenExpression

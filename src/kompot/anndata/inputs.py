@@ -10,6 +10,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.chunks import ExpressionRows, expression_matrix
+from kompot.anndata.states import read_states, refuse_bad_states
 from kompot.records.fields import AbundanceFields, clean_name
 from kompot.settings import Comparison
 
@@ -24,11 +25,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-
-_DIFFUSION_HINT = (
-    " `kompot.diffusion_maps(adata)`, or `kompot dm` in a shell, makes the default one "
-    "from principal components."
-)
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ def read_cells(
             raise ValueError(msg)
     rows = np.flatnonzero(condition >= 0)
     states = read_states(adata, comparison.obsm_key)[rows]
-    _refuse_bad_states(adata, comparison.obsm_key, states, rows)
+    refuse_bad_states(adata, comparison.obsm_key, states, rows, "cells of the two conditions")
     return Cells(rows, condition[rows], states)
 
 
@@ -149,41 +145,6 @@ def _check_conditions(
         msg = (
             f"The conditions {condition1!r} and {condition2!r} would be stored under the same "
             f"name {clean_name(condition1)!r}; rename one in adata.obs[{groupby!r}]."
-        )
-        raise ValueError(msg)
-
-
-def read_states(adata: AnnData, obsm_key: str) -> Array:
-    """An embedding as float64, ``(n_obs, n_dims)``."""
-    if obsm_key not in adata.obsm:
-        hint = _DIFFUSION_HINT if obsm_key == "DM_EigenVectors" else ""
-        msg = (
-            f"Key {obsm_key!r} not found in adata.obsm. Available keys: {list(adata.obsm)}; "
-            f"choose one as `obsm_key`.{hint}"
-        )
-        raise ValueError(msg)
-    stored: Any = adata.obsm[obsm_key]
-    states = np.asarray(stored.toarray() if hasattr(stored, "toarray") else stored)
-    if states.ndim != 2 or states.shape[1] == 0 or states.dtype.kind not in "fiub":
-        msg = (
-            f"adata.obsm[{obsm_key!r}] must be a matrix of numbers (n_cells, n_dims), "
-            f"got shape {states.shape} of type {states.dtype}."
-        )
-        raise ValueError(msg)
-    return np.ascontiguousarray(states, dtype=np.float64)
-
-
-def _refuse_bad_states(
-    adata: AnnData, obsm_key: str, states: Array, rows: NDArray[np.intp]
-) -> None:
-    """Refuse states that are not finite or so far apart that squares overflow."""
-    bad = ~(np.abs(states) < 1e150).all(axis=1)
-    if bad.any():
-        names = adata.obs_names[rows[bad][:5]].tolist()
-        msg = (
-            f"adata.obsm[{obsm_key!r}] holds NaN, infinite or huge (> 1e150) values in "
-            f"{int(bad.sum())} of {len(rows)} cells of the two conditions (first: {names}); "
-            "leave these cells out, adata[mask].copy(), or mend the embedding."
         )
         raise ValueError(msg)
 

@@ -10,8 +10,9 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.chunks import ExpressionRows
-from kompot.anndata.inputs import Cells, read_expression, read_states
+from kompot.anndata.inputs import Cells, read_expression
 from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.states import read_states, refuse_bad_states
 from kompot.settings import Comparison, Smoothing, SmoothingSettings
 
 __all__ = ["SmoothingInputs", "read_smoothing_inputs"]
@@ -68,7 +69,7 @@ def read_smoothing_inputs(adata: AnnData, settings: SmoothingSettings) -> Smooth
     chosen = settings.comparison
     rows = _read_rows(adata, chosen)
     states = read_states(adata, chosen.obsm_key)
-    _refuse_bad_states(adata, chosen.obsm_key, states[rows], rows)
+    refuse_bad_states(adata, chosen.obsm_key, states[rows], rows, "cells to be fitted")
     cells = Cells(rows, np.zeros(len(rows), np.intp), states[rows])
     where = Comparison("", "", "", layer=chosen.layer, genes=chosen.genes)
     expression = read_expression(adata, cells, where)
@@ -111,21 +112,6 @@ def _column(adata: AnnData, name: str) -> "pd.Series[Any]":
         raise ValueError(msg)
     column: pd.Series[Any] = adata.obs[name]
     return column
-
-
-def _refuse_bad_states(
-    adata: AnnData, obsm_key: str, states: Array, rows: NDArray[np.intp]
-) -> None:
-    """Refuse states that are not finite or so far apart that squares overflow."""
-    bad = ~(np.abs(states) < 1e150).all(axis=1)
-    if bad.any():
-        names = adata.obs_names[rows[bad][:5]].tolist()
-        msg = (
-            f"adata.obsm[{obsm_key!r}] holds NaN, infinite or huge (> 1e150) values in "
-            f"{int(bad.sum())} of {len(rows)} cells to be fitted (first: {names}); "
-            "leave these cells out, adata[mask].copy(), or mend the embedding."
-        )
-        raise ValueError(msg)
 
 
 def _read_sample(
