@@ -10,6 +10,7 @@ from kompot.anndata import null_check
 from kompot.datasets import simulate
 from kompot.gp.features import fit_features
 from kompot.gp.kernels import make_kernel
+from kompot.models.donor_abundance import donor_abundance
 from kompot.models.donor_expression import DonorSettings, donor_expression
 from kompot.stats.design import two_group_design
 
@@ -162,3 +163,64 @@ def test_result_is_summed_up_and_drawn(four):
     ax = kompot.pl.qq(found, ax=Figure().subplots())
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == [f"control {k} (100)" for k in (1, 2, 3)]
+
+
+def test_a_split_of_abundance_is_its_test_in_two_halves_of_a_condition(four):
+    found = check(four, analysis="abundance", ls=3.0, regions="branch")
+    states = four.obsm["DM_EigenVectors"]
+    features = fit_features(
+        states, make_kernel("matern52", 3.0), max_rank=5000, rng=np.random.default_rng(0)
+    )
+    inside = (four.obs["condition"] == "control").to_numpy()
+    names, sample = np.unique(four.obs["donor"][inside].astype(str), return_inverse=True)
+    branch = four.obs["branch"].astype(str).to_numpy()[inside]
+    groups = {name: branch == name for name in four.obs["branch"].cat.categories}
+    assert len(found.splits) == 3
+    for name, row in found.splits.iterrows():
+        design = two_group_design(
+            np.isin(names, row["group2"].split(",")).astype(int), samples=list(names)
+        )
+        alone = donor_abundance(features, states[inside], sample, design, groups=groups)
+        np.testing.assert_allclose(found.p_values[name], alone.regions.contrast.p_value)
+        assert tuple(found.p_values.index) == alone.regions.name
+        assert row["hits"] == np.count_nonzero(alone.cells.direction)
+        assert row["degrees_of_freedom"] == 2
+
+
+def test_donors_that_lack_a_branch_are_found_in_their_split():
+    adata = simulate(
+        n_cells=4000, n_genes=2, n_donors=(6, 2), donor_composition=300.0, random_state=8
+    )
+    donors = sorted(adata.obs["donor"][adata.obs["condition"] == "control"].astype(str).unique())
+    few = adata.obs["donor"].isin(donors[:3]) & (
+        adata.obs["branch"] == adata.obs["branch"].cat.categories[0]
+    )
+    adata = adata[~few | (np.arange(adata.n_obs) % 10 == 0)].copy()
+    found = check(adata, analysis="abundance")
+    apart = found.splits["group1"] == ",".join(donors[:3])
+    assert (found.splits["hits"] > 0).tolist() == apart.tolist()
+    assert apart.sum() == 1
+    assert found.mean_hits > 10
+
+
+def test_random_covariates_of_abundance():
+    adata = simulate(n_cells=1500, n_genes=2, n_donors=3, random_state=9)
+    found = check(adata, analysis="abundance", n_splits=20)
+    assert (found.splits["kind"] == "covariate").all()
+    assert (found.splits["degrees_of_freedom"] == 3).all()
+    assert found.share_with_hits <= 0.2
+    assert 0.01 < found.splits["share_p05"].mean() < 0.12
+    two = simulate(n_cells=800, n_genes=2, n_donors=2, random_state=9)
+    with pytest.raises(ValueError, match="at least 3 degrees of freedom"):
+        check(two, analysis="abundance")
+
+
+def test_abundance_has_no_genes(four):
+    with pytest.raises(ValueError, match="`genes` only mean something for expression"):
+        check(four, analysis="abundance", genes=list(four.var_names[:3]))
+    with pytest.raises(ValueError, match="'analysis' must be one of"):
+        check(four, analysis="velocity")
+    before = four.copy()
+    check(four, analysis="abundance", n_splits=1)
+    pd.testing.assert_frame_equal(four.obs, before.obs)
+    assert set(four.uns) == set(before.uns)

@@ -46,9 +46,9 @@ def donor_da(adata, **options):
     return da(adata, sample_col="donor", paired=False, **options)
 
 
-def null_check(adata):
-    check = kompot.null_check(adata, *PAIR, sample_col="donor", n_splits=2, progress=False)
-    return check.splits if hasattr(check, "splits") else None
+def null_check(adata, **options):
+    options = {"sample_col": "donor", "n_splits": 2, "progress": False} | options
+    return kompot.null_check(adata, *PAIR, **options).splits
 
 
 def after_de(function, **options):
@@ -187,6 +187,7 @@ ANALYSES = {
 
 OTHERS = {
     "null_check": null_check,
+    "null_check of abundance": lambda adata: null_check(adata, analysis="abundance"),
     "check_underrepresentation": lambda adata: (
         kompot.check_underrepresentation(adata, "condition", "type", warn=False) and None
     ),

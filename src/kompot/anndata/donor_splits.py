@@ -1,8 +1,8 @@
 """The donor-level analysis repeated where nothing differs, to see what it finds there."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,14 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot import cluster, threads
-from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
-from kompot.anndata.inputs import refuse_missing_values
+from kompot.anndata.null_comparisons import Found, compare_abundance, compare_expression
+from kompot.anndata.null_plan import NullPlan
 from kompot.anndata.on_disk import with_frames
-from kompot.anndata.samples import Samples
-from kompot.gp.features import FeatureMap, fit_features
-from kompot.gp.kernels import make_kernel
-from kompot.gp.length_scale import length_scale_by_scheme
 from kompot.settings import (
+    AbundanceSettings,
     Comparison,
+    DensitySettings,
+    DonorAbundanceOptions,
     ExpressionSettings,
     FDRSettings,
     FilterSettings,
@@ -28,10 +27,7 @@ from kompot.settings import (
     SampleSettings,
     StorageSettings,
 )
-from kompot.settings.checks import choice, number
-from kompot.stats.balanced_splits import balanced_splits
-from kompot.stats.design import Design, two_group_design
-from kompot.stats.multiplicity import weighted_benjamini_hochberg
+from kompot.settings.checks import choice
 
 __all__ = ["NullCheck", "null_check"]
 
@@ -39,10 +35,7 @@ log = logging.getLogger(__name__)
 
 Array = NDArray[np.float64]
 
-_FEWEST_SAMPLES = 4
-"""Samples of a condition that can be split into two groups with a variance each."""
-_FEWEST_FREEDOM = 2
-"""Degrees of freedom of which a covariate leaves one for the error."""
+_ANALYSES = ("expression", "abundance")
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,14 +48,14 @@ class NullCheck:
         One row for each split or covariate: ``kind`` (``"split"`` or ``"covariate"``),
         ``condition`` (empty for covariates), ``group1`` and ``group2`` (samples, separated by
         commas; all samples in ``group1`` for covariates), ``degrees_of_freedom``, ``n_tested``
-        (genes), ``hits`` (genes with a false discovery rate below the threshold), ``share_p05``,
-        ``share_p01`` and ``share_p001`` (of the p-values, those below 0.05, 0.01 and 0.001; such
-        shares are expected) and ``smallest_pvalue``.
+        (genes; regions of cell states for abundance), ``hits`` (genes, or cells, called at the
+        threshold), ``share_p05``, ``share_p01`` and ``share_p001`` (of the p-values, those below
+        0.05, 0.01 and 0.001; such shares are expected) and ``smallest_pvalue``.
     p_values
-        P-values, genes by splits; NaN for genes that are not tested. ``kompot.pl.qq(check)`` draws
-        them.
+        P-values, genes (or regions) by splits; NaN for those that are not tested.
+        ``kompot.pl.qq(check)`` draws them.
     fdr_threshold
-        False discovery rate below which a gene is a hit.
+        False discovery rate below which a gene, or cell, is a hit.
     """
 
     splits: pd.DataFrame
@@ -71,12 +64,12 @@ class NullCheck:
 
     @property
     def share_with_hits(self) -> float:
-        """Share of the splits in which any gene is called."""
+        """Share of the splits in which anything is called."""
         return float((self.splits["hits"] > 0).mean())
 
     @property
     def mean_hits(self) -> float:
-        """Mean number of genes called in a split."""
+        """Mean number of genes, or cells, called in a split."""
         return float(self.splits["hits"].mean())
 
     def __repr__(self) -> str:
@@ -88,30 +81,6 @@ class NullCheck:
         )
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How often and in which way to compare what does not differ."""
-
-    kind: str | None
-    n_splits: int
-    seed: int
-
-    def __post_init__(self) -> None:
-        number("n_splits", self.n_splits, least=1, whole=True)
-        number("seed", self.seed, least=0, whole=True)
-        if self.kind is not None:
-            choice("kind", self.kind, ("splits", "covariates"))
-
-
-@dataclass(frozen=True)
-class _Null:
-    """A comparison in which nothing differs; ``condition`` is None for random covariates."""
-
-    condition: int | None
-    design: Design
-    n_draws: int = 1
-
-
 def null_check(
     adata: AnnData,
     groupby: str,
@@ -119,6 +88,7 @@ def null_check(
     condition2: str,
     *,
     sample_col: str,
+    analysis: str = "expression",
     obsm_key: str = Comparison.obsm_key,
     layer: str | None = None,
     genes: Sequence[str] | None = None,
@@ -158,9 +128,10 @@ def null_check(
     2, or covariates at 2 against 2) p-values below 0.001 are too frequent, whatever the data;
     with 4 against 4 donors ``kind="covariates"`` leaves 5.
 
-    Features of the cell states are fitted once and expression is summed once per sample and
-    region; splits only change the design. Splits of few donors overlap, so that their numbers of
-    hits are not independent.
+    Features of the cell states are fitted once, and expression is summed (cells are counted) once
+    per sample and region; splits only change the design. Splits of few donors overlap, so that
+    their numbers of hits are not independent. Regions overlap, too: their p-values are uniform but
+    not independent.
 
     Parameters
     ----------
@@ -170,10 +141,15 @@ def null_check(
         The conditions.
     sample_col
         Column of ``adata.obs`` with the biological samples.
+    analysis
+        Whose test: ``"expression"`` (:func:`compute_differential_expression`) or ``"abundance"``
+        (:func:`compute_differential_abundance`).
     obsm_key, layer, genes
-        Embedding, layer and genes; as for :func:`compute_differential_expression`.
+        Embedding, layer and genes; as for :func:`compute_differential_expression`. The last two
+        mean nothing for abundance.
     donor_col, covariates, regions, cell_filter
-        As there. Splits that a covariate cannot be told from are left out.
+        As there; for abundance, `regions` are its ``groups``. Splits that a covariate cannot be
+        told from are left out.
     paired
         As there. It matters for covariates only: within a condition donors are not paired, so that
         splits check the comparison of independent donors.
@@ -185,7 +161,7 @@ def null_check(
     seed
         Of the choice of splits, or of the covariates.
     fdr_threshold
-        Genes with a lower Benjamini-Hochberg rate are hits.
+        Genes with a lower Benjamini-Hochberg rate are hits; cells, if the global test agrees.
     n_landmarks, landmarks, ls, ls_factor, kernel, tol, param_scheme, random_state
         The features; as for :func:`compute_differential_expression`.
     progress
@@ -199,7 +175,7 @@ def null_check(
     ------
     ValueError, TypeError
         If an argument cannot be used, or there are too few samples: splits need 4 in a condition,
-        covariates a design with 2 degrees of freedom.
+        covariates a design with 2 degrees of freedom, 3 for abundance.
 
     Examples
     --------
@@ -211,170 +187,85 @@ def null_check(
     >>> check.splits.loc["control 1", ["group1", "group2"]].tolist()
     ['donor_1,donor_2', 'donor_3,donor_4']
     """
-    plan = _Plan(kind, n_splits, seed)
-    settings = ExpressionSettings(
-        Comparison(groupby, condition1, condition2, obsm_key, layer, genes, sample_col),
-        GPSettings(
-            ls=ls,
-            ls_factor=ls_factor,
-            n_landmarks=n_landmarks,
-            landmarks=landmarks,
-            random_state=random_state,
-            kernel=kernel,
-            tol=tol,
-            param_scheme=param_scheme,
-        ),
-        FDRSettings(None, None, fdr_threshold),
-        FilterSettings(cell_filter),
-        StorageSettings(),
-        OutputSettings(compute_mahalanobis=False, progress=progress),
-        SampleSettings(donor_col, paired, covariates, "donor", regions),
+    choice("analysis", analysis, _ANALYSES)
+    plan = NullPlan(kind, n_splits, seed)
+    comparison = Comparison(groupby, condition1, condition2, obsm_key, layer, genes, sample_col)
+    samples = SampleSettings(donor_col, paired, covariates, "donor", regions)
+    gp = GPSettings(
+        ls=ls,
+        ls_factor=ls_factor,
+        n_landmarks=n_landmarks,
+        landmarks=landmarks,
+        random_state=random_state,
+        kernel=kernel,
+        tol=tol,
+        param_scheme=param_scheme,
     )
     with threads.single_threaded_products(), cluster.used():
-        return _check(adata, settings, plan)
-
-
-def _check(adata: AnnData, settings: ExpressionSettings, plan: _Plan) -> NullCheck:
-    """Read, plan, fit features, compare."""
-    inputs = read_inputs(with_frames(adata), settings)
-    if inputs.samples is None or inputs.samples.design is None:
-        msg = "`sample_col` must name the column of the samples, got None."
-        raise ValueError(msg)
-    samples = inputs.samples.samples
-    planned = _planned(samples, inputs.samples.design, settings, plan)
-    refuse_missing_values(inputs.expression)
-    features = _features(inputs, settings.gp)
-    rows: list[dict[str, Any]] = []
-    p_values: dict[str, Array] = {}
-    for null, p in _p_values(features, inputs, settings, planned, plan.seed):
-        row = _row(null, p, samples, settings)
-        before = sum(one["condition"] == row["condition"] for one in rows)
-        p_values[f"{row['condition'] or row['kind']} {before + 1}"] = p
-        rows.append(row)
-    table = pd.DataFrame(rows, index=pd.Index(list(p_values), name="split"))
-    found = NullCheck(
-        table, pd.DataFrame(p_values, index=inputs.gene_names), settings.fdr.threshold
-    )
-    log.info("%r", found)
-    return found
-
-
-def _planned(
-    samples: Samples, design: Design, settings: ExpressionSettings, plan: _Plan
-) -> list[_Null]:
-    """The comparisons to make; those of one condition follow one another."""
-    names = (settings.comparison.condition1, settings.comparison.condition2)
-    counts = " and ".join(
-        f"{size} of {name!r}" for size, name in zip(samples.sizes, names, strict=True)
-    )
-    kind = plan.kind
-    if kind is None:
-        kind = "splits" if max(samples.sizes) >= _FEWEST_SAMPLES else "covariates"
-    if kind == "covariates":
-        freedom = design.degrees_of_freedom
-        if freedom < _FEWEST_FREEDOM:
-            msg = (
-                f"Random covariates need a design with at least {_FEWEST_FREEDOM} degrees of "
-                f"freedom, but the {design.n_samples} samples ({counts}) and the columns "
-                f"{list(design.columns)} leave {freedom}; add samples or leave out covariates."
+        if analysis == "abundance":
+            settings = _of_abundance(comparison, gp, samples, cell_filter, fdr_threshold)
+            found = list(compare_abundance(with_frames(adata), settings, gp, plan))
+        else:
+            wanted = ExpressionSettings(
+                comparison,
+                gp,
+                FDRSettings(None, None, fdr_threshold),
+                FilterSettings(cell_filter),
+                StorageSettings(),
+                OutputSettings(compute_mahalanobis=False, progress=progress),
+                samples,
             )
-            raise ValueError(msg)
-        return [_Null(None, design, plan.n_splits)]
-    planned = []
-    for c, size in enumerate(samples.sizes):
-        if size >= _FEWEST_SAMPLES:
-            rng = np.random.default_rng((plan.seed, c))
-            planned += _splits(samples, design, c, plan.n_splits, rng)
-    if not planned:
-        msg = (
-            f"Splits need at least {_FEWEST_SAMPLES} samples in a condition, in groups that "
-            f"covariates do not explain, but there are {counts}; use kind='covariates'."
-        )
+            found = list(compare_expression(with_frames(adata), wanted, plan))
+    return _summary(found, (condition1, condition2), fdr_threshold)
+
+
+def _of_abundance(
+    comparison: Comparison,
+    gp: GPSettings,
+    samples: SampleSettings,
+    cell_filter: Any,
+    fdr_threshold: float,
+) -> AbundanceSettings:
+    """Options of the test of abundance."""
+    given = {"layer": comparison.layer, "genes": comparison.genes}
+    names = [f"`{name}`" for name, value in given.items() if value is not None]
+    if names:
+        msg = f"{', '.join(names)} only mean something for expression; leave out for abundance."
         raise ValueError(msg)
-    return planned
-
-
-def _splits(
-    samples: Samples, design: Design, condition: int, n_splits: int, rng: np.random.Generator
-) -> list[_Null]:
-    """Designs that compare groups within a condition, in the order of their first groups."""
-    inside = samples.condition == condition
-    names = [name for name, is_in in zip(samples.names, inside, strict=True) if is_in]
-    covariates = {
-        name: design.matrix[inside, column]
-        for column, name in enumerate(design.columns)
-        if name.startswith("covariate ")
-    }
-    found: list[tuple[tuple[int, ...], Design]] = []
-    n_left_out = 0
-    for groups in balanced_splits(len(names), rng):
-        if len(found) == n_splits:
-            break
-        try:
-            split = two_group_design(groups, covariates=covariates, samples=names)
-        except ValueError:  # a covariate says the same as the groups
-            n_left_out += 1
-            continue
-        found.append((tuple(groups.tolist()), split))
-    if n_left_out:
-        log.info("%d splits were left out because covariates explain them", n_left_out)
-    return [_Null(condition, split) for _, split in sorted(found, key=lambda one: one[0])]
-
-
-def _features(inputs: ExpressionInputs, gp: GPSettings) -> FeatureMap:
-    """Features of the cell states, those of the analysis itself."""
-    cells, ls = inputs.cells, gp.ls
-    if ls is None:
-        ls = length_scale_by_scheme(cells.states, cells.condition, gp.param_scheme, gp.ls_factor)
-    return fit_features(
-        cells.states,
-        make_kernel(gp.kernel, float(ls)),
-        max_rank=gp.n_landmarks,
-        tol=gp.tol,
-        landmarks=inputs.landmarks,
-        rng=np.random.default_rng(gp.random_state),
+    return AbundanceSettings(
+        comparison,
+        DensitySettings(landmarks=gp.landmarks),
+        filter=FilterSettings(cell_filter, samples.regions),
+        samples=replace(samples, regions=None),
+        donor=DonorAbundanceOptions(fdr_threshold),
     )
 
 
-def _p_values(
-    features: FeatureMap,
-    inputs: ExpressionInputs,
-    settings: ExpressionSettings,
-    planned: list[_Null],
-    seed: int,
-) -> Iterator[tuple[_Null, Array]]:
-    """P-values of each comparison; cells of each condition are read once."""
-    from kompot.models.donor_nulls import donor_means  # not needed for other analyses
-
-    cells, samples = inputs.cells, inputs.samples
-    if samples is None:
-        return
-    for condition in sorted({null.condition for null in planned}, key=str):
-        chosen = np.arange(len(cells.rows))
-        if condition is not None:
-            chosen = np.flatnonzero(cells.condition == condition)
-        _, codes = np.unique(samples.samples.codes[chosen], return_inverse=True)
-        means = donor_means(
-            features,
-            cells.states[chosen],
-            inputs.expression.of_cells(chosen),
-            codes,
-            groups={name: mask[chosen] for name, mask in samples.regions.items()},
-            progress=settings.output.progress,
-        )
-        for null in planned:
-            if condition is None:
-                for p in means.covariate_p_values(null.design, null.n_draws, seed):
-                    yield null, p
-            elif null.condition == condition:
-                yield null, means.p_values(null.design)
+def _summary(found: Sequence[Found], conditions: tuple[str, str], threshold: float) -> NullCheck:
+    """The tables."""
+    rows: list[dict[str, Any]] = []
+    columns: list[Any] = []
+    for one in found:
+        row = _row(one, conditions)
+        before = sum(other["condition"] == row["condition"] for other in rows)
+        name = f"{row['condition'] or row['kind']} {before + 1}"
+        columns.append(pd.Series(one.p, index=one.names, name=name))
+        rows.append(row)
+    if all(column.index.equals(columns[0].index) for column in columns):
+        named = {column.name: column.to_numpy() for column in columns}
+        p_values = pd.DataFrame(named, index=columns[0].index)
+    else:  # regions of one condition only
+        p_values = pd.concat(columns, axis=1)
+    table = pd.DataFrame(rows, index=pd.Index(list(p_values), name="split"))
+    check = NullCheck(table, p_values, threshold)
+    log.info("%r", check)
+    return check
 
 
-def _row(null: _Null, p: Array, samples: Samples, settings: ExpressionSettings) -> dict[str, Any]:
+def _row(found: Found, conditions: tuple[str, str]) -> dict[str, Any]:
     """What is reported of one comparison."""
-    tested = p[~np.isnan(p)]
-    fdr = weighted_benjamini_hochberg(p)
-    names = (settings.comparison.condition1, settings.comparison.condition2)
+    null, samples = found.null, found.samples
+    tested = found.p[~np.isnan(found.p)]
     design, is_split = null.design, null.condition is not None
     groups: list[str] = [",".join(samples.names), ""]
     if is_split:
@@ -382,12 +273,12 @@ def _row(null: _Null, p: Array, samples: Samples, settings: ExpressionSettings) 
         groups = [",".join(np.array(design.samples)[members]) for members in (~second, second)]
     return {
         "kind": "split" if is_split else "covariate",
-        "condition": "" if null.condition is None else str(names[null.condition]),
+        "condition": "" if null.condition is None else str(conditions[null.condition]),
         "group1": groups[0],
         "group2": groups[1],
         "degrees_of_freedom": design.degrees_of_freedom - int(not is_split),
         "n_tested": len(tested),
-        "hits": int((fdr < settings.fdr.threshold).sum()),
+        "hits": found.hits,
         "share_p05": _share(tested, 0.05),
         "share_p01": _share(tested, 0.01),
         "share_p001": _share(tested, 0.001),

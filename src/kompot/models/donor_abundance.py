@@ -1,7 +1,7 @@
 """Which states have another share of cells in new donors: the donor-level test of abundance."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +23,14 @@ from kompot.stats.regions import Level, group_levels, kmeans_levels
 from kompot.stats.rotation import RotationTest, rotation_directions, rotation_test
 from kompot.threads import single_threaded_products
 
-__all__ = ["DonorAbundanceSettings", "check_reference", "donor_abundance", "testable_contrast"]
+__all__ = [
+    "DonorAbundanceSettings",
+    "SampleCounts",
+    "check_reference",
+    "count_cells_of_samples",
+    "donor_abundance",
+    "testable_contrast",
+]
 
 Array = NDArray[np.float64]
 
@@ -100,14 +107,12 @@ def donor_abundance(
         If there are fewer than 2 degrees of freedom, no region has enough cells, or a reference
         group does not exist.
     """
-    settings = DonorAbundanceSettings() if settings is None else settings
     testable_contrast(design)
-    order = np.lexsort((sample, *states.T[::-1]))
-    coordinates = principal_coordinates(features, states[order])
-    members = {name: np.asarray(mask, dtype=bool)[order] for name, mask in (groups or {}).items()}
-    with single_threaded_products():  # threads of k-means add up in any order
-        result = _test_cells(coordinates, sample[order], design, members, settings)
-    return replace(result, cells=result.cells.take(np.argsort(order)))
+    n_samples = design.n_samples
+    counts = count_cells_of_samples(
+        features, states, sample, n_samples, groups=groups, settings=settings
+    )
+    return counts.test(design)
 
 
 def testable_contrast(design: Design) -> Contrast:
@@ -150,39 +155,103 @@ def check_reference(reference: str | Sequence[str] | None, groups: Sequence[str]
     return wanted
 
 
-def _test_cells(
-    coordinates: Array,
+def count_cells_of_samples(
+    features: FeatureMap,
+    states: Array,
     sample: NDArray[np.intp],
-    design: Design,
-    groups: Mapping[str, NDArray[np.bool_]],
-    settings: DonorAbundanceSettings,
-) -> DonorAbundance:
-    """The test of cells in a space where distance is unlikeness, ``(n_cells, n_dims)``."""
-    contrast = testable_contrast(design)
-    seed, n_samples = settings.random_state, design.n_samples
-    totals = np.bincount(sample, minlength=n_samples).astype(np.float64)
-    clusters = kmeans_levels(coordinates, settings.n_regions, random_state=seed)
-    counted = _count(clusters, group_levels(groups), sample, totals)
-    shift = _shift(counted, contrast, settings.reference)
-    found = contrast_fractions(
-        counted.fractions, contrast, counted.weights, counted.largest_level, shift=shift
+    n_samples: int,
+    *,
+    groups: Mapping[str, ArrayLike] | None = None,
+    settings: DonorAbundanceSettings | None = None,
+) -> "SampleCounts":
+    """Count the cells of every sample in regions and neighbourhoods.
+
+    Parameters
+    ----------
+    features, states, sample, groups, settings
+        As for :func:`donor_abundance`.
+    n_samples
+        Number of samples.
+
+    Raises
+    ------
+    ValueError
+        If no region has enough cells.
+    """
+    settings = DonorAbundanceSettings() if settings is None else settings
+    order = np.lexsort((sample, *states.T[::-1]))
+    coordinates, sample = principal_coordinates(features, states[order]), sample[order]
+    members = {name: np.asarray(mask, dtype=bool)[order] for name, mask in (groups or {}).items()}
+    totals, seed = (
+        np.bincount(sample, minlength=n_samples).astype(np.float64),
+        settings.random_state,
     )
-    by_counts = np.lexsort((*design.matrix.T, *counted.counts.T))  # whatever samples are called
-    rng = np.random.default_rng(seed)
-    directions = rotation_directions(contrast, settings.n_rotations, rng, by_counts)
-    rotation = rotation_test(found, counted.fractions.values, contrast, directions)
-    gate = rotation.p_gate < settings.fdr_threshold
-    call = _Call(gate, settings.fdr_threshold, settings.lfc_threshold)
-    neighborhoods = find_neighborhoods(coordinates, sample, n_samples, random_state=seed)
-    anchors = _contrast_neighborhoods(neighborhoods, totals, contrast, shift)
-    return DonorAbundance(
-        regions=_of_regions(counted, found, rotation, call),
-        cells=_of_cells(neighborhoods, anchors, clusters[-1], call),
-        anchors=anchors,
-        neighborhood_size=neighborhoods.size,
-        rotation=rotation,
-        design=design,
-    )
+    with single_threaded_products():  # threads of k-means add up in any order
+        clusters = kmeans_levels(coordinates, settings.n_regions, random_state=seed)
+        counted = _count(clusters, group_levels(members), sample, totals)
+        neighborhoods = find_neighborhoods(coordinates, sample, n_samples, random_state=seed)
+    return SampleCounts(counted, neighborhoods, totals, np.argsort(order), settings)
+
+
+@dataclass(frozen=True)
+class SampleCounts:
+    """Cells of every sample in regions and neighbourhoods: they serve any design of the samples.
+
+    Attributes
+    ----------
+    counted
+        In regions.
+    neighborhoods
+        In neighbourhoods.
+    totals
+        Cells of each sample, ``(n_samples,)``.
+    places
+        Where each cell is in the order of the counts, ``(n_cells,)``.
+    settings
+        How samples are compared.
+    """
+
+    counted: "_Counted"
+    neighborhoods: Neighborhoods
+    totals: Array
+    places: NDArray[np.intp]
+    settings: DonorAbundanceSettings
+
+    def test(self, design: Design) -> DonorAbundance:
+        """Compare the samples.
+
+        Parameters
+        ----------
+        design
+            Linear model of the samples.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than 2 degrees of freedom, or a reference group does not exist.
+        """
+        settings, counted = self.settings, self.counted
+        contrast = testable_contrast(design)
+        shift = _shift(counted, contrast, settings.reference)
+        found = contrast_fractions(
+            counted.fractions, contrast, counted.weights, counted.largest_level, shift=shift
+        )
+        by_counts = np.lexsort((*design.matrix.T, *counted.counts.T))  # whatever samples are called
+        rng = np.random.default_rng(settings.random_state)
+        directions = rotation_directions(contrast, settings.n_rotations, rng, by_counts)
+        rotation = rotation_test(found, counted.fractions.values, contrast, directions)
+        gate = rotation.p_gate < settings.fdr_threshold
+        call = _Call(gate, settings.fdr_threshold, settings.lfc_threshold)
+        anchors = _contrast_neighborhoods(self.neighborhoods, self.totals, contrast, shift)
+        cells = _of_cells(self.neighborhoods, anchors, counted.finest, call)
+        return DonorAbundance(
+            regions=_of_regions(counted, found, rotation, call),
+            cells=cells.take(self.places),
+            anchors=anchors,
+            neighborhood_size=self.neighborhoods.size,
+            rotation=rotation,
+            design=design,
+        )
 
 
 @dataclass(frozen=True)
@@ -198,6 +267,11 @@ class _Counted:
     def level(self) -> NDArray[np.intp]:
         """Number of each region's level."""
         return np.repeat(np.arange(len(self.levels)), [one.n_regions for one in self.levels])
+
+    @property
+    def finest(self) -> Level:
+        """The clusters of which there are most."""
+        return self.levels[self.n_clusters - 1]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ own scatter :math:`\|(I - XX^+)z\|^2 / df` estimates :math:`\sigma^2` (Rao 1973,
 Statistical Inference and Its Applications*, section 4a).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -181,6 +181,33 @@ class Design:
             (*self.columns, name),
             self.samples,
         )
+
+    def with_random_covariates(self, n_draws: int, seed: int | None = 0) -> "Iterator[Design]":
+        r"""Designs with a covariate that means nothing, whose coefficient is the contrast.
+
+        :math:`\epsilon \sim N(0, I)`, made orthogonal to the design: the effects of the conditions
+        stay in the model. Numbers are drawn in the order of the samples' names, so that the order
+        of the samples does not matter.
+
+        Parameters
+        ----------
+        n_draws
+            How many.
+        seed
+            Of the draws.
+
+        Yields
+        ------
+        The designs; none if the contrast cannot be estimated.
+        """
+        everyone = self.contrast_of()
+        if everyone is None:
+            return
+        rng, order = np.random.default_rng(seed), np.argsort(np.argsort(self.samples))
+        basis = everyone.residual_basis
+        for number in range(n_draws):
+            noise = basis @ (basis.T @ rng.normal(size=self.n_samples)[order])
+            yield self.testing(noise / noise.std(), f"random covariate {number}")
 
 
 def two_group_design(

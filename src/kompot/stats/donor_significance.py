@@ -187,15 +187,14 @@ def null_p_values(
 ) -> Array:
     r"""P-values of covariates that mean nothing, in the data as they are.
 
-    Draws :math:`\epsilon \sim N(0, I)`, makes it orthogonal to the design and tests it beside the
-    design's columns in the same means: the effects of the conditions stay in the model, so they
-    cannot leak into this null distribution.
+    They are tested beside the design's columns in the same means
+    (:meth:`kompot.stats.design.Design.with_random_covariates`): the effects of the conditions stay
+    in the model, so they cannot leak into this null distribution.
 
     Parameters
     ----------
     regions, levels, design, n_genes
-        As for :func:`combine_regions`. Numbers are drawn in the order of the samples' names, so
-        that the order of the samples does not matter.
+        As for :func:`combine_regions`.
     n_draws
         How many covariates; None for so many that there are about 20,000 p-values, 2 to 5.
     seed
@@ -209,18 +208,9 @@ def null_p_values(
         return np.empty((0, n_genes))
     if n_draws is None:
         n_draws = int(np.clip(-(-_ENOUGH_NULL // max(n_genes, 1)), 2, 5))
-    rng = np.random.default_rng(seed)
-    order = np.argsort(np.argsort(design.samples))
-    everyone = design.contrast_of()
-    if everyone is None:
-        return np.empty((0, n_genes))
-    basis = everyone.residual_basis
-    drawn = []
-    for number in range(n_draws):
-        noise = basis @ (basis.T @ rng.normal(size=design.n_samples)[order])
-        tested = design.testing(noise / noise.std(), f"random covariate {number}")
-        drawn.append(combine_regions(regions, levels, tested, n_genes).p)
-    return np.array(drawn).reshape(n_draws, n_genes)
+    designs = design.with_random_covariates(n_draws, seed)
+    drawn = [combine_regions(regions, levels, tested, n_genes).p for tested in designs]
+    return np.array(drawn).reshape(len(drawn), n_genes)
 
 
 def rescale_bulk(p: Array, null: Array) -> Array:
