@@ -1,0 +1,73 @@
+"""Whole analyses of simulated cells, without reading or writing files."""
+
+from typing import Any, ClassVar
+
+import kompot
+from kompot.datasets import simulate
+
+QUESTION = ("condition", "control", "treated")
+
+
+class Expression:
+    """Differential expression of 1,000 genes: 2,000 and 10,000 cells, without and with samples."""
+
+    params: ClassVar[Any] = ([2_000, 10_000], [None, "sample"])
+    param_names: ClassVar[Any] = ["cells", "sample_col"]
+    timeout = 300
+
+    def setup(self, n_cells: int, sample_col: str | None) -> None:
+        """Simulate."""
+        self.adata = simulate(n_cells=n_cells, n_genes=1000, n_donors=4, random_state=0)
+        if sample_col is None:
+            del self.adata.obs["sample"], self.adata.obs["donor"]  # else it warns of donors
+
+    def run(self, sample_col: str | None) -> None:
+        """Analyse; the data stay as they were."""
+        kompot.compute_differential_expression(
+            self.adata, *QUESTION, sample_col=sample_col, inplace=False, progress=False
+        )
+
+    def time_expression(self, n_cells: int, sample_col: str | None) -> None:
+        """Wall time."""
+        del n_cells
+        self.run(sample_col)
+
+    def peakmem_expression(self, n_cells: int, sample_col: str | None) -> None:
+        """Peak memory, with the data."""
+        del n_cells
+        self.run(sample_col)
+
+
+class Abundance:
+    """Differential abundance of cells in ten dimensions, without and with samples."""
+
+    params: ClassVar[Any] = ([2_000, 10_000], [None, "sample"])
+    param_names: ClassVar[Any] = ["cells", "sample_col"]
+    timeout = 300
+
+    def setup(self, n_cells: int, sample_col: str | None) -> None:
+        """Simulate."""
+        self.adata = simulate(n_cells=n_cells, n_genes=2, n_donors=4, random_state=0)
+        if sample_col is None:
+            del self.adata.obs["sample"], self.adata.obs["donor"]
+
+    def run(self, sample_col: str | None) -> None:
+        """Analyse; the data stay as they were."""
+        kompot.compute_differential_abundance(
+            self.adata, *QUESTION, sample_col=sample_col, inplace=False, progress=False
+        )
+
+    def time_abundance(self, n_cells: int, sample_col: str | None) -> None:
+        """Wall time."""
+        del n_cells
+        self.run(sample_col)
+
+    def peakmem_abundance(self, n_cells: int, sample_col: str | None) -> None:
+        """Peak memory, with the data."""
+        del n_cells
+        self.run(sample_col)
+
+
+def timeraw_import() -> str:
+    """Time of an import, in a fresh interpreter."""
+    return "import kompot"
