@@ -7,7 +7,7 @@ from typing import Any
 from bench import Bench
 from environments import PEERS
 from peer_methods import KINDS, METHODS, OURS, PROBLEMS, Problem, methods_of
-from peer_results import Summary, conclusions, summaries
+from peer_results import RATE, Summary, conclusions, summaries
 from report import table
 
 Record = dict[str, Any]
@@ -108,9 +108,9 @@ Wall time of whole processes against the number of cells. What is missing is sai
 
 ![Power against false discovery proportion at 10,000 cells](_static/peers/power.png)
 
-Power against false discovery proportion at 10,000 cells, means over data sets with standard
-errors. The dashed line is the nominal 5 %: methods to the right of it call too much. Methods
-that call nothing by themselves are not shown.
+Power against false discovery proportion (of shares, for abundance) at 10,000 cells, means over
+data sets with standard errors. The dashed line is the nominal 5 %: methods to the right of it call
+too much. Methods that call nothing by themselves are not shown.
 """
 
 
@@ -192,9 +192,12 @@ def draw(bench: Bench, records: Sequence[Record], folder: Path) -> None:
             point = {"kind": problem.kind, "key": one.method.key, "title": one.method.title}
             if one.timed:
                 times.append(point | {"n_cells": problem.n_cells, "seconds": one.seconds})
-            fdp, power = one.mean("fdp"), one.mean("power")
+            fdp, power = one.mean(RATE[problem.kind]), one.mean("power")
             if problem.key.endswith("-10k") and fdp is not None and power is not None:
-                errors = {"fdp_error": one.error("fdp"), "power_error": one.error("power")}
+                errors = {
+                    "fdp_error": one.error(RATE[problem.kind]),
+                    "power_error": one.error("power"),
+                }
                 powers.append(point | {"fdp": fdp, "power": power} | errors)
     bench.child(
         "kompot", "peer_figures", "figures", times=times, powers=powers, folder=str(folder),

@@ -67,9 +67,13 @@ def promises(rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     lines = [
         "| promised | found | kept | rows that break it |",
         "| --- | --- | --- | --- |",
-        line("any cell called in at most 8 % of complete nulls, every row", nulls, 0.08),
-        line("mean FDP of cells at most 6 %, every row", rates, 0.06),
     ]
+    if nulls:
+        lines.append(
+            line("any cell called in at most 8 % of complete nulls, every row", nulls, 0.08)
+        )
+    if rates:
+        lines.append(line("mean FDP of cells at most 6 %, every row", rates, 0.06))
     for name, least in (("local 3v3, 85 % removed", 0.4), ("local 8v8, 70 % removed", 0.65)):
         if name in rows:
             power = mean(rows[name], "power")

@@ -218,9 +218,22 @@ def test_random_covariates_of_abundance():
 def test_abundance_has_no_genes(four):
     with pytest.raises(ValueError, match="`genes` only mean something for expression"):
         check(four, analysis="abundance", genes=list(four.var_names[:3]))
+    with pytest.raises(ValueError, match="`layer` only mean something for expression"):
+        check(four, analysis="abundance", layer="counts")
+    with pytest.raises(ValueError, match="`ls` must be a number or None here"):
+        check(four, ls="evidence")
     with pytest.raises(ValueError, match="'analysis' must be one of"):
         check(four, analysis="velocity")
     before = four.copy()
     check(four, analysis="abundance", n_splits=1)
     pd.testing.assert_frame_equal(four.obs, before.obs)
     assert set(four.uns) == set(before.uns)
+
+
+def test_splits_of_abundance_leave_enough_freedom(four):
+    donors = four.obs["donor"].astype(str)
+    ages = dict(zip(sorted(set(donors)), range(30, 60), strict=False))
+    four.obs["age"] = donors.map(ages).astype(float)
+    assert len(check(four, covariates=["age"]).splits) == 3
+    with pytest.raises(ValueError, match=r"2 degree\(s\) of freedom left"):
+        check(four, covariates=["age"], analysis="abundance", kind="splits")

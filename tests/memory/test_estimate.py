@@ -6,6 +6,7 @@ from kompot.memory import MatrixSize, ResourceRequirement
 from kompot.memory.abundance import AbundanceSizes, abundance_steps
 from kompot.memory.estimate import estimate_expression, estimate_given, estimate_steps
 from kompot.memory.expression import ExpressionSizes
+from kompot.memory.expression_sizes import FIT_CHUNK, fit_chunk
 from kompot.memory.given import GivenSizes
 
 NAMES = [("a", False), ("b", True), ("c", False)]
@@ -126,3 +127,21 @@ def test_alternatives_that_give_up_more_add_to_those_before():
     ]
     memory = [one.memory_bytes for one in found.alternatives[2:]]
     assert memory == sorted(memory, reverse=True)
+
+
+@pytest.mark.parametrize("n_cells", [0, 1, 2047, 2048, 2049, 4097, 100_000])
+def test_chunks_are_of_one_size_and_none_is_large(n_cells):
+    size = fit_chunk(n_cells)
+    assert size <= FIT_CHUNK
+    if n_cells:
+        n_chunks = -(-n_cells // size)
+        assert n_chunks == -(-n_cells // FIT_CHUNK)
+        assert n_cells - (n_chunks - 1) * size > size - n_chunks
+
+
+def test_unequal_conditions_are_planned_by_the_larger_chunk():
+    equal = replace(LARGE, n_cells=4100, n_obs=4100, storage="none", n_layers=0)
+    unequal = replace(equal, largest_chunk=max(fit_chunk(2040), fit_chunk(2060)))
+    assert unequal.largest_chunk == 2040
+    more = estimate_expression(unequal, NAMES).memory_bytes
+    assert more > estimate_expression(equal, NAMES).memory_bytes

@@ -290,3 +290,14 @@ def test_batches_change_nothing(conditions):
     np.testing.assert_allclose(
         parts.predict(points, progress=False)[Z], whole.predict(points, progress=False)[Z]
     )
+
+
+@pytest.mark.parametrize("sizes", [(300, 200), (200, 300), (250, 250)])
+def test_both_conditions_are_smoothed_alike_and_the_larger_as_alone(rng, sizes):
+    model = DifferentialAbundance(uncertainty="laplace", ratio_normalized=False)
+    model.fit(*(rng.normal(size=(n, 2)) for n in sizes), ls=0.5)
+    found = [model.density1_.posterior_.prior_variance, model.density2_.posterior_.prior_variance]
+    np.testing.assert_allclose(found, [max(sizes) / n for n in sizes])
+    far = np.array([[1e3, 0.0]])  # features say nothing here: what is left is the prior
+    variance = model.predict(far, progress=False)["log_fold_change_uncertainty"]
+    np.testing.assert_allclose(variance, sum(found), rtol=1e-6)

@@ -129,3 +129,29 @@ def test_variance_within_keeps_the_units_of_small_values(cells):
     small = adjust(phi, 1e-3 * values, sample, labels, ridge=0.3)
     large = adjust(phi, values, sample, labels, ridge=0.3)
     np.testing.assert_allclose(small.within, 1e-6 * large.within)
+
+
+def test_covariance_of_adjustments_is_that_of_all_pairs(cells):
+    found = adjust(*cells, ridge=0.3)
+    directions = np.random.default_rng(1).normal(size=(3, 7))
+    matrix = found.adjustment_covariance(directions)
+    assert matrix.shape == (3, 3)
+    for i in range(3):
+        assert found.adjustment_covariance(directions[i]) == pytest.approx(matrix[i, i])
+        both = found.adjustment_covariance(directions[i] + directions[0])
+        expected = matrix[i, i] + matrix[0, 0] + 2 * matrix[i, 0]
+        assert both == pytest.approx(expected)
+
+
+def test_residual_variance_is_that_of_the_ridge_regression(rng):
+    """In one region: the residual sum of squares over cells less effective freedom."""
+    phi, sample = rng.normal(size=(200, 4)), rng.integers(3, size=200)
+    labels = np.zeros(200, np.intp)
+    values = phi @ rng.normal(size=(4, 6)) * 2.0 + rng.normal(size=(200, 6))
+    found = adjust(phi, values, sample, labels, ridge=0.3)
+    within, residual = centred(phi, sample, labels), centred(values, sample, labels)
+    gram = within.T @ within
+    hat = np.linalg.solve(gram + 0.3 * np.eye(4), gram)
+    left = residual - within @ np.linalg.solve(gram + 0.3 * np.eye(4), within.T @ residual)
+    expected = (left**2).sum(axis=0) / (200 - 3 - np.trace(hat))
+    np.testing.assert_allclose(found.residual[0], expected, rtol=1e-8)

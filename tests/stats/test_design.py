@@ -149,3 +149,20 @@ def test_a_design_with_as_many_columns_as_samples_says_so():
         two_group_design([0, 0, 1, 1], covariates=covariates)
     with pytest.raises(ValueError, match="the effect cannot be told from the other columns"):
         two_group_design([0, 0, 0, 1, 1, 1], covariates={"batch": list("aaabbb")})
+
+
+def test_random_covariates_mean_nothing():
+    condition, names = [0, 1, 0, 1, 1, 0], list("abcdef")
+    design = two_group_design(condition, samples=names)
+    found = [one.matrix[:, -1] for one in design.with_random_covariates(4, seed=3)]
+    assert len(found) == 4
+    np.testing.assert_allclose(design.matrix.T @ np.array(found).T, 0.0, atol=1e-12)
+    assert len({round(float(one[0]), 9) for one in found}) == 4
+    order = [3, 5, 0, 1, 4, 2]
+    turned = two_group_design(
+        [condition[i] for i in order], samples=[names[i] for i in order]
+    ).with_random_covariates(4, seed=3)
+    for one, other in zip(found, turned, strict=True):
+        np.testing.assert_allclose(one[order], other.matrix[:, -1], atol=1e-12)
+    full = Design(np.eye(2), np.array([-1.0, 1.0]), ("a", "b"), ("s", "t"))
+    assert list(full.with_random_covariates(2)) == []

@@ -85,28 +85,54 @@ def test_rules_are_those_of_the_documentation():
     )
 
 
-@pytest.mark.parametrize("groups", [[0, 1] * 4, [0] * 3 + [1] * 5])
-def test_what_an_adjustment_gets_wrong_counts_where_states_differ(rng, groups):
-    """Treated cells are in other states, and the state effect is known from few cells only."""
-    design, rank, n_genes, ridge = two_group_design(groups), 5, 3000, 0.5
-    sample = np.repeat(np.arange(8), 30)
-    phi = 0.2 * rng.normal(size=(240, rank)) + 0.2 * np.array(groups)[sample, None]
+def adjusted(rng, groups, n_cells, *, scale, shift, donor_sd, ridge=0.5, n_genes=3000):
+    """Means of 8 samples or more whose expression depends on state, adjusted for it."""
+    rank, sample = 5, np.repeat(np.arange(len(groups)), n_cells)
+    total = len(sample)
+    phi = scale * rng.normal(size=(total, rank)) + shift * np.array(groups)[sample, None]
     expression = phi @ rng.normal(size=(rank, n_genes)) / np.sqrt(ridge)
-    expression += 0.1 * rng.normal(size=(8, n_genes))[sample] + rng.normal(size=(240, n_genes))
-    index = RegionIndex.of([Level("k1", np.zeros(240, np.intp), ("all",), fixed=True)])
-    sums = RegionSums.zeros(8, 1, rank, n_genes)
-    for s in range(8):
+    expression += donor_sd * rng.normal(size=(len(groups), n_genes))[sample]
+    expression += rng.normal(size=(total, n_genes))
+    index = RegionIndex.of([Level("k1", np.zeros(total, np.intp), ("all",), fixed=True)])
+    sums = RegionSums.zeros(len(groups), 1, rank, n_genes)
+    for s in range(len(groups)):
         cells = np.flatnonzero(sample == s)
         sums.add(s, RegionSums.of(index.indicator(cells), phi[cells], expression[cells]))
     squares = np.square(expression).sum(axis=0)
-    grams = phi.T @ phi, phi.T @ expression, squares
-    means = adjusted_means(*grams, sums, n_regions=1, ridge=ridge)
-    below = []
-    for matched in (True, False):
-        rules = RegionRules(max_overlap_cost=100.0, match_sampling=matched)
-        found = region_means(means, 0, design, rules, ("k1", "all"), fixed=True)
-        assert found.status == "adjusted"
-        assert found.overlap_cost > 0.5
-        below.append((found.evidence(design.contrast_of()).p < 0.05).mean())
-    assert 0.035 < below[0] < 0.065
-    assert below[1] > 0.1
+    return adjusted_means(phi.T @ phi, phi.T @ expression, squares, sums, n_regions=1, ridge=ridge)
+
+
+def share_below(means, groups, *, matched):
+    """Share of p-values below 0.05 in the one region."""
+    design = two_group_design(groups)
+    rules = RegionRules(max_overlap_cost=100.0, match_sampling=matched)
+    found = region_means(means, 0, design, rules, ("k1", "all"), fixed=True)
+    assert found.status == "adjusted"
+    return (found.evidence(design.contrast_of()).p < 0.05).mean()
+
+
+@pytest.mark.parametrize("groups", [[0, 1] * 4, [0] * 3 + [1] * 5])
+def test_what_an_adjustment_gets_wrong_counts_where_states_differ(rng, groups):
+    """Treated cells are in other states, and the state effect is known from few cells only."""
+    means = adjusted(rng, groups, 30, scale=0.2, shift=0.2, donor_sd=0.1)
+    assert 0.04 < share_below(means, groups, matched=True) < 0.062
+    assert share_below(means, groups, matched=False) > 0.1
+
+
+@pytest.mark.parametrize(("few", "many"), [(20, 120), (90, 10)])
+def test_the_noise_of_adjusted_means_is_that_about_the_state_effect(rng, few, many):
+    """States explain most of the variance between cells, which does not count as noise then."""
+    groups = [0] * 3 + [1] * 9
+    means = adjusted(rng, groups, [few] * 3 + [many] * 9, scale=1.0, shift=0.0, donor_sd=0.3)
+    assert (means.within[0] > 3 * means.residual[0]).mean() > 0.8
+    np.testing.assert_allclose(means.residual[0].mean(), 1.0, rtol=0.03)
+    assert 0.035 < share_below(means, groups, matched=True) < 0.065
+
+
+def test_noise_excess_of_a_full_covariance(rng):
+    contrast = two_group_design([0, 0, 1, 1, 1, 1, 1]).contrast_of()
+    root = rng.normal(size=(7, 7))
+    draws = root @ rng.normal(size=(7, 400_000))
+    found = contrast.effect(draws).var() / contrast.unit_variance
+    found -= contrast.residual_variance(draws).mean()
+    assert found == pytest.approx(contrast.noise_excess(root @ root.T), rel=0.02, abs=0.05)

@@ -52,7 +52,8 @@ class NullCheck:
         threshold), ``share_p05``, ``share_p01`` and ``share_p001`` (of the p-values, those below
         0.05, 0.01 and 0.001; such shares are expected) and ``smallest_pvalue``.
     p_values
-        P-values, genes (or regions) by splits; NaN for those that are not tested.
+        P-values, genes (or regions) by splits; NaN for those that are not tested. Clusters of
+        the same name are others in each condition.
         ``kompot.pl.qq(check)`` draws them.
     fdr_threshold
         False discovery rate below which a gene, or cell, is a hit.
@@ -114,10 +115,9 @@ def null_check(
     r"""See what the donor-level analysis of these data calls where nothing differs.
 
     The donors of one condition are divided into two groups of equal size and compared as if these
-    were the conditions, in many ways. What
-    :func:`compute_differential_expression` would call then is false (or a difference between these
-    donors that no analysis could tell from an effect, sex or batch for example). Calibrated
-    p-values are uniform: 5 % of them are below 0.05, and few splits have any hit.
+    were the conditions, in many ways. What the analysis would call then is false (or a difference
+    between these donors that no analysis could tell from an effect, sex or batch for example).
+    Calibrated p-values are uniform: 5 % of them are below 0.05, and few splits have any hit.
 
     Where conditions have fewer than 4 samples, random numbers :math:`\epsilon \sim N(0, I)` of
     the samples, orthogonal to the design, are tested as covariates beside the conditions instead.
@@ -125,13 +125,16 @@ def null_check(
 
     Both check fewer donors than the analysis compares: a split those of one condition, and a
     covariate costs a degree of freedom. With 2 degrees of freedom or 1 (4 donors split into 2 and
-    2, or covariates at 2 against 2) p-values below 0.001 are too frequent, whatever the data;
+    2, or covariates at 2 against 2) p-values of genes below 0.001 are too frequent, whatever the
+    data;
     with 4 against 4 donors ``kind="covariates"`` leaves 5.
 
     Features of the cell states are fitted once, and expression is summed (cells are counted) once
     per sample and region; splits only change the design. Splits of few donors overlap, so that
     their numbers of hits are not independent. Regions overlap, too: their p-values are uniform but
-    not independent.
+    not independent, and leave the band of :func:`kompot.pl.qq` more often. Features are those of
+    expression for both analyses, so that regions may differ a little from those of a run of
+    abundance.
 
     Parameters
     ----------
@@ -165,7 +168,7 @@ def null_check(
     n_landmarks, landmarks, ls, ls_factor, kernel, tol, param_scheme, random_state
         The features; as for :func:`compute_differential_expression`.
     progress
-        Show progress bars.
+        Show progress bars, of expression.
 
     Returns
     -------
@@ -174,8 +177,8 @@ def null_check(
     Raises
     ------
     ValueError, TypeError
-        If an argument cannot be used, or there are too few samples: splits need 4 in a condition,
-        covariates a design with 2 degrees of freedom, 3 for abundance.
+        If an argument cannot be used, or there are too few samples: splits need 4 in a condition
+        and, for abundance, 2 degrees of freedom; covariates a design with 2, 3 for abundance.
 
     Examples
     --------
@@ -254,7 +257,7 @@ def _summary(found: Sequence[Found], conditions: tuple[str, str], threshold: flo
     if all(column.index.equals(columns[0].index) for column in columns):
         named = {column.name: column.to_numpy() for column in columns}
         p_values = pd.DataFrame(named, index=columns[0].index)
-    else:  # regions of one condition only
+    else:  # conditions have other regions, if one has few cells
         p_values = pd.concat(columns, axis=1)
     table = pd.DataFrame(rows, index=pd.Index(list(p_values), name="split"))
     check = NullCheck(table, p_values, threshold)

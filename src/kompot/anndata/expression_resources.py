@@ -20,6 +20,7 @@ from kompot.gp.rank import RankEstimate, estimate_rank
 from kompot.memory import is_address_space_limited
 from kompot.memory.estimate import Estimate, estimate_expression
 from kompot.memory.expression import ExpressionSizes
+from kompot.memory.expression_sizes import fit_chunk
 from kompot.models.array_store import ArrayStore
 from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings, StorageSettings
@@ -70,6 +71,12 @@ def expression_rank(
         rng=np.random.default_rng(gp.random_state),
         n_cells=n_cells,
     )
+
+
+def _largest_chunk(inputs: ExpressionInputs) -> int:
+    """Cells of the largest chunk of a condition or sample."""
+    apart = inputs.cells.condition if inputs.samples is None else inputs.samples.samples.codes
+    return max(fit_chunk(int(size)) for size in np.bincount(apart))
 
 
 def expression_sizes(
@@ -134,6 +141,7 @@ def expression_sizes(
         has_covariance=is_written and any(field.location == "obsp" for field in wanted),
         copied_bytes=data_bytes(adata) if output.copy else 0,
         is_by_columns=not inputs.expression.is_by_rows,
+        largest_chunk=_largest_chunk(inputs),
     )
 
 

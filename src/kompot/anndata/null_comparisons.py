@@ -95,9 +95,7 @@ def compare_abundance(
     planned = _planned(samples, design, settings, plan, least_freedom=2)
     features, cells = _features(inputs.cells, gp, inputs.landmarks), inputs.cells
     groups = {name: mask[cells.rows] for name, mask in (inputs.groups or {}).items()}
-    chosen_settings = DonorAbundanceSettings(
-        fdr_threshold=settings.donor.fdr_threshold, random_state=gp.random_state or 0
-    )
+    compared = DonorAbundanceSettings(fdr_threshold=settings.donor.fdr_threshold)
     for condition, nulls in _by_condition(planned).items():
         chosen, codes = _chosen(cells, samples, condition)
         counts = count_cells_of_samples(
@@ -106,7 +104,7 @@ def compare_abundance(
             codes,
             int(codes.max()) + 1,
             groups={name: mask[chosen] for name, mask in groups.items()},
-            settings=chosen_settings,
+            settings=compared,
         )
         for null in nulls:
             designs = [null.design]
@@ -114,11 +112,9 @@ def compare_abundance(
                 designs = list(null.design.with_random_covariates(null.n_draws, plan.seed))
             for one in designs:
                 found = counts.test(one)
-                p, n_called = (
-                    found.regions.contrast.p_value,
-                    np.count_nonzero(found.cells.direction),
-                )
-                yield Found(null, samples, pd.Index(found.regions.name), p, int(n_called))
+                p = found.regions.contrast.p_value
+                n_called = int(np.count_nonzero(found.cells.direction))
+                yield Found(null, samples, pd.Index(found.regions.name), p, n_called)
 
 
 def _samples(inputs: ExpressionInputs | AbundanceInputs) -> tuple[Samples, Design]:
@@ -164,6 +160,9 @@ def _chosen(
 def _features(cells: Cells, gp: GPSettings, landmarks: Array | None) -> FeatureMap:
     """Features of the cell states, those of the analysis of expression."""
     ls = gp.ls
+    if isinstance(ls, str):
+        msg = f"`ls` must be a number or None here, got {ls!r}; give the scale that a run recorded."
+        raise ValueError(msg)
     if ls is None:
         ls = length_scale_by_scheme(cells.states, cells.condition, gp.param_scheme, gp.ls_factor)
     return fit_features(

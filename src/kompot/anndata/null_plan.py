@@ -109,7 +109,8 @@ def planned_comparisons(
     if not planned:
         msg = (
             f"Splits need at least {_FEWEST_SAMPLES} samples in a condition, in groups that "
-            f"covariates do not explain, but there are {counts}; use kind='covariates'."
+            f"covariates do not explain and with {least_freedom} degree(s) of freedom left, but "
+            f"there are {counts}; use kind='covariates', or leave out covariates."
         )
         raise ValueError(msg)
     return planned
@@ -141,10 +142,11 @@ def _splits(  # noqa: PLR0917
         except ValueError:  # a covariate says the same as the groups
             n_left_out += 1
             continue
-        if split.degrees_of_freedom < least_freedom:
+        if split.degrees_of_freedom >= least_freedom:
+            found.append((tuple(groups.tolist()), split))
+        else:
             n_left_out += 1
-            continue
-        found.append((tuple(groups.tolist()), split))
     if n_left_out:
-        log.info("%d splits were left out because covariates explain them", n_left_out)
+        what = "%d splits were left out: covariates explain them, or leave less than %d df"
+        log.info(what, n_left_out, least_freedom)
     return [NullComparison(condition, split) for _, split in sorted(found, key=lambda one: one[0])]

@@ -44,7 +44,7 @@ class ScaleEvidence:
 
 def length_scale_by_evidence(
     states: Array,
-    parts: list[tuple[Array, NeighborLikelihood]],
+    parts: list[tuple[Array, NeighborLikelihood, float]],
     heuristic: float,
     kernel: str,
     *,
@@ -65,7 +65,7 @@ def length_scale_by_evidence(
     states
         Cell states in which landmarks are placed, ``(n_cells, n_dims)``.
     parts
-        Cell states and likelihood of each set of cells.
+        Cell states, likelihood and prior variance of each set of cells.
     heuristic
         Length scale of :func:`kompot.gp.length_scale.length_scale_of_distances` at factor 1.
     kernel
@@ -92,9 +92,12 @@ def length_scale_by_evidence(
         )
         evidence = sum(
             fit_density(
-                CellFeatures(features, cells), likelihood, likelihood.mean_log_density()
+                CellFeatures(features, cells),
+                likelihood,
+                likelihood.mean_log_density(),
+                prior_variance=prior_variance,
             ).log_evidence
-            for cells, likelihood in parts
+            for cells, likelihood, prior_variance in parts
         )
         tried.append((factor * heuristic, features, evidence))
         if len(tried) > 1 and evidence < tried[-2][2]:

@@ -161,7 +161,7 @@ def _fit(ledger: Ledger, s: ExpressionSizes) -> None:
         ledger.step(
             "fitting",
             *_sums(s, busy, n_chunks),
-            *_chunk(s, fit_chunk(cells), busy, together=n_chunks <= busy),
+            *_chunk(s, s.largest_chunk or fit_chunk(cells), busy, together=n_chunks <= busy),
             *_rows_read(s),
         )
     ledger.keep("Weights of each condition", genes, rank, count=2)
@@ -255,8 +255,9 @@ def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
     """Sums of one sample after the other, and each sample's own weights."""
     rank, genes = s.rank, s.n_fitted
     count = s.n_samples
-    cells = fit_chunk(math.ceil(s.n_cells / max(count, s.n_all_samples, 1)))
-    n_chunks = math.ceil(s.n_cells / max(cells, 1))
+    mean = math.ceil(s.n_cells / max(count, s.n_all_samples, 1))
+    cells = s.largest_chunk or fit_chunk(mean)
+    n_chunks = math.ceil(s.n_cells / max(fit_chunk(mean), 1))
     busy = _busy(s, cells, n_chunks)
     during = [
         array("Sums of a sample", genes, rank),

@@ -90,6 +90,9 @@ class ExpressionSizes:
         Size of the data that are copied; 0 if they are not.
     is_by_columns
         Whether the expression is turned from columns to rows.
+    largest_chunk
+        Cells of the largest chunk whose sums a thread makes (:func:`fit_chunk`); 0 if conditions
+        and samples are of equal size.
     """
 
     n_obs: int
@@ -117,6 +120,7 @@ class ExpressionSizes:
     has_covariance: bool = False
     copied_bytes: int = 0
     is_by_columns: bool = False
+    largest_chunk: int = 0
 
     @property
     def n_fitted(self) -> int:

@@ -160,7 +160,7 @@ class DensityEstimator(Parameters):
         d = self.dimension(states)
         likelihood = NeighborLikelihood.of_distances(distances, d)
         heuristic = length_scale_of_distances(distances, 1.0)
-        features, evidence = self.find_features(states, [(states, likelihood)], heuristic)
+        features, evidence = self.find_features(states, [(states, likelihood, 1.0)], heuristic)
         mu = prior_mean_log_density(distances, d) if self.mu is None else float(self.mu)
         self.fit_posterior(CellFeatures(features, states), likelihood, d, mu)
         self.evidence_: ScaleEvidence | None = evidence
@@ -285,7 +285,7 @@ class DensityEstimator(Parameters):
     def find_features(
         self,
         states: Array,
-        parts: list[tuple[Array, NeighborLikelihood]],
+        parts: list[tuple[Array, NeighborLikelihood, float]],
         heuristic: float,
     ) -> tuple[FeatureMap, ScaleEvidence | None]:
         """Features at the length scale given, of the heuristic, or of largest evidence.
@@ -295,7 +295,7 @@ class DensityEstimator(Parameters):
         states
             Cell states among which landmarks are drawn, ``(n_cells, n_dims)``.
         parts
-            Sets of cells that share the features, with their likelihoods.
+            Sets of cells that share the features, with their likelihoods and prior variances.
         heuristic
             Length scale by the heuristic at ``ls_factor`` 1.
         """

@@ -29,6 +29,7 @@ from kompot.models.sample_densities import (
 from kompot.models.shared_density import (
     fit_densities,
     neighbors_within,
+    prior_variances,
     ratio_normalization,
     shared_parameters,
 )
@@ -273,8 +274,9 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         shared = shared_parameters(settings, cells, distances, param_scheme)
         memory.release()
         likelihoods = [NeighborLikelihood.of_distances(one, shared.d) for one in distances]
+        variances = prior_variances([len(one) for one in cells])
         features, self.evidence_ = settings.find_features(
-            states, list(zip(cells, likelihoods, strict=True)), shared.heuristic
+            states, list(zip(cells, likelihoods, variances, strict=True)), shared.heuristic
         )
         memory.release()
         embedded = [CellFeatures(features, one) for one in cells]

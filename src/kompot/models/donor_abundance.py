@@ -182,10 +182,8 @@ def count_cells_of_samples(
     order = np.lexsort((sample, *states.T[::-1]))
     coordinates, sample = principal_coordinates(features, states[order]), sample[order]
     members = {name: np.asarray(mask, dtype=bool)[order] for name, mask in (groups or {}).items()}
-    totals, seed = (
-        np.bincount(sample, minlength=n_samples).astype(np.float64),
-        settings.random_state,
-    )
+    totals = np.bincount(sample, minlength=n_samples).astype(np.float64)
+    seed = settings.random_state
     with single_threaded_products():  # threads of k-means add up in any order
         clusters = kmeans_levels(coordinates, settings.n_regions, random_state=seed)
         counted = _count(clusters, group_levels(members), sample, totals)
@@ -217,6 +215,7 @@ class SampleCounts:
     places: NDArray[np.intp]
     settings: DonorAbundanceSettings
 
+    @single_threaded_products()
     def test(self, design: Design) -> DonorAbundance:
         """Compare the samples.
 

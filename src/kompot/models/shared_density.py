@@ -1,5 +1,6 @@
 """Parameters that the densities of two conditions share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "fit_densities",
     "neighbors_within",
     "normalized_log_density",
+    "prior_variances",
     "ratio_normalization",
     "shared_parameters",
 ]
@@ -126,6 +128,14 @@ def shared_parameters(
     return SharedParameters(d, float(np.exp(log_scale)), mu)
 
 
+def prior_variances(n_cells: Sequence[int]) -> list[float]:
+    """Prior variances with which conditions are smoothed alike, from their numbers of cells.
+
+    Each is inversely proportional to its number, 1 for the larger condition.
+    """
+    return [max(n_cells) / n for n in n_cells]
+
+
 def fit_densities(
     settings: DensityEstimator,
     cells: list[CellFeatures],
@@ -134,7 +144,7 @@ def fit_densities(
 ) -> list[DensityEstimator]:
     """Fit the density of each condition in the same features, smoothed alike.
 
-    The prior variance of each is inversely proportional to its number of cells, 1 for the larger.
+    Their prior variances are :func:`prior_variances`.
 
     Parameters
     ----------
@@ -145,14 +155,14 @@ def fit_densities(
     shared
         What the densities have in common.
     """
-    most = max(len(one) for one in cells)
+    variances = prior_variances([len(one) for one in cells])
     return [
         DensityEstimator(**settings.get_params()).fit_posterior(
             cells[c],
             likelihoods[c],
             shared.d,
             shared.mu[c],
-            prior_variance=most / len(cells[c]),
+            prior_variance=variances[c],
         )
         for c in (0, 1)
     ]

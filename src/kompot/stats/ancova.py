@@ -44,6 +44,9 @@ class AdjustedMeans:
         Mean of all cells, ``(n_regions, n_genes)``.
     within
         Variance between cells of a sample, pooled over samples, ``(n_regions, n_genes)``.
+    residual
+        The same about the state effect, ``(n_regions, n_genes)``: each region's share of
+        :math:`\mathrm{RSS}_g(\lambda) / (N - e(\lambda))`.
     expressing
         Number of cells that express a gene, ``(n_regions, n_genes)``.
     ridge
@@ -60,6 +63,7 @@ class AdjustedMeans:
     adjusted: Array
     mean: Array
     within: Array
+    residual: Array
     expressing: Array
     ridge: float
     freedom: float
@@ -137,18 +141,37 @@ def adjusted_means(
     slopes = (offset[:, wanted].reshape(-1, rank) @ vectors) / (values + ridge)
     shift = (slopes @ turned).reshape(len(raw), n_regions, n_genes)
     scatter = sums.squares - np.einsum("skg,skg->kg", sums.values, raw)
-    freedom = np.maximum(n_cells.sum(axis=0) - len(n_cells), 1.0)[:, None]
+    free = np.maximum(n_cells.sum(axis=0) - len(n_cells), 1.0)[:, None]
+    within = np.maximum(scatter / free, _SMALLEST_VARIANCE)[wanted]
+    freedom = float((values / (values + ridge)).sum())
+    explained = _explained_squares(values, turned, ridge)
+    left = 1.0 - explained / np.maximum(unexplained, _SMALLEST_SQUARES)
+    left *= n_free / max(n_free - freedom, 1.0)
     return AdjustedMeans(
         n_cells[:, wanted],
         phi[:, wanted],
         raw[:, wanted],
         raw[:, wanted] - shift,
         (sums.values.sum(axis=0) / total)[wanted],
-        np.maximum(scatter / freedom, _SMALLEST_VARIANCE)[wanted],
+        within,
+        np.maximum(within * np.clip(left, 0.0, 1.0), _SMALLEST_VARIANCE),
         sums.expressing[wanted],
         ridge,
-        float((values / (values + ridge)).sum()),
+        freedom,
         vectors.T / np.sqrt(values + ridge)[:, None],
+    )
+
+
+def _explained_squares(values: Array, turned: Array, ridge: float) -> Array:
+    r"""What the state effect explains of the squares, ``(n_genes,)``.
+
+    :math:`\sum_j \tilde q_{jg}^2 (w_j + 2\lambda) / (w_j + \lambda)^2` in the eigenbasis of
+    :func:`_cross_validated_ridge`.
+    """
+    gain = (values + 2.0 * ridge) / (values + ridge) ** 2
+    return np.concatenate(
+        [gain @ np.square(turned[:, genes]) for genes in row_slices(turned.shape[1], _GENES)]
+        or [np.empty(0)]
     )
 
 
@@ -177,10 +200,7 @@ def _cross_validated_ridge(values: Array, turned: Array, squares: Array, n_free:
     """
     shrunk = values[None, :] + RIDGES[:, None]
     freedom = (values / shrunk).sum(axis=1)
-    explained = np.empty((len(RIDGES), len(squares)))
-    for genes in row_slices(len(squares), _GENES):
-        gain = (values + 2.0 * RIDGES[:, None]) / shrunk**2
-        explained[:, genes] = gain @ np.square(turned[:, genes])
+    explained = np.array([_explained_squares(values, turned, ridge) for ridge in RIDGES])
     possible = freedom < n_free
     if not possible.any():
         return float(RIDGES[0])

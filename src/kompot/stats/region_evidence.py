@@ -116,11 +116,13 @@ class RegionMeans:
         Columns of their variance trend, ``(n_genes, n_columns)``; None if every gene is judged by
         its own variance.
     within
-        Variance between cells of a sample, ``(n_genes,)``; None if the error is not matched to it.
+        Variance between cells of a sample, about the state effect if values are adjusted,
+        ``(n_genes,)``; None if the error is not matched to it.
     noise
         Covariance of the samples' values from sampling cells of variance 1,
         :math:`\operatorname{diag}(1/n_s) + \bar\Phi(A + \lambda I)^{-1}\bar\Phi^\top`,
-        ``(n_samples, n_samples)``; the second term only if they are adjusted.
+        ``(n_samples, n_samples)``; the second term only if they are adjusted (and without the
+        region's mean feature, which no contrast of conditions sees).
     counts
         Whether its evidence is combined with that of other regions; if not it is there to be
         looked at.
@@ -147,8 +149,8 @@ class RegionMeans:
         :mod:`kompot.stats.variance_prior` for :math:`\sigma_g^2` and the p-value. With
         :math:`v_g C` the covariance of the values from sampling cells, :math:`\delta` is the excess
         of the effect over the residuals (:meth:`kompot.stats.design.Contrast.noise_excess` of
-        :math:`C`), 0 if both sides have as many samples and the same states. Not less than the
-        sampling noise is left.
+        :math:`C`), 0 in comparisons of as many samples with the same states. A negative excess
+        leaves no less than the sampling noise, if there was as much.
 
         Parameters
         ----------
@@ -215,9 +217,10 @@ def region_means(
     status = _status(contrast, cost, rules, fixed=fixed, few=few or not len(genes))
     if status not in {"adjusted", "unadjusted"}:
         genes = genes[:0]
-    chosen = means.adjusted if status == "adjusted" else means.raw
+    chosen, within = means.raw, means.within
     noise = np.diag(1.0 / n_cells[taking_part])
     if status == "adjusted":
+        chosen, within = means.adjusted, means.residual
         noise += means.adjustment_covariance(means.phi[taking_part, region])
     return RegionMeans(
         names[1],
@@ -230,7 +233,7 @@ def region_means(
         genes,
         chosen[taking_part, region][:, genes],
         _trend_columns(means, region, genes) if len(genes) >= rules.min_genes else None,
-        means.within[region, genes] if rules.match_sampling else None,
+        within[region, genes] if rules.match_sampling else None,
         noise,
     )
 
