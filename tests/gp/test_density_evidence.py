@@ -13,7 +13,7 @@ def search(states, **options):
     likelihood = NeighborLikelihood.of_distances(distances, float(states.shape[1]))
     heuristic = length_scale_of_distances(distances, 1.0)
     features, curve = length_scale_by_evidence(
-        states, [(states, likelihood)], heuristic, "matern52", **options
+        states, [(states, likelihood, 1.0)], heuristic, "matern52", **options
     )
     return features, curve, heuristic
 
