@@ -144,7 +144,7 @@ def adjusted_means(
     free = np.maximum(n_cells.sum(axis=0) - len(n_cells), 1.0)[:, None]
     within = np.maximum(scatter / free, _SMALLEST_VARIANCE)[wanted]
     freedom = float((values / (values + ridge)).sum())
-    explained = _explained_squares(values, turned, ridge)
+    explained = _explained_squares(values, turned, np.array([ridge]))[0]
     left = 1.0 - explained / np.maximum(unexplained, _SMALLEST_SQUARES)
     left *= n_free / max(n_free - freedom, 1.0)
     return AdjustedMeans(
@@ -162,17 +162,17 @@ def adjusted_means(
     )
 
 
-def _explained_squares(values: Array, turned: Array, ridge: float) -> Array:
-    r"""What the state effect explains of the squares, ``(n_genes,)``.
+def _explained_squares(values: Array, turned: Array, ridges: Array) -> Array:
+    r"""What the state effect explains of the squares at each ridge, ``(n_ridges, n_genes)``.
 
     :math:`\sum_j \tilde q_{jg}^2 (w_j + 2\lambda) / (w_j + \lambda)^2` in the eigenbasis of
     :func:`_cross_validated_ridge`.
     """
-    gain = (values + 2.0 * ridge) / (values + ridge) ** 2
-    return np.concatenate(
-        [gain @ np.square(turned[:, genes]) for genes in row_slices(turned.shape[1], _GENES)]
-        or [np.empty(0)]
-    )
+    gain = (values + 2.0 * ridges[:, None]) / (values + ridges[:, None]) ** 2
+    explained = np.empty((len(ridges), turned.shape[1]))
+    for genes in row_slices(turned.shape[1], _GENES):
+        explained[:, genes] = gain @ np.square(turned[:, genes])
+    return explained
 
 
 def _cross_validated_ridge(values: Array, turned: Array, squares: Array, n_free: int) -> float:
@@ -200,7 +200,7 @@ def _cross_validated_ridge(values: Array, turned: Array, squares: Array, n_free:
     """
     shrunk = values[None, :] + RIDGES[:, None]
     freedom = (values / shrunk).sum(axis=1)
-    explained = np.array([_explained_squares(values, turned, ridge) for ridge in RIDGES])
+    explained = _explained_squares(values, turned, RIDGES)
     possible = freedom < n_free
     if not possible.any():
         return float(RIDGES[0])
