@@ -1,7 +1,7 @@
 """Is the donor-level test of abundance right as often as it says? Simulations with known truth.
 
 Runs what has not been run yet, on data sets with fixed seeds, and prints a table as Markdown. Every
-run is a line of ``benchmarks/work/calibration_abundance/runs.jsonl``, so that this command can be
+run is a line of ``benchmarks/results/calibration_abundance.jsonl``, so that this command can be
 stopped and called again.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 HERE = Path(__file__).resolve().parent
-RUNS = HERE / "work" / "calibration_abundance" / "runs.jsonl"
+RUNS = HERE / "results" / "calibration_abundance.jsonl"
 OURS = "donor"
 LEAST_CHANGE = 0.1
 """Change of the log share from which a call of cells that were not removed counts as true."""

@@ -1,8 +1,8 @@
 """Is the donor-level test of expression right as often as it says? Simulations and real data.
 
 Runs what has not been run yet, on data sets with fixed seeds, and prints the tables as Markdown.
-Every run is a line of ``benchmarks/work/calibration_expression/runs.jsonl``, so that this command
-can be stopped and called again.
+Every run is a line of ``benchmarks/results/calibration_expression.jsonl``, so that this command can
+be stopped and called again.
 """
 
 import argparse
@@ -13,9 +13,9 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).resolve().parent
-RUNS = HERE / "work" / "calibration_expression" / "runs.jsonl"
+RUNS = HERE / "results" / "calibration_expression.jsonl"
 VOOM_SETS = 40
-SLOW_SETS = 3
+SLOW_SETS = 20
 """Data sets of a row for other methods; the second for those that take a minute and more."""
 
 

@@ -24,8 +24,9 @@ python benchmarks/calibration_expression.py --kang kang_ifnb.h5ad --peers deseq 
 ```
 
 makes this page; nothing in the tables is typed. Runs are kept, a line each, in
-`benchmarks/work/calibration_expression/runs.jsonl`, so that the command can be stopped and called
-again; `--report-only` runs nothing. Seeds are fixed and used by no test.
+`benchmarks/results/calibration_expression.jsonl`, so that the command can be stopped and called
+again, and goes on where it stopped; `--report-only` runs nothing. Seeds are fixed and used by no
+test.
 """
 
 DATA = """## Data
@@ -69,8 +70,9 @@ Designs are the same for all: paired where donors are.
 
 *p < .05*, *p < .01*: share of the true nulls that were tested. *FDP*: mean over data sets of the
 share of the called genes that are true nulls, 0 where nothing is called; *SD* over data sets.
-*Power*: share of all genes with such an effect that are called. In brackets: Monte-Carlo standard
-errors over data sets.
+*Power*: share of all genes with such an effect that are called. *At equal FDP*: share of them among
+the first genes in rank of which at most 5 % truly are false, that is what would be called if every
+method kept its promise exactly. In brackets: Monte-Carlo standard errors over data sets.
 """
 
 SECTIONS = (

@@ -53,7 +53,8 @@ def judge(finding: Finding, effect: NDArray[np.str_]) -> dict[str, Any]:
     Returns
     -------
     Counts, ready for JSON: true nulls tested and below 0.05, 0.01 and 0.001; genes called; those
-    called falsely; called and present for each kind of effect.
+    called falsely; called and present for each kind of effect; those of each kind among the
+    `leading_genes`.
     """
     null = effect == "none"
     counts: dict[str, Any] = {
@@ -68,4 +69,30 @@ def judge(finding: Finding, effect: NDArray[np.str_]) -> dict[str, Any]:
         p = p[~np.isnan(p)]
         counts["nulls"] = len(p)
         counts["below"] = [int((p < level).sum()) for level in (0.05, 0.01, 0.001)]
+        first = leading_genes(finding.p, null)
+        counts["first"] = [int((first & (effect == kind)).sum()) for kind in KINDS]
     return {**counts, **finding.notes}
+
+
+def leading_genes(p: NDArray[np.float64], null: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Most of the genes first in rank of which no more than `NOMINAL` truly are nulls.
+
+    What a method would call if its false discovery rate were exact: methods are compared by it at
+    the same proportion of false calls, whatever they promise.
+
+    Parameters
+    ----------
+    p
+        P-values, ``(n_genes,)``; NaN for a gene that was not tested.
+    null
+        Genes that do not differ, ``(n_genes,)``.
+
+    Returns
+    -------
+    Mask, ``(n_genes,)``. Genes of the same p-value are called together.
+    """
+    values, group = np.unique(p[~np.isnan(p)], return_inverse=True)
+    called = np.cumsum(np.bincount(group, minlength=len(values)))
+    false = np.cumsum(np.bincount(group, null[~np.isnan(p)], minlength=len(values)))
+    kept = values[false <= NOMINAL * called]
+    return p <= kept[-1] if len(kept) else np.zeros(len(p), dtype=bool)

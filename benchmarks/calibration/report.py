@@ -23,7 +23,10 @@ NAMES = {
 }
 TYPE_1 = ("p < .05", "p < .01")
 NULL_HEADER = ("data", "method", "sets", *TYPE_1, "any hit", "mean hits")
-EFFECT_HEADER = ("data", "method", "sets", *TYPE_1, "FDP", "SD", "power global", "power local")
+EFFECT_HEADER = (
+    *("data", "method", "sets", *TYPE_1, "FDP", "SD", "power global", "power local"),
+    *("global, at equal FDP", "local, at equal FDP"),
+)
 
 
 def section(records: Sequence[Record], scenarios: Sequence[Scenario]) -> str:
@@ -54,6 +57,8 @@ def effect_cells(found: Summary) -> list[str]:
         f"{found.false_share.sd:.3f}",
         f"{found.power_global:.2f}",
         f"{found.power_local:.2f}",
+        f"{found.equal_global:.2f}",
+        f"{found.equal_local:.2f}",
     ]
 
 
@@ -91,7 +96,7 @@ def regions(records: Sequence[Record]) -> str:
                         *cells[:2],
                         any_hit,
                         false_share,
-                        *cells[4:],
+                        *cells[4:6],
                     ]
                 )
     return table(header, lines) if lines else ""

@@ -98,7 +98,6 @@ def run_task(
         return [
             {
                 "row": task.scenario.number,
-                "name": task.scenario.name,
                 "replicate": task.replicate,
                 "method": method,
                 "regions": list(task.scenario.regions),
@@ -145,7 +144,7 @@ def run_all(
     with path.open("a") as file:
         for number, (task, records) in enumerate(found, start=1):
             for record in records:
-                file.write(json.dumps(record) + "\n")
+                file.write(json.dumps(record, separators=(",", ":")) + "\n")
             file.flush()
             name = f"{task.scenario.name}, data set {task.replicate}"
             print(f"[{number}/{len(tasks)}] {name}: {', '.join(task.methods)}", file=sys.stderr)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from calibration.outcome import KINDS
 
 Record = dict[str, Any]
 
@@ -66,6 +67,8 @@ class Summary:
         Number of genes called.
     power_global, power_local
         Share of the genes with such an effect that are called.
+    equal_global, equal_local
+        The same of the first genes in rank of which at most 5 % are false.
     """
 
     n_sets: int
@@ -77,6 +80,8 @@ class Summary:
     n_called: Mean
     power_global: Mean
     power_local: Mean
+    equal_global: Mean
+    equal_local: Mean
 
 
 def summarise(records: Sequence[Record]) -> Summary:
@@ -87,8 +92,8 @@ def summarise(records: Sequence[Record]) -> Summary:
             [r["below"][number] / r["nulls"] if r.get("nulls") else np.nan for r in records]
         )
 
-    def power(kind: str) -> Mean:
-        return Mean.of([r[kind][0] / r[kind][1] if r[kind][1] else np.nan for r in records])
+    def power(kind: str, *, equal: bool = False) -> Mean:
+        return Mean.of([power_of(r, kind, equal=equal) for r in records])
 
     return Summary(
         len(records),
@@ -100,7 +105,28 @@ def summarise(records: Sequence[Record]) -> Summary:
         Mean.of([r["called"] for r in records]),
         power("global"),
         power("local"),
+        power("global", equal=True),
+        power("local", equal=True),
     )
+
+
+def power_of(record: Record, kind: str, *, equal: bool = False) -> float:
+    """Share of the genes with an effect of a kind that one run finds; NaN if there are none.
+
+    Parameters
+    ----------
+    record
+        The run.
+    kind
+        One of `KINDS`.
+    equal
+        Whether to count the first genes in rank with a true false discovery proportion of 5 %
+        instead of those called.
+    """
+    called, present = record[kind]
+    if equal:
+        called = record["first"][KINDS.index(kind)] if "first" in record else np.nan
+    return called / present if present else np.nan
 
 
 def pick(records: Sequence[Record], row: int, method: str, regions: Sequence[int]) -> list[Record]:
