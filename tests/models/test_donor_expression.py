@@ -257,6 +257,23 @@ def test_one_pair_too_few_for_the_null_gives_rates_without_it():
     assert np.isfinite(found.local_fdr).all()
 
 
+def test_no_effect_is_surer_than_the_sampling_of_its_cells_allows():
+    """Cells of two donors divided at random: pairs that hardly differ, with 1 degree of freedom."""
+    features, states, values, donor, _ = simulate(14, condition=(0, 1), change=0.0)
+    half = np.random.default_rng(15).integers(2, size=len(donor))
+    design = paired_design([0, 1, 0, 1], list("aabb"))
+    found = donor_expression(features, states, values, 2 * donor + half, design)
+    for number, region in enumerate(found.regions):
+        contrast = design.contrast_of(region.taking_part)
+        if len(region.genes):
+            noise = np.sqrt(contrast.noise(region.noise) * region.within)
+            error = found.evidence.region_error[number, region.genes]
+            assert (error >= noise * (1 - 1e-12)).all()
+            z = found.evidence.region_effect[number, region.genes] / error
+            assert np.abs(z).max() < 6
+    assert not (found.fdr < 0.05).any()
+
+
 def test_copies_of_one_cell_and_genes_without_spread_give_no_error():
     states = np.repeat([[0.0, 0.0]], 60, axis=0)
     features = fit_features(states, make_kernel("matern52", 1.0), rng=np.random.default_rng(0))

@@ -54,7 +54,10 @@ class RegionRules:
         in the state effect by which these are adjusted. It matters if unequal numbers of samples
         meet unequal numbers of cells: 3 samples with a third of the cells each against 9 had 18 %
         of p-values below 0.05 without, 5 % with it. And it matters if conditions differ in state:
-        what the adjustment gets wrong is common to all samples of a condition.
+        what the adjustment gets wrong is common to all samples of a condition. That noise is also
+        the least error an effect can have. Where samples hardly differ, few degrees of freedom and
+        a prior that reaches down to nothing claim less: of 30 random divisions of the real cells
+        of two donors, 11 had false calls, with p-values down to 1e-22, and none has any so.
     """
 
     min_cells: int = 2
@@ -149,8 +152,9 @@ class RegionMeans:
         :mod:`kompot.stats.variance_prior` for :math:`\sigma_g^2` and the p-value. With
         :math:`v_g C` the covariance of the values from sampling cells, :math:`\delta` is the excess
         of the effect over the residuals (:meth:`kompot.stats.design.Contrast.noise_excess` of
-        :math:`C`), 0 in comparisons of as many samples with the same states. A negative excess
-        leaves no less than the sampling noise, if there was as much.
+        :math:`C`), 0 in comparisons of as many samples with the same states. No variance with a
+        prior is below the effect's sampling noise :math:`v_g\,a\,C a^\top`; a gene's own, judged
+        by Student's t, may be, but a negative excess takes none below it.
 
         Parameters
         ----------

@@ -73,7 +73,7 @@ class VariancePrior:
         r"""Two-sided p-values of normal effects, averaged over the posterior of their variance.
 
         .. math:: p_g = \sum_j \pi_{gj}\, 2\,\Phi\big(-|\hat\beta_g| / \sqrt{V_{gj}}\big),
-                  \quad V_{gj} = u\, t_g\, \rho_j + e_g
+                  \quad V_{gj} = \max(u\, t_g\, \rho_j + e_g,\ l_g)
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class VariancePrior:
             :math:`r_g`, ``(n_genes,)``.
         further
             Variance :math:`e_g` of the effect that the prior does not know of, also negative, and
-            the least that is left of :math:`u\,t_g\,\rho_j` by a negative one, ``(n_genes,)`` each.
+            the least variance :math:`l_g` that it has, ``(n_genes,)`` each; None for neither.
 
         Returns
         -------
@@ -100,7 +100,7 @@ class VariancePrior:
             total = np.multiply.outer(scale[genes], self.grid)
             if further is not None:
                 extra, least = (part[genes, None] for part in further)
-                total = np.maximum(total + extra, np.minimum(total, least))
+                total = np.maximum(total + extra, least)
             tail = ndtr(np.abs(effect[genes, None]) / -np.sqrt(total))
             p[genes] = 2.0 * np.einsum("gj,gj->g", share, tail)
             variance[genes] = np.einsum("gj,gj->g", share, total)
