@@ -16,6 +16,8 @@ from limits import Limit, Watch
 HERE = Path(__file__).resolve().parent
 CHILDREN = HERE / "children"
 WORK = HERE / "work"
+RESULTS = HERE / "results"
+"""What has been measured, kept with the source so that pages can be made again and added to."""
 
 
 class ChildFailedError(Exception):

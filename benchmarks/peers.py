@@ -12,7 +12,7 @@ from typing import Any
 
 import peer_page
 import report
-from bench import Bench, ChildFailedError
+from bench import RESULTS, Bench, ChildFailedError
 from environments import python_with
 from limits import Limit, LimitExceededError
 from peer_methods import PROBLEMS, Method, Problem, methods_of
@@ -25,7 +25,7 @@ IDLE_REPEATS = 3
 
 def peers(bench: Bench, options: Namespace) -> bool:
     """Time, memory, ranking, false discoveries and power beside every peer."""
-    runs = Runs(options.runs or bench.path("runs.jsonl"))
+    runs = Runs(options.runs or RESULTS / "peers.jsonl")
     if not options.report_only:
         for problem, method, seed in missing(runs, options):
             python = find_python(bench, method.package, options)
@@ -56,7 +56,7 @@ class Runs:
         self._lines.append(record)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+            file.write(json.dumps(record, separators=(",", ":")) + "\n")
 
     def find(self, problem: str, method: str, seed: int, *, idle: bool) -> Record | None:
         """Return a run that counts; one on an idle machine counts for both."""
