@@ -91,7 +91,8 @@ def cell_mask(adata: AnnData, choice: Any, column: str | None = None) -> NDArray
         The data.
     choice
         None for all; values by column of ``obs``, ``{"cell_type": ["B", "NK"], "day": 3}``, all of
-        which must hold; truth values, one for each cell; or values of ``column``.
+        which must hold; a list of such mappings, of which one must; truth values, one for each
+        cell; or values of ``column``.
     column
         Column of ``obs`` that values without a column refer to.
 
@@ -107,6 +108,9 @@ def cell_mask(adata: AnnData, choice: Any, column: str | None = None) -> NDArray
         for name, values in choice.items():
             mask &= _has_value(adata, name, values)
         return mask
+    if isinstance(choice, list | tuple) and any(isinstance(one, Mapping) for one in choice):
+        masks = [cell_mask(adata, one, column) for one in choice]
+        return np.logical_or.reduce(masks)
     if not isinstance(choice, str):
         values = np.asarray(choice)
         if values.dtype == bool:

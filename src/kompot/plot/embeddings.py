@@ -57,8 +57,9 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
     basis
         Key of ``adata.obsm``, of which the first two columns are drawn; ``X_`` may be left out.
     groups
-        Which cells to draw in colour: values by column of ``obs`` (all must hold), values of the
-        column ``color``, or a truth value for each cell. None for all.
+        Which cells to draw in colour: values by column of ``obs`` (all must hold), a list of such
+        mappings (one must hold), values of the column ``color``, or a truth value for each cell.
+        None for all.
     background_color
         Colour of the other cells; None to leave them out.
     matplotlib_scatter_kwargs
