@@ -14,7 +14,7 @@ from kompot.cli.analysis import (
     analysis_options,
     refuse_no_output,
     sections,
-    write_results,
+    write_outputs,
 )
 from kompot.cli.compilation import choose_device, gpu_option
 from kompot.cli.console import is_quiet
@@ -39,14 +39,16 @@ __all__ = ["command"]
 log = logging.getLogger(__name__)
 
 _SECTIONS = sections(
-    Comparison=Comparison,
-    Densities=DensitySettings,
-    Thresholds=DAThresholdSettings,
-    Samples=SampleSettings,
-    Donor_level_test=DonorAbundanceOptions,
-    Cells_and_groups=FilterSettings,
-    Stored_results=StorageSettings,
-    Run=OutputSettings,
+    {
+        "Comparison": Comparison,
+        "Densities": DensitySettings,
+        "Thresholds": DAThresholdSettings,
+        "Samples": SampleSettings,
+        "Donor-level test": DonorAbundanceOptions,
+        "Cells and groups": FilterSettings,
+        "Stored results": StorageSettings,
+        "Run": OutputSettings,
+    }
 )
 
 _HELP = f"""{summary(compute_differential_abundance)}
@@ -59,7 +61,12 @@ Example:
   kompot da cells.h5ad -o result.h5ad -t cells.csv --groupby condition \\
     --condition1 control --condition2 treated --groups cell_type
 
-Write None as none (--n-landmarks none).
+\b
+Values are written so:
+  --covariates sex,batch            a list
+  --cell-filter '{{"phase": "S"}}'    a dictionary, as JSON
+  --n-landmarks none                None
+  --paired, --no-paired             True, False; the default without either
 """
 
 
@@ -106,7 +113,7 @@ def command(
             data.adata, inplace=output is not None, return_full_results=True, **parameters
         )
     result = cast("dict[str, Any]", found)
-    write_results(data, output, (result["table"], table_output), rows="cell")
+    write_outputs(data, output, (result["table"], table_output), rows="cell")
     if not is_quiet():
         names = (parameters["condition1"], parameters["condition2"])
         click.echo(abundance_summary(result["table"], result["groups"], *names))

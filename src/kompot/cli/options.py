@@ -14,6 +14,7 @@ from kompot.cli.values import JSONText, Value, YesNoList
 __all__ = ["SectionedCommand", "signature_options"]
 
 _WIDTH = 26
+_TIE = "\N{NO-BREAK SPACE}"
 
 
 def signature_options(
@@ -54,6 +55,10 @@ class SectionedCommand(click.Command):
         super().__init__(*args, **kwargs)
         self.sections = sections
 
+    def get_help(self, ctx: click.Context) -> str:
+        """The help, in which the default of an option stands on one line."""
+        return super().get_help(ctx).replace(_TIE, " ")
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the options."""
         options = (one for one in self.get_params(ctx) if isinstance(one, click.Option))
@@ -68,7 +73,11 @@ def _write_section(
     formatter: click.HelpFormatter, title: str, records: Sequence[tuple[str, str] | None]
 ) -> None:
     """Write what is to be seen of some options, the texts of all sections in one column."""
-    shown = [(record[0].ljust(_WIDTH), record[1]) for record in records if record is not None]
+    shown = [
+        (record[0].ljust(_WIDTH), record[1].replace("[default: ", f"[default:{_TIE}"))
+        for record in records
+        if record is not None
+    ]
     if shown:
         with formatter.section(title):
             formatter.write_dl(shown, col_max=_WIDTH)
