@@ -23,6 +23,8 @@ from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.cli.summary import abundance_summary
+from kompot.models.density_estimator import DensityEstimator
+from kompot.models.differential_abundance import TOLERANCE
 from kompot.settings import (
     Comparison,
     DAThresholdSettings,
@@ -34,9 +36,17 @@ from kompot.settings import (
     StorageSettings,
 )
 
-__all__ = ["command"]
+__all__ = ["DENSITY_OPTIONS", "command"]
 
 log = logging.getLogger(__name__)
+
+_OWN_OPTIONS = signature_options(compute_differential_abundance, left_out=LEFT_OUT)
+# What the analysis hands on to the densities, but for distances, which are an array.
+DENSITY_OPTIONS = signature_options(
+    DensityEstimator,
+    left_out=[*LEFT_OUT, "nn_distances", *(str(option.name) for option in _OWN_OPTIONS)],
+    defaults={"tol": TOLERANCE},
+)
 
 _SECTIONS = sections(
     {
@@ -50,6 +60,7 @@ _SECTIONS = sections(
         "Run": OutputSettings,
     }
 )
+_SECTIONS["Densities"] += [str(option.name) for option in DENSITY_OPTIONS]
 
 _HELP = f"""{summary(compute_differential_abundance)}
 
@@ -73,7 +84,7 @@ Values are written so:
 @click.command(
     "da",
     cls=SectionedCommand,
-    params=signature_options(compute_differential_abundance, left_out=LEFT_OUT),
+    params=[*_OWN_OPTIONS, *DENSITY_OPTIONS],
     sections=_SECTIONS,
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -98,6 +109,9 @@ def command(
     if not dry_run:
         refuse_no_output(output, table_output)
     parameters["progress"] &= not is_quiet()
+    for option in DENSITY_OPTIONS:  # the run records which of them were chosen
+        if parameters[str(option.name)] == option.default:
+            del parameters[str(option.name)]
     choose_device(parameters, use_gpu=use_gpu)
     log.info("reading %s", input)
     data = open_data(input)

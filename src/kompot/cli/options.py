@@ -22,23 +22,31 @@ def signature_options(
     *,
     left_out: Collection[str] = (),
     short: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> list[click.Option]:
     """An option for each parameter: type, default and help are the function's own.
 
     Parameters
     ----------
     function
-        A function with annotations and a numpydoc docstring.
+        A function with annotations and a numpydoc docstring, or a class whose constructor has them.
     left_out
         Names of parameters without an option.
     short
         Short spellings, such as ``{"directory": "-o"}``.
+    defaults
+        Defaults that the command has instead of the function's.
     """
-    kinds, texts = typing.get_type_hints(function), parameter_texts(function)
+    annotated = function.__init__ if inspect.isclass(function) else function
+    kinds, texts = typing.get_type_hints(annotated), parameter_texts(function)
+    parameters = {
+        name: one.replace(default=(defaults or {}).get(name, one.default))
+        for name, one in inspect.signature(function).parameters.items()
+        if name not in left_out and one.kind is not one.VAR_KEYWORD
+    }
     return [
-        _option(parameter, kinds[name], texts[name], (short or {}).get(name))
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name not in left_out and parameter.kind is not parameter.VAR_KEYWORD
+        _option(one, kinds[name], texts[name], (short or {}).get(name))
+        for name, one in parameters.items()
     ]
 
 
