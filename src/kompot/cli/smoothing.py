@@ -17,7 +17,7 @@ from kompot.cli.analysis import (
 )
 from kompot.cli.compilation import choose_device
 from kompot.cli.console import is_quiet, say
-from kompot.cli.files import read_data
+from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.settings import GPSettings, OutputSettings, Smoothing, StorageSettings
@@ -75,13 +75,13 @@ def command(
     parameters["progress"] &= not is_quiet()
     choose_device(parameters)
     log.info("reading %s", input)
-    adata = read_data(input)
+    data = open_data(input)
     with thread_limits.limited(threads):
         found = compute_smoothed_expression(
-            adata, inplace=output is not None, return_full_results=True, **parameters
+            data.adata, inplace=output is not None, return_full_results=True, **parameters
         )
     result = cast("dict[str, Any]", found)
-    write_outputs(adata, output, (result["table"], table_output))
+    write_outputs(data, output, (result["table"], table_output))
     model, whose = result["model"], parameters["condition"] or "all cells"
     rank = model.function_.features_.rank
     say(f"kompot: {len(result['table'])} genes smoothed over {whose}, rank {rank}")
