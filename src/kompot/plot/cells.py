@@ -9,7 +9,14 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-__all__ = ["cell_mask", "cells_per_group", "embedding_positions", "group_labels", "point_area"]
+__all__ = [
+    "cell_mask",
+    "cells_per_group",
+    "embedding_positions",
+    "group_labels",
+    "obs_column",
+    "point_area",
+]
 
 Array = NDArray[np.float64]
 
@@ -48,6 +55,20 @@ def point_area(ax: Axes, n_cells: int) -> float:
     return float(np.clip(0.3 * area / max(n_cells, 1), 0.5, 40))
 
 
+def obs_column(adata: AnnData, name: str) -> "pd.Series[Any]":
+    """A column of ``obs``.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in adata.obs:
+        msg = f"{name!r} is no column of adata.obs; there are {list(adata.obs.columns)}."
+        raise ValueError(msg)
+    return adata.obs[name]
+
+
 def group_labels(adata: AnnData, name: str) -> "pd.Series[Any]":
     """A column of ``obs`` as categories, in their order; those without cells are left out.
 
@@ -56,10 +77,7 @@ def group_labels(adata: AnnData, name: str) -> "pd.Series[Any]":
     ValueError
         If there is no such column, or it is numeric with more than 100 values.
     """
-    if name not in adata.obs:
-        msg = f"{name!r} is no column of adata.obs; there are {list(adata.obs.columns)}."
-        raise ValueError(msg)
-    labels = adata.obs[name]
+    labels = obs_column(adata, name)
     is_number = pd.api.types.is_numeric_dtype(labels) and not pd.api.types.is_bool_dtype(labels)
     if is_number and labels.nunique() > 100:
         msg = f"The column {name!r} is numeric; groups need a column of labels."
@@ -126,12 +144,9 @@ def cell_mask(adata: AnnData, choice: Any, column: str | None = None) -> NDArray
 
 def _has_value(adata: AnnData, name: str, values: Any) -> NDArray[np.bool_]:
     """Which cells have one of some values in a column."""
-    if name not in adata.obs:
-        msg = f"{name!r} is no column of adata.obs; there are {list(adata.obs.columns)}."
-        raise ValueError(msg)
+    known = obs_column(adata, name)
     is_list = isinstance(values, Sequence | Collection | np.ndarray) and not isinstance(values, str)
     wanted = list(values) if is_list else [values]
-    known = adata.obs[name]
     missing = [value for value in wanted if not known.isin([value]).any()]
     if missing:
         msg = f"No cell has {missing} in {name!r}; there are {list(known.unique()[:20])}."

@@ -18,7 +18,7 @@ from kompot.plot.cell_colors import (
     legend_columns,
     read_colors,
 )
-from kompot.plot.cells import cell_mask, embedding_positions, point_area
+from kompot.plot.cells import cell_mask, embedding_positions, obs_column, point_area
 from kompot.plot.words import shortened
 
 __all__ = ["embedding"]
@@ -135,10 +135,7 @@ def _choices(adata: AnnData, groups: Any, mgroups: Any) -> list[tuple[str | None
     if mgroups is None:
         return [(None, groups)]
     if isinstance(mgroups, str):
-        if mgroups not in adata.obs:
-            msg = f"{mgroups!r} is no column of adata.obs; there are {list(adata.obs.columns)}."
-            raise ValueError(msg)
-        values = adata.obs[mgroups].dropna().unique()
+        values = obs_column(adata, mgroups).dropna().unique()
         return [(f"{value}", {mgroups: [value]}) for value in sorted(values, key=str)]
     if isinstance(mgroups, Mapping):
         is_filter = all(name in adata.obs for name in mgroups)
