@@ -14,6 +14,7 @@ __all__ = [
     "cells_per_group",
     "embedding_positions",
     "group_labels",
+    "in_categories",
     "obs_column",
     "point_area",
 ]
@@ -69,8 +70,17 @@ def obs_column(adata: AnnData, name: str) -> "pd.Series[Any]":
     return adata.obs[name]
 
 
-def group_labels(adata: AnnData, name: str) -> "pd.Series[Any]":
+def group_labels(adata: AnnData, name: str, *, observed: bool = True) -> "pd.Series[Any]":
     """A column of ``obs`` as categories, in their order; those without cells are left out.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    name
+        The column.
+    observed
+        False keeps the categories without cells.
 
     Raises
     ------
@@ -82,15 +92,20 @@ def group_labels(adata: AnnData, name: str) -> "pd.Series[Any]":
     if is_number and labels.nunique() > 100:
         msg = f"The column {name!r} is numeric; groups need a column of labels."
         raise ValueError(msg)
+    return in_categories(labels, observed=observed)
+
+
+def in_categories(labels: "pd.Series[Any]", *, observed: bool = True) -> "pd.Series[Any]":
+    """Labels as categories with text for names, in their order."""
     if isinstance(labels.dtype, pd.CategoricalDtype):
-        labels = labels.cat.remove_unused_categories()
+        labels = labels.cat.remove_unused_categories() if observed else labels
         order = list(labels.cat.categories)
     else:
         order = sorted(labels.dropna().unique(), key=str if labels.dtype == object else None)
     texts = [str(label) for label in order]
     codes = pd.Categorical(labels, order).codes
     return pd.Series(
-        pd.Categorical.from_codes(codes, pd.Index(texts)), index=adata.obs_names, name=name
+        pd.Categorical.from_codes(codes, pd.Index(texts)), index=labels.index, name=labels.name
     )
 
 

@@ -9,6 +9,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kompot.plot.arguments import scatter_options
 from kompot.plot.canvas import finished, new_axes, new_figure
 from kompot.plot.cell_colors import (
     Categories,
@@ -47,6 +48,7 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
     legend_loc: str | None = "right margin",
     figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
+    **kwargs: Any,
 ) -> Axes | list[Axes] | Figure:
     """Draw cells on an embedding, those that are not meant in the background.
 
@@ -63,7 +65,7 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
     background_color
         Colour of the other cells; None to leave them out.
     matplotlib_scatter_kwargs
-        Further arguments of ``Axes.scatter``.
+        Further arguments of ``Axes.scatter``; the same as ``**kwargs``.
     mgroups
         Several such choices, a panel for each: by title, or in a list; or the name of a column of
         ``obs``, for a panel for each of its values.
@@ -93,6 +95,8 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
         Width and height in inches of a new figure, if ``ax`` is None.
     ax
         Where to draw a single panel; a new figure if None.
+    **kwargs
+        Further arguments of ``Axes.scatter``: ``marker``, ``edgecolor``, ``zorder``, ...
 
     Returns
     -------
@@ -103,7 +107,10 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
     ValueError
         If the embedding, a column, a gene or a value does not exist, or several panels are to be
         drawn in one Axes.
+    TypeError
+        If a further argument is none of ``Axes.scatter``.
     """
+    further = scatter_options(embedding, {**(matplotlib_scatter_kwargs or {}), **kwargs})
     xy, key = embedding_positions(adata, basis)
     name = shortened(key)
     names: list[str | None] = [color] if isinstance(color, str) or color is None else list(color)
@@ -117,9 +124,7 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
         members = cell_mask(adata, choice, one)
         colors = colors_of[one]
         area = size if size is not None else point_area(panel, len(xy))
-        points = draw_colored(
-            *(panel, xy, colors, members, area, background_color, matplotlib_scatter_kwargs)
-        )
+        points = draw_colored(panel, xy, colors, members, area, background_color, further)
         if one is not None:
             explain_colors(panel, colors, points, legend_loc=legend_loc, xy=xy, members=members)
         panel.set(xticks=[], yticks=[], xlabel=f"{name} 1", ylabel=f"{name} 2")
