@@ -218,8 +218,8 @@ def multi_volcano_da(  # noqa: PLR0917 the documented order of arguments
         style = given_options(
             fontsize=legend_fontsize, title_fontsize=legend_title_fontsize, ncols=legend_ncol
         )
-        title = shortened(changes.colors.title) if color else None
-        _explain(figure, axes, changes, legend_loc, {"title": title, **style})
+        what = shortened(changes.colors.title) if color else None
+        _explain(figure, axes, changes, legend_loc, {"title": what, **style})
     return finished(axes, figure, save, return_fig)
 
 

@@ -214,10 +214,8 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
         legend = given_options(
             fontsize=legend_fontsize, title_fontsize=legend_title_fontsize, ncols=legend_ncol
         )
-        title = shortened(changes.colors.title) if color or group_key else None
-        explain_colors(
-            ax, changes.colors, drawn, legend_loc=legend_loc, title=title, options=legend
-        )
+        what = shortened(changes.colors.title) if color or group_key else None
+        explain_colors(ax, changes.colors, drawn, legend_loc=legend_loc, title=what, options=legend)
     if show_thresholds:
         draw_thresholds(ax, changes.limits)
     if not np.isfinite(changes.points).all(axis=1).any():
@@ -324,5 +322,5 @@ def highlighted(
         return changes, {"alpha": alpha}
     chosen = cell_mask(adata, subset).astype(int)
     shades = [to_hex(to_rgba("#c0c0c0", alpha), keep_alpha=True), color]
-    colors = Categories("", chosen, ["other cells", "highlighted"], shades)
+    colors = Categories("", chosen, ["other cells", "highlighted"], shades, is_layered=True)
     return replace(changes, colors=colors), {}

@@ -52,12 +52,15 @@ class Categories:
         Number of each cell's category, ``(n_cells,)``; -1 for none.
     names, colors
         Of the categories.
+    is_layered
+        Draw later categories over earlier ones, instead of mixing them.
     """
 
     title: str
     codes: NDArray[Any]
     names: list[str]
     colors: list[str]
+    is_layered: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ def draw_colored(  # noqa: PLR0917
 ) -> PathCollection:
     """Draw cells in their colours over those that have none.
 
-    The largest absolute numbers lie on top; categories are mixed, so that none hides another.
+    The largest absolute numbers lie on top; categories are mixed, so that none hides another,
+    unless they are layers.
 
     Parameters
     ----------
@@ -169,6 +173,8 @@ def draw_colored(  # noqa: PLR0917
     if isinstance(colors, Categories):
         known = np.flatnonzero(members & placed & (colors.codes >= 0))
         order = np.random.default_rng(0).permutation(known)
+        if colors.is_layered:
+            order = order[np.argsort(colors.codes[order], kind="stable")]
         rgba = to_rgba_array(colors.colors)[colors.codes[order]]
         shades: dict[str, Any] = {"c": rgba if len(rgba) else None}
     else:

@@ -184,6 +184,7 @@ def _axes(
     rows = -(-n_panels // columns)
     width = 4.2 + 1.25 * max(n_legend - 1, 0)
     figure = new_figure(figsize or (width * columns, 3.5 * rows))
+    figure.set_layout_engine("constrained", w_pad=0.1)  # inches, between a legend and a panel
     grid = np.asarray(figure.subplots(rows, columns)).ravel()
     for unused in grid[n_panels:]:
         unused.remove()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba_array
 from numpy.typing import NDArray
 
 from kompot.plot.canvas import current_axes, say_on
@@ -206,7 +207,8 @@ def _shades(
         return scaled_values(name, values.to_numpy(np.float64, na_value=np.nan), scale)
     labels = in_categories(values)
     names = list(labels.cat.categories)
-    colors = dict(zip(names, distinct_colors(len(names)), strict=True))
+    # The first three are much like those of called genes.
+    colors = dict(zip(names, distinct_colors(len(names) + 3)[3:], strict=True))
     colors |= {str(one): color for one, color in (palette or {}).items()}
     return Categories(name, labels.cat.codes.to_numpy(), names, [colors[one] for one in names])
 
@@ -221,19 +223,14 @@ def _draw_points(  # noqa: PLR0917
 ) -> None:
     """Draw the genes, those that are not called below the others."""
     where = f" in {shortened(condition, 24)}" if condition else ""
-    up = points[:, 0] > 0
-    for members, options, name in (
-        *_background(hit, style, shades),
-        (hit & ~up, {"c": style.color_down}, f"lower{where}"),
-        (hit & up, {"c": style.color_up}, f"higher{where}"),
+    down, up = (np.flatnonzero(hit & ((points[:, 0] > 0) == is_up)) for is_up in (False, True))
+    for rows, options, name in (
+        *_background(np.flatnonzero(~hit), style, shades),
+        (down, {"c": style.color_down}, f"lower{where} ({len(down)})"),
+        (up, {"c": style.color_up}, f"higher{where} ({len(up)})"),
     ):
         look = {"s": style.point_size**2, "linewidth": 0, "rasterized": True, **style.points}
-        drawn = ax.scatter(
-            points[members, 0],
-            points[members, 1],
-            label=f"{name} ({members.sum()})",
-            **{**options, **look},
-        )
+        drawn = ax.scatter(points[rows, 0], points[rows, 1], label=name, **{**options, **look})
         if "norm" in options:
             bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.6, aspect=25, pad=0.02)
             bar.set_label(shortened(shades.title if shades is not None else ""))
@@ -241,22 +238,28 @@ def _draw_points(  # noqa: PLR0917
 
 
 def _background(
-    hit: NDArray[np.bool_], style: VolcanoStyle, shades: Values | Categories | None
-) -> list[tuple[NDArray[np.bool_], dict[str, Any], str]]:
-    """The genes that are not called: which, in what colours, and what they are called."""
-    alpha = {"alpha": style.alpha_background}
-    grey = alpha | {"c": style.color_background}
-    if isinstance(shades, Values):
-        colors = {"c": shades.values[~hit], "cmap": shades.cmap, "norm": shades.norm}
-        return [(~hit, alpha | colors, "not called")]
+    rows: NDArray[np.intp], style: VolcanoStyle, shades: Values | Categories | None
+) -> list[tuple[NDArray[np.intp], dict[str, Any], str]]:
+    """The genes that are not called: which, in what colours, and what they are called.
+
+    Categories are mixed, so that none hides another; what explains them has no genes.
+    """
+    alpha, name = {"alpha": style.alpha_background}, f"not called ({len(rows)})"
     if shades is None:
-        return [(~hit, grey, "not called")]
-    found = [
-        (~hit & (shades.codes == code), alpha | {"c": color}, shortened(name))
-        for code, (name, color) in enumerate(zip(shades.names, shades.colors, strict=True))
+        return [(rows, alpha | {"c": style.color_background}, name)]
+    if isinstance(shades, Values):
+        colors = {"c": shades.values[rows], "cmap": shades.cmap, "norm": shades.norm}
+        return [(rows, alpha | colors, name)]
+    rows, none = np.random.default_rng(0).permutation(rows), np.empty(0, dtype=np.intp)
+    codes = shades.codes[rows]
+    colors = {"c": to_rgba_array([*shades.colors, style.color_background])[codes]}  # -1 is the last
+    return [
+        (rows, alpha | (colors if len(rows) else {}), "_"),
+        *(
+            (none, {"c": color}, f"{shortened(one)} ({(codes == code).sum()})")
+            for code, (one, color) in enumerate(zip(shades.names, shades.colors, strict=True))
+        ),
     ]
-    missing = ~hit & (shades.codes < 0)
-    return [(missing, grey, "not called"), *found] if missing.any() else found
 
 
 def _set_limits(ax: Axes, score: "pd.Series[float]") -> None:
