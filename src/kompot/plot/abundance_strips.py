@@ -280,7 +280,7 @@ def _finish(axes: Sequence[Axes], changes: CellChanges, xlabel: str | None) -> N
     heights = changes.points[:, 1]
     if np.isfinite(heights).any() and np.nanmin(heights) >= 0:
         for ax in axes:
-            ax.set_ylim(bottom=0)
+            ax.set_ylim(bottom=-0.05 * ax.get_ylim()[1])  # whole points at zero
     pair = between(changes.run.condition1, changes.run.condition2)
     axes[-1].set_xlabel(xlabel or f"log fold change of abundance, {pair}")
     if not np.isfinite(changes.points).all(axis=1).any():
