@@ -16,6 +16,7 @@ from kompot.anndata import (
     diffusion_maps,
 )
 from kompot.cli.analysis import LEFT_OUT
+from kompot.cli.differential_abundance import DENSITY_OPTIONS
 from kompot.cli.differential_expression import NO_OPTIONS
 from kompot.cli.numpydoc import parameter_texts
 
@@ -41,10 +42,15 @@ def option_lines(function, left_out, required):
     for name, parameter in inspect.signature(function).parameters.items():
         if name in left_out or parameter.kind is parameter.VAR_KEYWORD:
             continue
-        comment = "\n".join(f"# {line}" for line in textwrap.wrap(texts[name], 92))
-        value = required.get(name, parameter.default)
-        line = f"# {name}:" if value is None else f"{name}: {value_text(value)}"
-        yield f"\n{comment}\n{line}\n"
+        yield option_line(name, texts[name], required.get(name, parameter.default))
+    if function is compute_differential_abundance:
+        yield from (option_line(one.name, one.help, one.default) for one in DENSITY_OPTIONS)
+
+
+def option_line(name, text, value):
+    comment = "\n".join(f"# {line}" for line in textwrap.wrap(text, 92))
+    line = f"# {name}:" if value is None else f"{name}: {value_text(value)}"
+    return f"\n{comment}\n{line}\n"
 
 
 def main():

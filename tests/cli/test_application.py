@@ -70,11 +70,13 @@ def test_wrong_options_of_any_command_are_usage_errors(shell, command):
     assert "--help" in err.splitlines()[-1]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "plan", "smooth"])
 def test_help_fits_80_columns(shell, command):
     code, out, _ = shell(command, "-h")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
+    assert not any(line.endswith("[default:") for line in out.splitlines())
+    assert "\N{NO-BREAK SPACE}" not in out
     assert re.search(r"Example.*:\n    kompot", out)
 
 

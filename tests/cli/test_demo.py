@@ -1,5 +1,6 @@
 import inspect
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from kompot.cli.application import LazyGroup
 from kompot.cli.demo import command, run_demo
 from kompot.cli.demo_report import demo_report
 from kompot.cli.files import read_data
+from kompot.reporting.repetition import shell_call
 
 NAMES = [
     "kompot_demo.h5ad",
@@ -45,6 +48,16 @@ def test_demo_end_to_end(shell, demonstration, tmp_path):
     assert plt.get_fignums() == []
     again = read_data(folder / NAMES[0]).var[DISTANCE]
     assert again.equals(demonstration.adata.var[DISTANCE])
+
+
+def test_runs_of_the_demo_can_be_repeated_in_a_shell(demonstration, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cells.h5ad").touch()
+    for kind in ("de", "da"):
+        call = shell_call(demonstration.adata, 0, kind)
+        words = shlex.split(call.replace("\\\n", " "), comments=True)[2:]
+        LazyGroup("kompot").get_command(None, kind).make_context(kind, words)
+    assert "--ls evidence" in call
 
 
 def test_report_counts_what_is_in_the_file(demonstration):

@@ -6,9 +6,13 @@ from click.testing import CliRunner
 
 from kompot.anndata import compute_differential_abundance
 from kompot.cli.analysis import LEFT_OUT
-from kompot.cli.differential_abundance import command
+from kompot.cli.differential_abundance import DENSITY_OPTIONS, command
+from kompot.models import DensityEstimator
+from kompot.models.differential_abundance import TOLERANCE
+from kompot.records import RunInfo
 
 COMPARED = ("--groupby", "condition", "--condition1", "control", "--condition2", "treated")
+DENSITY = {"ls", "d", "d_method", "mu", "kernel", "tol", "optimizer", "n_iter"}
 
 
 def invoke(*args):
@@ -21,7 +25,19 @@ def test_every_parameter_is_an_option_or_left_out_on_purpose():
     own |= {"use_gpu", "store_arrays_on_disk", "disk_storage_dir", "max_memory_ratio"}
     options = {option.name for option in command.params} - own
     parameters = inspect.signature(compute_differential_abundance).parameters
-    assert options | set(LEFT_OUT) == set(parameters) - {"density_kwargs"}
+    assert options | set(LEFT_OUT) == set(parameters) - {"density_kwargs"} | DENSITY
+
+
+def test_options_of_the_densities_are_recorded_if_they_are_chosen(cells_file, tmp_path):
+    data = tmp_path / "out.h5ad"
+    chosen = ("--ls", "20", "--kernel", "matern32", "--tol", "1e-6")
+    assert invoke(cells_file, "-o", data, *COMPARED, *chosen, "-q").exit_code == 0
+    recorded = RunInfo(ad.read_h5ad(data)).params["gp"]["estimator"]
+    assert recorded == {"ls": 20.0, "kernel": "matern32"}
+    defaults = DensityEstimator().get_params() | {"tol": TOLERANCE}
+    assert all(option.default == defaults[option.name] for option in DENSITY_OPTIONS)
+    wrong = CliRunner().invoke(command, [str(cells_file), "-o", str(data), *COMPARED, "--mu", "x"])
+    assert wrong.exit_code == 2
 
 
 def test_data_and_table_from_file_to_file(cells_file, tmp_path):

@@ -97,3 +97,39 @@ def test_results_are_listed_and_removed(shell, cells, tmp_path, suffix):
     found = read_h5ad(small) if suffix == ".h5ad" else read_zarr(small)
     assert set(found.layers) == set(cells.layers)
     assert (found.X != cells.X).nnz == 0
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.usefixtures("refuse_whole_matrices")
+def test_smoothing(shell, cells, tmp_path, suffix, large, monkeypatch):
+    path, out = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    cells.copy().write_h5ad(path) if suffix == ".h5ad" else cells.copy().write_zarr(path)
+    options = "--layers", "factored", "--random-state", "0", "-q"
+    assert shell("smooth", path, "-o", out, "-t", tmp_path / "large.csv", *options)[0] == 0
+    monkeypatch.setattr(files, "_SHARE", 1.0)
+    assert shell("smooth", path, "-t", tmp_path / "plain.csv", *options)[0] == 0
+    assert (tmp_path / "large.csv").read_text() == (tmp_path / "plain.csv").read_text()
+    found = read_h5ad(out) if suffix == ".h5ad" else read_zarr(out)
+    assert np.isfinite(kompot.get_layer(found, "kompot_smooth_all_smoothed")).all()
+    assert (found.X != cells.X).nnz == 0
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_report_is_the_same(shell, cells, tmp_path, suffix, large, monkeypatch):
+    path, adata = tmp_path / f"in{suffix}", cells.copy()
+    kompot.compute_differential_expression(
+        adata, "condition", "control", "treated", null_genes=None, progress=False
+    )
+    adata.write_h5ad(path) if suffix == ".h5ad" else adata.write_zarr(path)
+    pages = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(files, "_SHARE", share)
+        assert shell("report", path, "-o", tmp_path / "page.html", "--n-genes", "1")[0] == 0
+        pages.append((tmp_path / "page.html").read_text())
+    assert pages[0] == pages[1]
+
+
+def test_what_is_large_is_judged_by_the_memory_that_this_process_may_take(cells_file, monkeypatch):
+    assert files.open_data(cells_file).rest is None
+    monkeypatch.setattr(files.memory, "available_bytes", lambda: 1000)
+    assert files.open_data(cells_file).rest is not None

@@ -6,6 +6,7 @@ import click
 import pytest
 
 from kompot.anndata import compute_differential_expression
+from kompot.cli.application import LazyGroup
 from kompot.cli.differential_expression import NO_OPTIONS, command
 from kompot.cli.numpydoc import parameter_texts
 from kompot.cli.options import signature_options
@@ -63,6 +64,14 @@ def test_help_is_the_docstring():
 
 def test_all_parameters_are_listed():
     assert not any(option.hidden for option in command.params if option.name in PARAMETERS)
+
+
+@pytest.mark.parametrize("name", ["de", "da", "smooth"])
+def test_every_argument_of_an_analysis_stands_under_a_title(name):
+    analysis = LazyGroup("kompot").get_command(None, name)
+    listed = {one for names in analysis.sections.values() for one in names}
+    shown = {one.name for one in analysis.params if not getattr(one, "hidden", False)}
+    assert shown - listed <= OF_THE_COMMAND
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from kompot.anndata import (
     diffusion_maps,
 )
 from kompot.cli.application import LazyGroup
+from kompot.cli.differential_abundance import DENSITY_OPTIONS
 
 TEMPLATES = Path(kompot.cli.__file__).parent / "templates"
 FUNCTIONS = {
@@ -44,6 +45,10 @@ def test_template_lists_every_option_with_its_default(kind):
             assert values[name] == parameter.default, name
         elif parameter.default is parameter.empty and not name.endswith(("adata", "kwargs")):
             assert name in values
+    if kind == "da":
+        for option in DENSITY_OPTIONS:
+            assert values.get(option.name) == option.default
+            assert f"{option.name}:" in text
     command = LazyGroup("kompot").get_command(None, kind)
     missing = [
         option.name

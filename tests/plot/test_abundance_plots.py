@@ -80,6 +80,8 @@ def test_colours_by_column_and_highlighted_cells(compared, ax):
     is_green = np.isclose(faces, to_rgba("#00aa00")).all(axis=1)
     assert is_green.sum() == (compared.obs["branch"] == "root").sum()
     np.testing.assert_allclose(faces[~is_green, 3], 0.25, atol=0.01)
+    assert is_green[np.argmax(is_green) :].all()  # over the others
+    assert ax.get_title() == other.get_title() == ""
 
 
 def test_strips_hold_the_cells_of_their_groups(compared):

@@ -14,12 +14,15 @@ def test_cells_by_columns_by_values_and_by_truth(adata):
     np.testing.assert_array_equal(cell_mask(adata, "root", "branch"), branch == "root")
     np.testing.assert_array_equal(cell_mask(adata, both), both)
     assert cell_mask(adata, None).all()
+    either = cell_mask(adata, [{"branch": "root"}, {"branch": "branch_1", "condition": "treated"}])
+    np.testing.assert_array_equal(either, expected | (branch == "root"))
 
 
 @pytest.mark.parametrize(
     ("choice", "text"),
     [
         ({"stage": 1}, "no column"),
+        ([{"branch": "root"}, {"stage": 1}], "no column"),
         ({"branch": ["root", "leaf"]}, r"\['leaf'\]"),
         ("root", "names no column"),
         (np.ones(3, dtype=bool), "600 cells"),

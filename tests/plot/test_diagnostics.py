@@ -5,6 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from kompot.plot import DiagnosticPanels, diagnostics
+from kompot.records.encoding import decoded
 
 KEY = "kompot_de_control_to_treated"
 
@@ -17,7 +18,7 @@ def changed(adata, **entries):
 
 def test_panels_show_what_the_run_recorded(analysed):
     figure = Figure(figsize=(11, 8), layout="constrained")
-    found = diagnostics(analysed, sample_col="donor", figure=figure)
+    found = diagnostics(analysed, null=[], sample_col="donor", figure=figure)
     assert isinstance(found, DiagnosticPanels)
     numerics = json.loads(analysed.uns["kompot_de"]["run_history"])[0]["numerics"]
     heights = [bar.get_height() for bar in found.numerics.patches]
@@ -39,6 +40,24 @@ def test_null_distances_are_scaled_to_the_number_of_genes(analysed):
     stairs = next(one for one in found.distances.patches if hasattr(one, "get_data"))
     counts, _, _ = stairs.get_data()
     np.testing.assert_allclose(counts.sum(), analysed.n_vars)
+
+
+def test_null_distances_of_the_run_are_drawn(analysed):
+    found = diagnostics(analysed).distances
+    stairs = next(one for one in found.patches if hasattr(one, "get_data"))
+    counts, edges, _ = stairs.get_data()
+    stored = json.loads(analysed.uns["kompot_de"]["run_history"])[0]["arrays"]["null_mahalanobis"]
+    expected, _ = np.histogram(decoded(stored), edges)
+    np.testing.assert_allclose(counts, expected * analysed.n_vars / len(decoded(stored)))
+    assert not found.texts
+    assert "null genes (200), scaled" in [text.get_text() for text in found.legend_.get_texts()]
+
+
+@pytest.mark.parametrize("arrays", [None, {"null_mahalanobis": {"kind": "unkept"}}])
+def test_a_run_that_stored_no_null_distances_says_so(analysed, arrays):
+    changed(analysed, arrays=arrays)
+    texts = diagnostics(analysed).distances.texts
+    assert [text.get_text() for text in texts] == ["no distances of null genes"]
 
 
 @pytest.mark.parametrize("null", [[], [np.nan]])

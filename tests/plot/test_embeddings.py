@@ -69,6 +69,13 @@ def test_other_cells_stay_in_the_background(compared, ax):
     assert [len(one.get_offsets()) for one in other.collections] == [inside]
 
 
+def test_a_list_of_filters_means_the_cells_of_any(compared, ax):
+    filters = [{"branch": "root"}, {"branch": "branch_1"}]
+    embedding(compared, "X_tree", groups=filters, color="branch", ax=ax)
+    expected = compared.obs["branch"].isin(["root", "branch_1"]).sum()
+    assert len(coloured(ax).get_offsets()) == expected
+
+
 def test_panels_of_colours_and_choices(compared):
     axes = embedding(compared, "X_tree", color=["branch", LFC], ncols=1)
     assert [ax.get_title() for ax in axes] == ["branch", LFC.replace("_to_", "_to_")]

@@ -232,7 +232,10 @@ def test_data_are_not_changed_and_no_figure_is_opened(analysed, ax):
         ({"highlight_genes": ["TP53"]}, ValueError, "TP53"),
         ({"run_id": 4}, ValueError, r"no run 4.*0 \(control to treated\)"),
         ({"condition1": "young"}, ValueError, "young"),
-        ({"sort_key": "x"}, TypeError, "sort_key"),
+        ({"sort_key": "nothing"}, ValueError, "nothing"),
+        ({"gene_label": 3}, TypeError, "'gene_label'. Did you mean 'gene_labels'"),
+        ({"c": "red"}, TypeError, "'c'.*Axes.scatter"),
+        ({"update_de_classification": True}, ValueError, "changes no data.*recompute_fdr"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(analysed, ax, arguments, error, text):

@@ -7,8 +7,24 @@ from anndata.io import read_h5ad
 
 import kompot
 from kompot.cli import main
+from kompot.cli.application import LazyGroup
 from kompot.datasets import simulate
+from kompot.records.parameters import stored_parameters
 from kompot.reporting.repetition import python_call, repeating_arguments, shell_call
+from kompot.settings import (
+    AbundanceSettings,
+    Comparison,
+    DAThresholdSettings,
+    DensitySettings,
+    DonorAbundanceOptions,
+    ExpressionSettings,
+    FDRSettings,
+    FilterSettings,
+    GPSettings,
+    OutputSettings,
+    SampleSettings,
+    StorageSettings,
+)
 
 CONDITIONS = ("don't", "B/2 x")
 
@@ -40,6 +56,8 @@ def cells():
         *conditions,
         log_fold_change_threshold=0.3,
         groups={"early": {"branch": ["root"]}},
+        ls=20.0,
+        kernel="matern32",
         **options,
     )
     return adata
@@ -98,7 +116,58 @@ def test_arrays_are_named_and_left_to_the_record():
     compile(call, "call", "exec")
     assert "# groups: arrays" in call
     assert "kompot.RunInfo(adata, 0, 'da').call_args()" in call
-    assert shell_call(adata, 0, "da").endswith("# Not in a shell: groups, given as arrays.")
+    assert shell_call(adata, 0, "da").endswith("# Not in a shell, only in Python: groups.")
+
+
+COMPARED = Comparison("condition", *CONDITIONS, obsm_key="X_tree", sample_col="sample")
+SAMPLES = SampleSettings("donor", paired=True, covariates=["sex", "batch"], significance="cell")
+RUNS = {
+    "de": ExpressionSettings(
+        COMPARED,
+        GPSettings(0.5, "evidence", 2.0, None, use_empirical_variance=True, eps=1e-6, tol=1e-5),
+        FDRSettings([3, 1], 7, 0.2, null_mahalanobis=[1.0, 2.0], combine_with_internal=True),
+        FilterSettings([{"branch": ["root"]}, {"branch": "leaf"}], {"a b": {"branch": "root"}}),
+        StorageSettings(store_landmarks=True, store_additional_stats=True, layers="factored"),
+        OutputSettings(compute_mahalanobis=False, attribution=True, return_null_data=True),
+        SampleSettings("donor", paired=False, regions={"early": {"branch": ["root"]}}),
+    ),
+    "da": AbundanceSettings(
+        COMPARED,
+        DensitySettings(
+            ratio="labels",
+            param_scheme="pooled",
+            estimator={
+                **{"ls": 0.5, "d": 2.5, "d_method": "embedding", "mu": -3.0, "kernel": "matern32"},
+                **{"tol": 1e-4, "optimizer": "L-BFGS-B", "n_iter": 7},
+            },
+        ),
+        DAThresholdSettings(0.2, 0.1),
+        FilterSettings("root", "branch"),
+        StorageSettings(result_key="mine", overwrite=True),
+        OutputSettings(allow_single_condition_variance=True),
+        SAMPLES,
+        DonorAbundanceOptions(0.1, 0.2, ["root", "leaf"]),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_every_option_of_a_run_is_one_of_the_command(adata, kind, tmp_path, monkeypatch):
+    parameters, _ = stored_parameters(RUNS[kind])
+    adata.uns[f"kompot_{kind}"] = {"run_history": json.dumps([{"params": parameters}])}
+    call = shell_call(adata, 0, kind)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cells.h5ad").touch()
+    name, *words = shlex.split(call.replace("\\\n", " "), comments=True)[1:]
+    found = LazyGroup("kompot").get_command(None, name).make_context(name, words).params
+    arguments = repeating_arguments(adata, 0, kind)
+    del arguments["landmarks"]
+    assert len(arguments) > 20
+    if kind == "de":
+        absent = [arguments.pop(one) for one in ("null_mahalanobis", "combine_with_internal")]
+        assert absent == [[1.0, 2.0], True]
+        assert "# Not in a shell, only in Python: null_mahalanobis, combine_with_internal." in call
+    assert {one: found[one] for one in arguments} == arguments
 
 
 def test_flat_parameters_of_the_original(adata):

@@ -1,6 +1,6 @@
 """What the commands that analyse a file share: their files, their threads, their sections."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -21,22 +21,24 @@ __all__ = [
     "input_output_options",
     "refuse_no_output",
     "sections",
-    "write_results",
+    "write_outputs",
 ]
 
 # What has no meaning in a shell: the data, an array, and in which Python object results arrive.
 LEFT_OUT = ("adata", "landmarks", "copy", "inplace", "return_full_results")
 
+_LFC = "log_fold_change"
+
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
-def sections(**titles: Any) -> dict[str, Any]:
+def sections(titles: Mapping[str, Any]) -> dict[str, list[str]]:
     """Names of options by title; each title is given with the settings whose fields it lists."""
-    return {"Files": ("output", "table_output", "group_table", "config")} | {
-        title.replace("_", " "): [
+    return {"Files": ["output", "table_output", "group_table", "config"]} | {
+        title: [
             name
             for field in fields(kind)
-            for name in (field.name, f"fdr_{field.name}", f"log_fold_change_{field.name}")
+            for name in (field.name, f"fdr_{field.name}", field.name.replace("lfc", _LFC))
         ]
         for title, kind in titles.items()
     }
@@ -122,7 +124,7 @@ def refuse_no_output(*outputs: Path | None) -> None:
         raise click.UsageError(msg)
 
 
-def write_results(
+def write_outputs(
     data: AnnData | StoredData,
     output: Path | None,
     *tables: tuple[pd.DataFrame | None, Path | None],

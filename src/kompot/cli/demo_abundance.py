@@ -57,8 +57,8 @@ def compare_abundance(adata: "AnnData", seed: int, *, progress: bool) -> DemoAbu
     )
 
 
-def found_abundance(found: DemoAbundance) -> str:
-    """Table of the branches, and how the cells compare with what was planted."""
+def found_abundance(found: DemoAbundance) -> tuple[str, str]:
+    """Table of the branches; and how the cells compare with what was planted, in items."""
     columns = ["n_cells1", "n_cells2", "donor_lfc", "donor_fdr", "donor_direction", "true_lfc"]
     branches = listed(found.groups[columns].rename(columns=HEADINGS), rows="branch")
     table = found.table
@@ -76,7 +76,7 @@ def found_abundance(found: DemoAbundance) -> str:
         "share of cells, estimated from the shares in each donor. donor FDR: false discovery rate "
         "if other donors were taken. for donors: what is called, at a rate below 0.05.",
     ]
-    return f"{branches}\n\n" + "\n".join(items)
+    return branches, "\n".join(items)
 
 
 def draw_abundance(adata: "AnnData", found: DemoAbundance, figure: "Figure") -> None:

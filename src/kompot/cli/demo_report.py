@@ -52,7 +52,7 @@ def demo_report(  # noqa: PLR0917
     """
     columns = ["mean_lfc", "mahalanobis", "donor_fdr", "donor_lfc", "effect", "true_lfc"]
     leading = listed(table[columns].head(10).rename(columns=HEADINGS))
-    branches, _, cells = found_abundance(abundance).partition("\n\n")
+    branches, cells = found_abundance(abundance)
     parts = [
         _simulated(adata, table, seconds),
         f"EXPRESSION: the ten genes with the largest distance\n\n{leading}",

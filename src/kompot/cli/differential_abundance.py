@@ -14,7 +14,7 @@ from kompot.cli.analysis import (
     analysis_options,
     refuse_no_output,
     sections,
-    write_results,
+    write_outputs,
 )
 from kompot.cli.compilation import choose_device, gpu_option
 from kompot.cli.console import is_quiet
@@ -23,6 +23,8 @@ from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.cli.summary import abundance_summary
+from kompot.models.density_estimator import DensityEstimator
+from kompot.models.differential_abundance import TOLERANCE
 from kompot.settings import (
     Comparison,
     DAThresholdSettings,
@@ -34,20 +36,31 @@ from kompot.settings import (
     StorageSettings,
 )
 
-__all__ = ["command"]
+__all__ = ["DENSITY_OPTIONS", "command"]
 
 log = logging.getLogger(__name__)
 
-_SECTIONS = sections(
-    Comparison=Comparison,
-    Densities=DensitySettings,
-    Thresholds=DAThresholdSettings,
-    Samples=SampleSettings,
-    Donor_level_test=DonorAbundanceOptions,
-    Cells_and_groups=FilterSettings,
-    Stored_results=StorageSettings,
-    Run=OutputSettings,
+_OWN_OPTIONS = signature_options(compute_differential_abundance, left_out=LEFT_OUT)
+# What the analysis hands on to the densities, but for distances, which are an array.
+DENSITY_OPTIONS = signature_options(
+    DensityEstimator,
+    left_out=[*LEFT_OUT, "nn_distances", *(str(option.name) for option in _OWN_OPTIONS)],
+    defaults={"tol": TOLERANCE},
 )
+
+_SECTIONS = sections(
+    {
+        "Comparison": Comparison,
+        "Densities": DensitySettings,
+        "Thresholds": DAThresholdSettings,
+        "Samples": SampleSettings,
+        "Donor-level test": DonorAbundanceOptions,
+        "Cells and groups": FilterSettings,
+        "Stored results": StorageSettings,
+        "Run": OutputSettings,
+    }
+)
+_SECTIONS["Densities"] += [str(option.name) for option in DENSITY_OPTIONS]
 
 _HELP = f"""{summary(compute_differential_abundance)}
 
@@ -59,14 +72,19 @@ Example:
   kompot da cells.h5ad -o result.h5ad -t cells.csv --groupby condition \\
     --condition1 control --condition2 treated --groups cell_type
 
-Write None as none (--n-landmarks none).
+\b
+Values are written so:
+  --covariates sex,batch            a list
+  --cell-filter '{{"phase": "S"}}'    a dictionary, as JSON
+  --n-landmarks none                None
+  --paired, --no-paired             True, False; the default without either
 """
 
 
 @click.command(
     "da",
     cls=SectionedCommand,
-    params=signature_options(compute_differential_abundance, left_out=LEFT_OUT),
+    params=[*_OWN_OPTIONS, *DENSITY_OPTIONS],
     sections=_SECTIONS,
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -91,6 +109,9 @@ def command(
     if not dry_run:
         refuse_no_output(output, table_output)
     parameters["progress"] &= not is_quiet()
+    for option in DENSITY_OPTIONS:  # the run records which of them were chosen
+        if parameters[str(option.name)] == option.default:
+            del parameters[str(option.name)]
     choose_device(parameters, use_gpu=use_gpu)
     log.info("reading %s", input)
     data = open_data(input)
@@ -106,7 +127,7 @@ def command(
             data.adata, inplace=output is not None, return_full_results=True, **parameters
         )
     result = cast("dict[str, Any]", found)
-    write_results(data, output, (result["table"], table_output), rows="cell")
+    write_outputs(data, output, (result["table"], table_output), rows="cell")
     if not is_quiet():
         names = (parameters["condition1"], parameters["condition2"])
         click.echo(abundance_summary(result["table"], result["groups"], *names))

@@ -13,7 +13,7 @@ from kompot.cli.analysis import (
     analysis_options,
     refuse_no_output,
     sections,
-    write_results,
+    write_outputs,
 )
 from kompot.cli.compilation import choose_device, gpu_option
 from kompot.cli.console import is_quiet
@@ -29,6 +29,7 @@ from kompot.settings import (
     FilterSettings,
     GPSettings,
     OutputSettings,
+    SampleSettings,
     StorageSettings,
 )
 
@@ -44,12 +45,15 @@ NO_OPTIONS = (
 )
 
 _SECTIONS = sections(
-    Comparison=Comparison,
-    Gaussian_process=GPSettings,
-    False_discovery_rate=FDRSettings,
-    Cells_and_groups=FilterSettings,
-    Stored_results=StorageSettings,
-    Run=OutputSettings,
+    {
+        "Comparison": Comparison,
+        "Gaussian process": GPSettings,
+        "False discovery rate": FDRSettings,
+        "Samples": SampleSettings,
+        "Cells and groups": FilterSettings,
+        "Stored results": StorageSettings,
+        "Run": OutputSettings,
+    }
 )
 
 _HELP = f"""{summary(compute_differential_expression)}
@@ -64,7 +68,12 @@ Example:
     --condition1 control --condition2 treated \\
     --groups cell_type --group-table groups.csv
 
-Write a list with commas (--genes ISG15,IFI6) and None as none (--n-landmarks none).
+\b
+Values are written so:
+  --genes ISG15,IFI6                a list
+  --cell-filter '{{"phase": "S"}}'    a dictionary, as JSON
+  --n-landmarks none                None
+  --paired, --no-paired             True, False; the default without either
 """
 
 
@@ -124,7 +133,7 @@ def command(
         )
     result = cast("dict[str, Any]", found)
     table, groups = ranked(result["table"]), result.get("groups")
-    write_results(data, output, (table, table_output), (groups, group_table))
+    write_outputs(data, output, (table, table_output), (groups, group_table))
     if not is_quiet():
         names = (parameters[name] for name in ("condition1", "condition2", "fdr_threshold"))
         click.echo(expression_summary(table, *names))

@@ -8,7 +8,7 @@ import click
 
 from kompot import threads as thread_limits
 from kompot.anndata import diffusion_maps
-from kompot.cli.analysis import input_output_options, write_results
+from kompot.cli.analysis import input_output_options, write_outputs
 from kompot.cli.console import is_quiet
 from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
@@ -53,7 +53,7 @@ def command(input: Path, output: Path, threads: int | None, **parameters: Any) -
     adata = data.adata
     with thread_limits.limited(threads):
         diffusion_maps(adata, **parameters)
-    write_results(data, output)
+    write_outputs(data, output)
     if not is_quiet():
         found = ", ".join(f"{value:.4f}" for value in adata.uns[parameters["eigval_key"]])
         shape = " x ".join(map(str, adata.obsm[parameters["eigvec_key"]].shape))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import psutil
 
 from kompot import memory
 from kompot.replacement import replaced
@@ -81,7 +80,7 @@ def open_data(path: Path) -> "StoredData":
     from kompot.anndata.stored_data import StoredData, matrix_bytes, open_stored
 
     with _damage_named(path):
-        is_large = matrix_bytes(path) > _SHARE * psutil.virtual_memory().available
+        is_large = matrix_bytes(path) > _SHARE * memory.available_bytes()
         if is_large:
             return open_stored(path)
     return StoredData(read_data(path))

@@ -14,6 +14,7 @@ from kompot.cli.values import JSONText, Value, YesNoList
 __all__ = ["SectionedCommand", "signature_options"]
 
 _WIDTH = 26
+_TIE = "\N{NO-BREAK SPACE}"
 
 
 def signature_options(
@@ -21,23 +22,31 @@ def signature_options(
     *,
     left_out: Collection[str] = (),
     short: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> list[click.Option]:
     """An option for each parameter: type, default and help are the function's own.
 
     Parameters
     ----------
     function
-        A function with annotations and a numpydoc docstring.
+        A function with annotations and a numpydoc docstring, or a class whose constructor has them.
     left_out
         Names of parameters without an option.
     short
         Short spellings, such as ``{"directory": "-o"}``.
+    defaults
+        Defaults that the command has instead of the function's.
     """
-    kinds, texts = typing.get_type_hints(function), parameter_texts(function)
+    annotated = function.__init__ if inspect.isclass(function) else function
+    kinds, texts = typing.get_type_hints(annotated), parameter_texts(function)
+    parameters = {
+        name: one.replace(default=(defaults or {}).get(name, one.default))
+        for name, one in inspect.signature(function).parameters.items()
+        if name not in left_out and one.kind is not one.VAR_KEYWORD
+    }
     return [
-        _option(parameter, kinds[name], texts[name], (short or {}).get(name))
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name not in left_out and parameter.kind is not parameter.VAR_KEYWORD
+        _option(one, kinds[name], texts[name], (short or {}).get(name))
+        for name, one in parameters.items()
     ]
 
 
@@ -54,6 +63,10 @@ class SectionedCommand(click.Command):
         super().__init__(*args, **kwargs)
         self.sections = sections
 
+    def get_help(self, ctx: click.Context) -> str:
+        """The help, in which the default of an option stands on one line."""
+        return super().get_help(ctx).replace(_TIE, " ")
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the options."""
         options = (one for one in self.get_params(ctx) if isinstance(one, click.Option))
@@ -68,7 +81,11 @@ def _write_section(
     formatter: click.HelpFormatter, title: str, records: Sequence[tuple[str, str] | None]
 ) -> None:
     """Write what is to be seen of some options, the texts of all sections in one column."""
-    shown = [(record[0].ljust(_WIDTH), record[1]) for record in records if record is not None]
+    shown = [
+        (record[0].ljust(_WIDTH), record[1].replace("[default: ", f"[default:{_TIE}"))
+        for record in records
+        if record is not None
+    ]
     if shown:
         with formatter.section(title):
             formatter.write_dl(shown, col_max=_WIDTH)

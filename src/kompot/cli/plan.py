@@ -14,8 +14,8 @@ _ANALYSES = {
 
 _HELP = """Say what an analysis would take and replace, and run nothing.
 
-ANALYSIS is de or da, OPTIONS are those of that command (kompot de --help), with --json for the plan
-as JSON. Ends with 1 if the run would be refused.
+INPUT and OPTIONS are those of the analysis (kompot de --help), with --json for the plan as JSON.
+Ends with 1 if the run would be refused.
 
 \b
 Example:
@@ -27,6 +27,7 @@ Example:
 @click.command(
     "plan",
     help=_HELP,
+    options_metavar=None,
     context_settings={
         "ignore_unknown_options": True,
         "allow_interspersed_args": False,
@@ -34,7 +35,7 @@ Example:
     },
 )
 @click.argument("analysis", type=click.Choice(list(_ANALYSES)))
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.argument("options", nargs=-1, metavar="INPUT [OPTIONS]...", type=click.UNPROCESSED)
 @click.pass_context
 def command(ctx: click.Context, analysis: str, options: tuple[str, ...]) -> None:
     """Run the analysis's command with ``--dry-run``."""

@@ -8,7 +8,7 @@ import click
 from anndata import AnnData
 
 from kompot import memory
-from kompot.cli.analysis import input_output_options, write_results
+from kompot.cli.analysis import input_output_options, write_outputs
 from kompot.cli.console import is_quiet
 from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
@@ -54,7 +54,7 @@ def command(input: Path, output: Path, **parameters: Any) -> None:
     adata = data.adata
     before, size = _names(adata), _size(input)
     cleanup(adata, **parameters)
-    write_results(data, output)
+    write_outputs(data, output)
     if is_quiet():
         return
     after = _names(adata)

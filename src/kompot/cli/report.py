@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from kompot.cli.console import say, verbosity_options
-from kompot.cli.files import data_path, read_data
+from kompot.cli.files import data_path, open_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.reporting import report
@@ -52,6 +52,5 @@ Example:
 def command(input: Path, output: Path, **parameters: Any) -> None:
     """Read the data and write the page."""
     log.info("reading %s", input)
-    adata = read_data(input)
-    report(adata, output, **parameters)
+    report(open_data(input).adata, output, **parameters)
     say(f"kompot: wrote {output}")

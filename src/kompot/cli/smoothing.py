@@ -13,11 +13,11 @@ from kompot.cli.analysis import (
     analysis_options,
     refuse_no_output,
     sections,
-    write_results,
+    write_outputs,
 )
 from kompot.cli.compilation import choose_device
 from kompot.cli.console import is_quiet, say
-from kompot.cli.files import read_data
+from kompot.cli.files import open_data
 from kompot.cli.numpydoc import summary
 from kompot.cli.options import SectionedCommand, signature_options
 from kompot.settings import GPSettings, OutputSettings, Smoothing, StorageSettings
@@ -27,10 +27,12 @@ __all__ = ["command"]
 log = logging.getLogger(__name__)
 
 _SECTIONS = sections(
-    Cells_and_genes=Smoothing,
-    Gaussian_process=GPSettings,
-    Stored_results=StorageSettings,
-    Run=OutputSettings,
+    {
+        "Cells and genes": Smoothing,
+        "Gaussian process": GPSettings,
+        "Stored results": StorageSettings,
+        "Run": OutputSettings,
+    }
 )
 
 _HELP = f"""{summary(compute_smoothed_expression)}
@@ -44,7 +46,11 @@ Example:
   kompot smooth cells.h5ad -o result.h5ad --groupby condition \\
     --condition control --genes ISG15,IFI6
 
-Write None as none (--n-landmarks none).
+\b
+Values are written so:
+  --genes ISG15,IFI6              a list
+  --n-landmarks none              None
+  --overwrite, --no-overwrite     True, False; the default without either
 """
 
 
@@ -69,13 +75,13 @@ def command(
     parameters["progress"] &= not is_quiet()
     choose_device(parameters)
     log.info("reading %s", input)
-    adata = read_data(input)
+    data = open_data(input)
     with thread_limits.limited(threads):
         found = compute_smoothed_expression(
-            adata, inplace=output is not None, return_full_results=True, **parameters
+            data.adata, inplace=output is not None, return_full_results=True, **parameters
         )
     result = cast("dict[str, Any]", found)
-    write_results(adata, output, (result["table"], table_output))
+    write_outputs(data, output, (result["table"], table_output))
     model, whose = result["model"], parameters["condition"] or "all cells"
     rank = model.function_.features_.rank
     say(f"kompot: {len(result['table'])} genes smoothed over {whose}, rank {rank}")

@@ -10,10 +10,10 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from kompot.plot.canvas import finished, new_axes, say_on
+from kompot.plot.arguments import given_options, refuse_argument, scatter_options
+from kompot.plot.canvas import finished, new_axes, say_on, set_ticks
 from kompot.plot.cell_colors import (
     Categories,
     Scale,
@@ -24,11 +24,21 @@ from kompot.plot.cell_colors import (
 )
 from kompot.plot.cells import cell_mask
 from kompot.plot.stored_abundance import AbundanceRun, cell_column, read_abundance_run
-from kompot.plot.words import between
+from kompot.plot.words import between, shortened
 
-__all__ = ["CellChanges", "draw_thresholds", "read_changes", "volcano_da"]
+__all__ = [
+    "UPDATE_DIRECTION",
+    "CellChanges",
+    "draw_thresholds",
+    "highlighted",
+    "read_changes",
+    "volcano_da",
+]
 
 Array = NDArray[np.float64]
+
+UPDATE_DIRECTION = "a plot changes no data; call kompot.update_direction_column(adata, ...) before."
+"""Why plots refuse to update directions."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +86,11 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
     n_x_ticks: int | None = None,
     n_y_ticks: int | None = None,
     legend_loc: str | None = "right margin",
+    legend_fontsize: float | str | None = None,
+    legend_title_fontsize: float | str | None = None,
     show_legend: bool = True,
     grid: bool = False,
+    grid_kwargs: Mapping[str, Any] | None = None,
     ax: Axes | None = None,
     palette: Mapping[str, str] | Sequence[str] | None = None,
     save: str | PathLike[str] | None = None,
@@ -85,13 +98,17 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
     run_id: int = -1,
     condition1: str | None = None,
     condition2: str | None = None,
+    legend_ncol: int | None = None,
+    update_direction: bool = False,
     direction_column: str | None = None,
     show_thresholds: bool = True,
+    show_colorbar: bool = True,
     cmap: str | None = None,
     vcenter: float | None = None,
     vmin: float | None = None,
     vmax: float | None = None,
     point_size: float = 6.0,
+    **kwargs: Any,
 ) -> Axes | Figure:
     """Draw the cells of a recorded run by log fold change of abundance and tail probability.
 
@@ -127,10 +144,12 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
         Largest numbers of ticks; None for as many as are easy to read.
     legend_loc
         ``"right margin"``, or a place as matplotlib names it.
+    legend_fontsize, legend_title_fontsize, legend_ncol
+        Sizes of the legend's text and title, and its columns; None for what suits its place.
     show_legend
         Explain the colours.
-    grid
-        Draw thin lines at the ticks.
+    grid, grid_kwargs
+        Draw thin lines at the ticks; and further arguments of ``Axes.grid``.
     ax
         Where to draw; a new figure if None.
     palette
@@ -143,14 +162,20 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
         Number of the run from 0, or from the end if negative.
     condition1, condition2
         Conditions of the run; None for any.
+    update_direction
+        Must be False: a plot changes nothing, :func:`kompot.update_direction_column` does.
     direction_column
         Column of ``obs`` with the direction; None for the run's.
     show_thresholds
         Draw lines at the thresholds.
+    show_colorbar
+        Explain colours of numbers by a colour bar.
     cmap, vcenter, vmin, vmax
         How numbers become colours.
     point_size
         Area of a point in (1/72 inch)^2.
+    **kwargs
+        Further arguments of ``Axes.scatter``: ``marker``, ``edgecolor``, ``zorder``, ...
 
     Returns
     -------
@@ -160,7 +185,11 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
     ------
     ValueError
         If the run, a column or a value does not exist.
+    TypeError
+        If a further argument is none of ``Axes.scatter``.
     """
+    refuse_argument("update_direction", update_direction, UPDATE_DIRECTION)
+    further = scatter_options(volcano_da, kwargs)
     changes = read_changes(
         adata,
         (lfc_key, ptp_key, color or group_key or direction_column),
@@ -178,13 +207,15 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
     )
     ax = new_axes(figsize) if ax is None else ax
     every = np.ones(adata.n_obs, dtype=bool)
-    if highlight_subset is not None:
-        chosen = cell_mask(adata, highlight_subset)
-        changes = _highlighted(changes, chosen, highlight_color, alpha_background)
-    options = {"alpha": alpha_background if highlight_subset is None else None}
+    changes, look = highlighted(adata, changes, highlight_subset, highlight_color, alpha_background)
+    options = look | further
     drawn = draw_colored(ax, changes.points, changes.colors, every, point_size, None, options)
-    if show_legend:
-        explain_colors(ax, changes.colors, drawn, legend_loc=legend_loc)
+    if show_legend and (show_colorbar or isinstance(changes.colors, Categories)):
+        legend = given_options(
+            fontsize=legend_fontsize, title_fontsize=legend_title_fontsize, ncols=legend_ncol
+        )
+        what = shortened(changes.colors.title) if color or group_key else None
+        explain_colors(ax, changes.colors, drawn, legend_loc=legend_loc, title=what, options=legend)
     if show_thresholds:
         draw_thresholds(ax, changes.limits)
     if not np.isfinite(changes.points).all(axis=1).any():
@@ -195,7 +226,10 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
         xlabel=xlabel or f"log fold change of abundance, {pair}",
         ylabel=ylabel or f"-log10 {changes.what}",
     )
-    _tidy(ax, title, n_x_ticks, n_y_ticks, is_gridded=grid)
+    set_ticks(ax, n_x_ticks, n_y_ticks, grid=grid, grid_kwargs=grid_kwargs)
+    ax.spines[["top", "right"]].set_visible(False)
+    if title:
+        ax.set_title(title)
     return finished(ax, ax.figure, save, return_fig)
 
 
@@ -266,25 +300,27 @@ def draw_thresholds(ax: Axes, limits: tuple[float | None, float | None]) -> None
         ax.axhline(height, **style)
 
 
-def _highlighted(
-    changes: CellChanges, chosen: NDArray[np.bool_], color: str, alpha: float
-) -> CellChanges:
-    """The chosen cells in one colour, the others in grey."""
-    names = ["other cells", "highlighted"]
+def highlighted(
+    adata: AnnData, changes: CellChanges, subset: Any, color: str, alpha: float
+) -> tuple[CellChanges, dict[str, Any]]:
+    """The chosen cells in one colour over the others in grey, and options of the points.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    changes
+        Changes of the cells.
+    subset
+        Which cells; None for none, which leaves the colours as they are.
+    color
+        Their colour.
+    alpha
+        Opacity of the other cells, or of all if none are chosen.
+    """
+    if subset is None:
+        return changes, {"alpha": alpha}
+    chosen = cell_mask(adata, subset).astype(int)
     shades = [to_hex(to_rgba("#c0c0c0", alpha), keep_alpha=True), color]
-    return replace(changes, colors=Categories("", chosen.astype(int), names, shades))
-
-
-def _tidy(
-    ax: Axes, title: str | None, n_x_ticks: int | None, n_y_ticks: int | None, *, is_gridded: bool
-) -> None:
-    """Title, ticks and thin lines."""
-    for axis, number in ((ax.xaxis, n_x_ticks), (ax.yaxis, n_y_ticks)):
-        if number is not None:
-            axis.set_major_locator(MaxNLocator(max(number, 1)))
-    if is_gridded:
-        ax.grid(color="0.92", linewidth=0.6)
-        ax.set_axisbelow(True)
-    ax.spines[["top", "right"]].set_visible(False)
-    if title:
-        ax.set_title(title)
+    colors = Categories("", chosen, ["other cells", "highlighted"], shades, is_layered=True)
+    return replace(changes, colors=colors), {}

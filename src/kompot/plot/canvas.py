@@ -1,13 +1,15 @@
 """Figures and Axes to draw in, and what becomes of them."""
 
+from collections.abc import Mapping
 from os import PathLike
 from typing import Any, TypeVar
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
-__all__ = ["current_axes", "finished", "new_axes", "new_figure", "say_on"]
+__all__ = ["current_axes", "finished", "new_axes", "new_figure", "say_on", "set_ticks"]
 
 T = TypeVar("T")
 
@@ -60,6 +62,23 @@ def finished(
         with mpl.rc_context(_VECTOR_TEXT):
             whole.savefig(save, dpi=200, bbox_inches="tight")
     return whole if return_fig else shown
+
+
+def set_ticks(
+    ax: Axes,
+    n_x_ticks: int | None,
+    n_y_ticks: int | None,
+    *,
+    grid: bool,
+    grid_kwargs: Mapping[str, Any] | None = None,
+) -> None:
+    """Largest numbers of ticks, if they are given, and thin lines at the ticks, if wanted."""
+    for axis, number in ((ax.xaxis, n_x_ticks), (ax.yaxis, n_y_ticks)):
+        if number is not None:
+            axis.set_major_locator(MaxNLocator(max(number, 1)))
+    if grid:
+        ax.grid(**{"color": "0.92", "linewidth": 0.6, **(grid_kwargs or {})})
+        ax.set_axisbelow(True)
 
 
 def say_on(ax: Axes, text: str) -> None:

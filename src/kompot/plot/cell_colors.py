@@ -52,12 +52,15 @@ class Categories:
         Number of each cell's category, ``(n_cells,)``; -1 for none.
     names, colors
         Of the categories.
+    is_layered
+        Draw later categories over earlier ones, instead of mixing them.
     """
 
     title: str
     codes: NDArray[Any]
     names: list[str]
     colors: list[str]
+    is_layered: bool = False
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ def draw_colored(  # noqa: PLR0917
 ) -> PathCollection:
     """Draw cells in their colours over those that have none.
 
-    The largest absolute numbers lie on top; categories are mixed, so that none hides another.
+    The largest absolute numbers lie on top; categories are mixed, so that none hides another,
+    unless they are layers.
 
     Parameters
     ----------
@@ -164,11 +168,13 @@ def draw_colored(  # noqa: PLR0917
     options
         Further arguments of ``Axes.scatter``.
     """
-    options = {"s": area, "linewidths": 0, "rasterized": True, **(options or {})}
+    options = {"s": area, "linewidth": 0, "rasterized": True, **(options or {})}
     placed = np.isfinite(xy).all(axis=1)
     if isinstance(colors, Categories):
         known = np.flatnonzero(members & placed & (colors.codes >= 0))
         order = np.random.default_rng(0).permutation(known)
+        if colors.is_layered:
+            order = order[np.argsort(colors.codes[order], kind="stable")]
         rgba = to_rgba_array(colors.colors)[colors.codes[order]]
         shades: dict[str, Any] = {"c": rgba if len(rgba) else None}
     else:
@@ -178,7 +184,8 @@ def draw_colored(  # noqa: PLR0917
     if background is not None:
         rest: Mask = np.array(placed)
         rest[known] = False
-        ax.scatter(*xy[rest].T, **{**options, "c": background}, zorder=0.9)
+        below = {"c": background, "zorder": options.get("zorder", 1) - 0.1}
+        ax.scatter(*xy[rest].T, **{**options, **below})
     return ax.scatter(*xy[order].T, **{**options, **shades})
 
 
@@ -190,6 +197,8 @@ def explain_colors(
     legend_loc: str | None = "right margin",
     xy: Array | None = None,
     members: Mask | None = None,
+    title: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> None:
     """Write what the colours mean: a colour bar, a legend, or names on the cells.
 
@@ -205,6 +214,10 @@ def explain_colors(
         ``"right margin"``, ``"on data"``, a place inside as matplotlib names it, or None.
     xy, members
         Positions and choice of the cells, for names on them.
+    title
+        What the colours are about; None where it is clear.
+    options
+        Further arguments of the legend.
     """
     if legend_loc is None:
         return
@@ -212,23 +225,18 @@ def explain_colors(
         # Of the Axes itself, so that it stays beside it where another panel has a wide legend.
         bar = ax.figure.colorbar(points, cax=ax.inset_axes((1.02, 0.2, 0.024, 0.6)))
         bar.outline.set_visible(False)
+        bar.set_label(title or "")
         return
     if legend_loc == "on data" and xy is not None:
         chosen = members if members is not None else np.ones(len(xy), dtype=bool)
         _write_names(ax, colors, xy, chosen)
         return
-    handles = legend_handles(colors)
-    place: dict[str, Any] = {"loc": legend_loc}
+    style: dict[str, Any] = {"loc": legend_loc}
     if legend_loc == "right margin":
-        place = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
-    ax.legend(
-        handles=handles,
-        ncols=legend_columns(colors),
-        frameon=False,
-        fontsize="small",
-        handletextpad=0.2,
-        **place,
-    )
+        style = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+    style |= {"frameon": False, "fontsize": "small", "handletextpad": 0.2, "title": title}
+    style |= {"ncols": legend_columns(colors), **(options or {})}
+    ax.legend(handles=legend_handles(colors), **style)
 
 
 def legend_columns(colors: Any) -> int:

@@ -9,7 +9,15 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-__all__ = ["cell_mask", "cells_per_group", "embedding_positions", "group_labels", "point_area"]
+__all__ = [
+    "cell_mask",
+    "cells_per_group",
+    "embedding_positions",
+    "group_labels",
+    "in_categories",
+    "obs_column",
+    "point_area",
+]
 
 Array = NDArray[np.float64]
 
@@ -48,31 +56,56 @@ def point_area(ax: Axes, n_cells: int) -> float:
     return float(np.clip(0.3 * area / max(n_cells, 1), 0.5, 40))
 
 
-def group_labels(adata: AnnData, name: str) -> "pd.Series[Any]":
+def obs_column(adata: AnnData, name: str) -> "pd.Series[Any]":
+    """A column of ``obs``.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in adata.obs:
+        msg = f"{name!r} is no column of adata.obs; there are {list(adata.obs.columns)}."
+        raise ValueError(msg)
+    return adata.obs[name]
+
+
+def group_labels(adata: AnnData, name: str, *, observed: bool = True) -> "pd.Series[Any]":
     """A column of ``obs`` as categories, in their order; those without cells are left out.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    name
+        The column.
+    observed
+        False keeps the categories without cells.
 
     Raises
     ------
     ValueError
         If there is no such column, or it is numeric with more than 100 values.
     """
-    if name not in adata.obs:
-        msg = f"{name!r} is no column of adata.obs; there are {list(adata.obs.columns)}."
-        raise ValueError(msg)
-    labels = adata.obs[name]
+    labels = obs_column(adata, name)
     is_number = pd.api.types.is_numeric_dtype(labels) and not pd.api.types.is_bool_dtype(labels)
     if is_number and labels.nunique() > 100:
         msg = f"The column {name!r} is numeric; groups need a column of labels."
         raise ValueError(msg)
+    return in_categories(labels, observed=observed)
+
+
+def in_categories(labels: "pd.Series[Any]", *, observed: bool = True) -> "pd.Series[Any]":
+    """Labels as categories with text for names, in their order."""
     if isinstance(labels.dtype, pd.CategoricalDtype):
-        labels = labels.cat.remove_unused_categories()
+        labels = labels.cat.remove_unused_categories() if observed else labels
         order = list(labels.cat.categories)
     else:
         order = sorted(labels.dropna().unique(), key=str if labels.dtype == object else None)
     texts = [str(label) for label in order]
     codes = pd.Categorical(labels, order).codes
     return pd.Series(
-        pd.Categorical.from_codes(codes, pd.Index(texts)), index=adata.obs_names, name=name
+        pd.Categorical.from_codes(codes, pd.Index(texts)), index=labels.index, name=labels.name
     )
 
 
@@ -91,7 +124,8 @@ def cell_mask(adata: AnnData, choice: Any, column: str | None = None) -> NDArray
         The data.
     choice
         None for all; values by column of ``obs``, ``{"cell_type": ["B", "NK"], "day": 3}``, all of
-        which must hold; truth values, one for each cell; or values of ``column``.
+        which must hold; a list of such mappings, of which one must; truth values, one for each
+        cell; or values of ``column``.
     column
         Column of ``obs`` that values without a column refer to.
 
@@ -107,6 +141,9 @@ def cell_mask(adata: AnnData, choice: Any, column: str | None = None) -> NDArray
         for name, values in choice.items():
             mask &= _has_value(adata, name, values)
         return mask
+    if isinstance(choice, list | tuple) and any(isinstance(one, Mapping) for one in choice):
+        masks = [cell_mask(adata, one, column) for one in choice]
+        return np.logical_or.reduce(masks)
     if not isinstance(choice, str):
         values = np.asarray(choice)
         if values.dtype == bool:
@@ -122,12 +159,9 @@ def cell_mask(adata: AnnData, choice: Any, column: str | None = None) -> NDArray
 
 def _has_value(adata: AnnData, name: str, values: Any) -> NDArray[np.bool_]:
     """Which cells have one of some values in a column."""
-    if name not in adata.obs:
-        msg = f"{name!r} is no column of adata.obs; there are {list(adata.obs.columns)}."
-        raise ValueError(msg)
+    known = obs_column(adata, name)
     is_list = isinstance(values, Sequence | Collection | np.ndarray) and not isinstance(values, str)
     wanted = list(values) if is_list else [values]
-    known = adata.obs[name]
     missing = [value for value in wanted if not known.isin([value]).any()]
     if missing:
         msg = f"No cell has {missing} in {name!r}; there are {list(known.unique()[:20])}."

@@ -13,9 +13,11 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from kompot.plot.canvas import finished, new_figure, say_on
+from kompot.plot.cells import obs_column
 from kompot.plot.colors import KOMPOT_COLORS
 from kompot.plot.stored_runs import ExpressionRun, column, read_expression_run
 from kompot.plot.words import between, shortened
+from kompot.records.encoding import decoded
 
 __all__ = ["DiagnosticPanels", "diagnostics"]
 
@@ -23,6 +25,8 @@ Array = NDArray[np.float64]
 
 _N_PAIRS = 4000
 _MOST_NAMES = 40
+_NULL_ARRAY = "null_mahalanobis"
+"""Name of the distances of shuffled genes among the arrays of a record."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def diagnostics(
     adata
         Data with the results of :func:`kompot.compute_differential_expression`; not changed.
     null
-        Distances of null genes, to draw beside those observed; None for none.
+        Distances of null genes, to draw beside those observed; None for those that the run stored.
     sample_col
         Column of ``obs`` with the donors or samples; None for the run's.
     run_id
@@ -173,14 +177,12 @@ def _draw_samples(ax: Axes, adata: AnnData, run: ExpressionRun, sample_col: str 
     groupby = run.record.parameter("groupby")
     name = sample_col or run.record.parameter("sample_col")
     ax.set_title("Cells per sample" if name else "Cells")
-    if name is not None and name not in adata.obs:
-        msg = f"{name!r} is no column of adata.obs; there are {list(adata.obs.columns)}."
-        raise ValueError(msg)
+    samples = obs_column(adata, name).astype(str) if name else None
     if groupby not in adata.obs:
         say_on(ax, f"the column {groupby!r} with the conditions is gone")
         return
     labels = adata.obs[groupby].astype(str)
-    samples = adata.obs[name].astype(str) if name else labels
+    samples = labels if samples is None else samples
     names, counts, colors = [], [], []
     conditions = (run.condition1, run.condition2)
     for condition, color in zip(conditions, KOMPOT_COLORS["condition"], strict=True):
@@ -207,7 +209,7 @@ def _draw_samples(ax: Axes, adata: AnnData, run: ExpressionRun, sample_col: str 
 
 
 def _draw_distances(ax: Axes, adata: AnnData, run: ExpressionRun, null: Any) -> None:
-    """Distances of called and other genes, and of null genes if they are given."""
+    """Distances of called and other genes, and of null genes, given or stored."""
     ax.set_title("Distances of genes")
     key = run.scores["mahalanobis"]
     if key is None or key not in adata.var:
@@ -221,7 +223,7 @@ def _draw_distances(ax: Axes, adata: AnnData, run: ExpressionRun, null: Any) -> 
     if not known.any():
         say_on(ax, "no gene has a distance")
         return
-    given = np.asarray([] if null is None else null, dtype=float).ravel()
+    given = _null_distances(run) if null is None else np.asarray(null, dtype=float).ravel()
     given = given[np.isfinite(given)]
     top = max(float(distance[known].max()), float(given.max(initial=1.0)))
     edges = np.linspace(0, top * 1.0001, 60)
@@ -234,7 +236,7 @@ def _draw_distances(ax: Axes, adata: AnnData, run: ExpressionRun, null: Any) -> 
         ax.stairs(counts * share, edges, color="black", label=f"null genes ({len(given)}), scaled")
     else:
         ax.text(
-            *(0.98, 0.6, "no distances of null genes\nare stored with a run"),
+            *(0.98, 0.6, "no distances of null genes"),
             transform=ax.transAxes,
             ha="right",
             fontsize="small",
@@ -244,3 +246,11 @@ def _draw_distances(ax: Axes, adata: AnnData, run: ExpressionRun, null: Any) -> 
     ax.set_ylim(bottom=0)
     ax.legend(frameon=False, fontsize="small")
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def _null_distances(run: ExpressionRun) -> Array:
+    """Distances of the shuffled genes of a run; none if it stored none, or too many to keep."""
+    form = (run.record.entries.get("arrays") or {}).get(_NULL_ARRAY)
+    if form is None or form["kind"] == "unkept":
+        return np.empty(0)
+    return np.asarray(decoded(form), dtype=np.float64)

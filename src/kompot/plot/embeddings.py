@@ -9,6 +9,7 @@ from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from kompot.plot.arguments import scatter_options
 from kompot.plot.canvas import finished, new_axes, new_figure
 from kompot.plot.cell_colors import (
     Categories,
@@ -18,7 +19,7 @@ from kompot.plot.cell_colors import (
     legend_columns,
     read_colors,
 )
-from kompot.plot.cells import cell_mask, embedding_positions, point_area
+from kompot.plot.cells import cell_mask, embedding_positions, obs_column, point_area
 from kompot.plot.words import shortened
 
 __all__ = ["embedding"]
@@ -47,6 +48,7 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
     legend_loc: str | None = "right margin",
     figsize: tuple[float, float] | None = None,
     ax: Axes | None = None,
+    **kwargs: Any,
 ) -> Axes | list[Axes] | Figure:
     """Draw cells on an embedding, those that are not meant in the background.
 
@@ -57,12 +59,13 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
     basis
         Key of ``adata.obsm``, of which the first two columns are drawn; ``X_`` may be left out.
     groups
-        Which cells to draw in colour: values by column of ``obs`` (all must hold), values of the
-        column ``color``, or a truth value for each cell. None for all.
+        Which cells to draw in colour: values by column of ``obs`` (all must hold), a list of such
+        mappings (one must hold), values of the column ``color``, or a truth value for each cell.
+        None for all.
     background_color
         Colour of the other cells; None to leave them out.
     matplotlib_scatter_kwargs
-        Further arguments of ``Axes.scatter``.
+        Further arguments of ``Axes.scatter``; the same as ``**kwargs``.
     mgroups
         Several such choices, a panel for each: by title, or in a list; or the name of a column of
         ``obs``, for a panel for each of its values.
@@ -92,6 +95,8 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
         Width and height in inches of a new figure, if ``ax`` is None.
     ax
         Where to draw a single panel; a new figure if None.
+    **kwargs
+        Further arguments of ``Axes.scatter``: ``marker``, ``edgecolor``, ``zorder``, ...
 
     Returns
     -------
@@ -102,7 +107,10 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
     ValueError
         If the embedding, a column, a gene or a value does not exist, or several panels are to be
         drawn in one Axes.
+    TypeError
+        If a further argument is none of ``Axes.scatter``.
     """
+    further = scatter_options(embedding, {**(matplotlib_scatter_kwargs or {}), **kwargs})
     xy, key = embedding_positions(adata, basis)
     name = shortened(key)
     names: list[str | None] = [color] if isinstance(color, str) or color is None else list(color)
@@ -116,9 +124,7 @@ def embedding(  # noqa: PLR0917 the documented order of arguments
         members = cell_mask(adata, choice, one)
         colors = colors_of[one]
         area = size if size is not None else point_area(panel, len(xy))
-        points = draw_colored(
-            *(panel, xy, colors, members, area, background_color, matplotlib_scatter_kwargs)
-        )
+        points = draw_colored(panel, xy, colors, members, area, background_color, further)
         if one is not None:
             explain_colors(panel, colors, points, legend_loc=legend_loc, xy=xy, members=members)
         panel.set(xticks=[], yticks=[], xlabel=f"{name} 1", ylabel=f"{name} 2")
@@ -134,10 +140,7 @@ def _choices(adata: AnnData, groups: Any, mgroups: Any) -> list[tuple[str | None
     if mgroups is None:
         return [(None, groups)]
     if isinstance(mgroups, str):
-        if mgroups not in adata.obs:
-            msg = f"{mgroups!r} is no column of adata.obs; there are {list(adata.obs.columns)}."
-            raise ValueError(msg)
-        values = adata.obs[mgroups].dropna().unique()
+        values = obs_column(adata, mgroups).dropna().unique()
         return [(f"{value}", {mgroups: [value]}) for value in sorted(values, key=str)]
     if isinstance(mgroups, Mapping):
         is_filter = all(name in adata.obs for name in mgroups)
@@ -181,6 +184,7 @@ def _axes(
     rows = -(-n_panels // columns)
     width = 4.2 + 1.25 * max(n_legend - 1, 0)
     figure = new_figure(figsize or (width * columns, 3.5 * rows))
+    figure.set_layout_engine("constrained", w_pad=0.1)  # inches, between a legend and a panel
     grid = np.asarray(figure.subplots(rows, columns)).ravel()
     for unused in grid[n_panels:]:
         unused.remove()

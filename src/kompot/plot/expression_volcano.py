@@ -1,6 +1,6 @@
 """Volcano plots of a run of differential expression, of all cells or of a group."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -9,10 +9,10 @@ import pandas as pd
 from anndata import AnnData
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from kompot.plot.canvas import finished, new_axes
+from kompot.plot.arguments import given_options, refuse_argument, scatter_options
+from kompot.plot.canvas import finished, new_axes, set_ticks
 from kompot.plot.cell_colors import Scale
 from kompot.plot.stored_runs import (
     SCORES,
@@ -35,6 +35,7 @@ _SCORE_NAMES = {
     "donor_pvalue": "p-value between donors",
     "donor_fdr": "FDR between donors",
 }
+_UPDATE = "a plot changes no data; call kompot.recompute_fdr(adata, threshold=...) before it."
 
 
 def volcano_de(  # noqa: PLR0917 the documented order of arguments
@@ -48,6 +49,7 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     *,
     color: str | None = None,
     background_cmap: str | None = None,
+    color_discrete_map: Mapping[str, str] | None = None,
     vmin: float | None = None,
     vmax: float | None = None,
     vcenter: float | None = None,
@@ -64,18 +66,27 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     alpha_background: float = VolcanoStyle.alpha_background,
     point_size: float = VolcanoStyle.point_size,
     font_size: float = VolcanoStyle.font_size,
+    text_offset: tuple[float, float] | None = None,
+    text_kwargs: Mapping[str, Any] | None = None,
     grid: bool = False,
+    grid_kwargs: Mapping[str, Any] | None = None,
     ax: Axes | None = None,
     legend_loc: str | None = None,
+    legend_fontsize: float | str | None = None,
+    legend_title_fontsize: float | str | None = None,
     show_legend: bool = True,
+    sort_key: str | None = None,
     return_fig: bool = False,
     save: str | PathLike[str] | None = None,
     run_id: int = -1,
+    legend_ncol: int | None = None,
     group: str | None = None,
     y_axis_type: str = "mahalanobis",
     significance_threshold: float | None = None,
+    update_de_classification: bool = False,
     direction_column: str | None = None,
     show_thresholds: bool = True,
+    **kwargs: Any,
 ) -> Axes | Figure:
     """Draw the genes of a recorded run by mean fold change and distance (or another score).
 
@@ -92,9 +103,12 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     highlight_genes
         Genes to ring and name in any case.
     color
-        Column of numbers in ``adata.var`` for the colours of the other genes; None for one colour.
+        Column of ``adata.var`` for the colours of the other genes, of numbers or of categories;
+        None for one colour.
     background_cmap, vmin, vmax, vcenter
-        How those numbers become colours.
+        How numbers become colours.
+    color_discrete_map
+        Colours by category.
     gene_labels
         How many of the genes in colour to name, strongest first; or names of genes.
     figsize
@@ -105,14 +119,23 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
         Largest numbers of ticks; None for as many as are easy to read.
     color_up, color_down, color_background, alpha_background, point_size, font_size
         As in :class:`VolcanoStyle`.
-    grid
-        Draw thin lines at the ticks.
+    text_offset, text_kwargs
+        How far every name stands from its point, in 1/72 inch, instead of where it covers little;
+        and further arguments of the names (:class:`matplotlib.text.Text`).
+    grid, grid_kwargs
+        Draw thin lines at the ticks; and further arguments of ``Axes.grid``.
     ax
         Where to draw; a new figure if None.
     legend_loc
-        Where to explain the colours, as matplotlib names it; None for above the plot.
+        Where to explain the colours, as matplotlib names it; None for above the plot, or beside it
+        if there are categories.
+    legend_fontsize, legend_title_fontsize, legend_ncol
+        Sizes of the legend's text and title, and its columns; None for what suits its place.
     show_legend
         Explain colours and numbers of genes.
+    sort_key
+        Column of numbers in ``adata.var``: the genes with the largest are the strongest, for
+        ``n_top_genes`` and ``gene_labels``; None for the score.
     return_fig
         Return the figure instead of the Axes.
     save
@@ -127,11 +150,15 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     significance_threshold
         Show genes in colour beyond it, instead of those that the run called: above this distance,
         or below this rate or probability.
+    update_de_classification
+        Must be False: a plot changes nothing, :func:`kompot.recompute_fdr` does.
     direction_column
         Column of truth values in ``adata.var`` that says which genes are in colour; None for the
         run's.
     show_thresholds
         Draw a line where the genes in colour begin, if there is such a score.
+    **kwargs
+        Further arguments of ``Axes.scatter``: ``marker``, ``edgecolor``, ``zorder``, ...
 
     Returns
     -------
@@ -141,7 +168,11 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     ------
     ValueError
         If the run, a column, a group or a gene does not exist.
+    TypeError
+        If a further argument is none of ``Axes.scatter``.
     """
+    refuse_argument("update_de_classification", update_de_classification, _UPDATE)
+    further = scatter_options(volcano_de, kwargs)
     is_needed = group is not None or lfc_key is None or score_key is None
     run = read_expression_run(adata, run_id, condition1, condition2, is_needed=is_needed)
     if y_axis_type not in SCORES and y_axis_type in adata.var:
@@ -151,6 +182,7 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     is_rate = y_axis_type in SCORES and y_axis_type != "mahalanobis"
     is_rate &= "neg_log10" not in score_name
     table["height"] = _minus_log10(table["score"]) if is_rate else table["score"]
+    table["order"] = table["height"] if sort_key is None else column(adata, sort_key)
     limit = significance_threshold
     if is_rate and limit is not None:
         limit = -np.log10(limit)
@@ -160,22 +192,28 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     if show_thresholds and limit is None:
         limit = _boundary(table)
     if color is not None:
-        table[color] = column(adata, color)
+        column(adata, color)  # refuses a column that does not exist
+        table[color] = adata.var[color]
     ax = volcano(
         table,
         lfc="lfc",
         score="height",
         significant="called",
-        labels=gene_labels,
+        labels=_labels(table, gene_labels),
         highlight=tuple(highlight_genes or ()),
         threshold=limit if show_thresholds else None,
         condition=run.condition2,
         color=color,
         scale=Scale(background_cmap, vmin, vmax, vcenter),
+        palette=color_discrete_map,
         show_legend=show_legend,
         legend_loc=legend_loc,
         style=VolcanoStyle(
-            color_up, color_down, color_background, alpha_background, point_size, font_size
+            *(color_up, color_down, color_background, alpha_background, point_size, font_size),
+            *(text_offset, text_kwargs or {}, further),
+            given_options(
+                fontsize=legend_fontsize, title_fontsize=legend_title_fontsize, ncols=legend_ncol
+            ),
         ),
         ax=new_axes(figsize) if ax is None else ax,
     )
@@ -187,7 +225,7 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     title = title or (shortened(group) if group else None)
     if title:
         ax.set_title(title, pad=24 if show_legend and legend_loc is None else None)
-    _set_ticks(ax, n_x_ticks, n_y_ticks, is_gridded=grid)
+    set_ticks(ax, n_x_ticks, n_y_ticks, grid=grid, grid_kwargs=grid_kwargs)
     return finished(ax, ax.figure, save, return_fig)
 
 
@@ -228,10 +266,18 @@ def _minus_log10(score: "pd.Series[float]") -> "pd.Series[float]":
 def _called(table: pd.DataFrame, n_top_genes: int | None, limit: float | None) -> NDArray[np.bool_]:
     """Which genes are shown in colour."""
     if n_top_genes is not None:
-        return table.index.isin(strongest(table, "lfc", "height").index[:n_top_genes])
+        return table.index.isin(strongest(table, "lfc", "order").index[:n_top_genes])
     if limit is not None:
         return (table["height"] > limit).to_numpy()
     return table["stored"].isin([True]).to_numpy(bool)
+
+
+def _labels(table: pd.DataFrame, wanted: int | Sequence[str]) -> Sequence[str]:
+    """The genes to name: the strongest of those in colour, or those that are given."""
+    if not isinstance(wanted, int):
+        return wanted
+    shown = table[table["called"] & table[["lfc", "height"]].notna().all(axis=1)]
+    return list(strongest(shown, "lfc", "order").index[: max(wanted, 0)])
 
 
 def _boundary(table: pd.DataFrame) -> float | None:
@@ -241,13 +287,3 @@ def _boundary(table: pd.DataFrame) -> float | None:
     if called.empty or others.max() > called.min():
         return None
     return float(called.min())
-
-
-def _set_ticks(ax: Axes, n_x_ticks: int | None, n_y_ticks: int | None, *, is_gridded: bool) -> None:
-    """Ticks and thin lines, if wanted."""
-    for axis, number in ((ax.xaxis, n_x_ticks), (ax.yaxis, n_y_ticks)):
-        if number is not None:
-            axis.set_major_locator(MaxNLocator(max(number, 1)))
-    if is_gridded:
-        ax.grid(color="0.92", linewidth=0.6)
-        ax.set_axisbelow(True)

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from kompot.plot.canvas import finished, new_figure
 from kompot.plot.cells import embedding_positions, point_area
-from kompot.plot.stored_runs import ExpressionRun, column, gene_layer, read_expression_run
+from kompot.plot.stored_runs import (
+    ExpressionRun,
+    column,
+    gene_layer,
+    read_expression_run,
+    stored_layer,
+)
 from kompot.plot.words import shortened
 from kompot.records.layers import has_layer
 
@@ -125,8 +131,8 @@ def plot_gene_expression(  # noqa: PLR0917 the documented order of arguments
     """
     run = read_expression_run(adata, run_id, condition1, condition2)
     measured = gene_layer(adata, gene, layer or run.layer)
-    smoothed = [_stored_layer(adata, gene, name) for name in (run.imputed1, run.imputed2)]
-    fold_change = _stored_layer(adata, gene, run.fold_change)
+    smoothed = [stored_layer(adata, gene, name) for name in (run.imputed1, run.imputed2)]
+    fold_change = stored_layer(adata, gene, run.fold_change)
     xy, name = embedding_positions(adata, basis)
 
     common = value_colors(np.concatenate(smoothed), cmap_expression)
@@ -178,17 +184,6 @@ def draw_cells(ax: Axes, xy: Array, values: Array, colors: ValueColors, size: fl
     ax.spines[:].set_visible(False)
     bar = ax.figure.colorbar(points, ax=ax, shrink=0.6, aspect=25, pad=0.02)
     bar.outline.set_visible(False)
-
-
-def _stored_layer(adata: AnnData, gene: str, name: str | None) -> Array:
-    """A gene's values in a layer of the run."""
-    if name is None:
-        msg = (
-            "The run stored no layers. Repeat compute_differential_expression with layers='dense' "
-            "or 'factored'."
-        )
-        raise ValueError(msg)
-    return gene_layer(adata, gene, name)
 
 
 def value_colors(values: Array, cmap: str) -> ValueColors:

@@ -93,6 +93,8 @@ def group_means(  # noqa: PLR0917
     layer: str | None,
     condition_column: str | None = None,
     exclude_groups: Sequence[str] = (),
+    *,
+    observed: bool = True,
 ) -> GroupMeans:
     """Means in groups: of the smoothed functions if the run stored them, else as measured.
 
@@ -116,13 +118,15 @@ def group_means(  # noqa: PLR0917
         Column of ``obs`` with the conditions; None for the run's.
     exclude_groups
         Groups to leave out.
+    observed
+        Leave out groups without cells.
 
     Raises
     ------
     ValueError
         If a column, a layer or a group does not exist.
     """
-    labels = _labels(adata, groupby, exclude_groups)
+    labels = _labels(adata, groupby, exclude_groups, observed=observed)
     in1, in2 = _conditions(adata, run, condition_column)
     counts = [cells_per_group(labels, members) for members in (in1, in2)]
     imputed = run.imputed1, run.imputed2
@@ -189,12 +193,14 @@ def mean_by_group(
     return pd.DataFrame(means, index=pd.Index(names, name=labels.name), columns=list(genes))
 
 
-def _labels(adata: AnnData, groupby: str | None, excluded: Sequence[str]) -> "pd.Series[Any]":
+def _labels(
+    adata: AnnData, groupby: str | None, excluded: Sequence[str], *, observed: bool
+) -> "pd.Series[Any]":
     """Group of each cell."""
     if groupby is None:
         codes = np.zeros(adata.n_obs, dtype=int)
         return pd.Series(pd.Categorical.from_codes(codes, pd.Index(["all cells"])), name="group")
-    labels = group_labels(adata, groupby)
+    labels = group_labels(adata, groupby, observed=observed)
     excluded = [excluded] if isinstance(excluded, str) else list(excluded)
     unknown = [name for name in excluded if name not in labels.cat.categories]
     if unknown:

@@ -1,6 +1,6 @@
 """Heatmaps of genes in groups of cells, with both conditions in each tile."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, NamedTuple
@@ -13,21 +13,23 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import Colormap, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from kompot.plot.arguments import refuse_argument
 from kompot.plot.canvas import finished, new_figure, say_on
 from kompot.plot.colors import KOMPOT_COLORS
 from kompot.plot.group_means import GroupMeans, chosen_genes, group_means
 from kompot.plot.stored_runs import read_expression_run
-from kompot.plot.tiles import cluster, draw_dendrogram, draw_tiles, half_handles
+from kompot.plot.tiles import cluster, draw_dendrogram, draw_tiles, explain_halves
 from kompot.plot.words import between, shortened
 
 __all__ = ["HeatmapResult", "heatmap"]
 
 Array = NDArray[np.float64]
+
+_LAYOUT = "give `figsize`, `tile_size`, `tile_aspect_ratio` or `colorbar_kwargs`."
 
 
 class HeatmapResult(NamedTuple):
@@ -72,7 +74,9 @@ def heatmap(  # noqa: PLR0917 the documented order of arguments
     gene_labels_size: float = 9,
     group_labels_size: float = 9,
     colorbar_title: str | None = None,
+    colorbar_kwargs: Mapping[str, Any] | None = None,
     n_colorbar_ticks: int = 3,
+    layout_config: None = None,
     title: str | None = None,
     sort_genes: bool = True,
     vcenter: float | None = None,
@@ -85,6 +89,7 @@ def heatmap(  # noqa: PLR0917 the documented order of arguments
     save: str | PathLike[str] | None = None,
     run_id: int = -1,
     condition_column: str | None = None,
+    observed: bool = True,
     condition1: str | None = None,
     condition2: str | None = None,
     condition1_name: str | None = None,
@@ -130,8 +135,11 @@ def heatmap(  # noqa: PLR0917 the documented order of arguments
         Width of a tile in inches.
     show_gene_labels, show_group_labels, gene_labels_size, group_labels_size
         Names of rows and columns, and their sizes in 1/72 inch.
-    colorbar_title, n_colorbar_ticks
-        Text of the colour bar (None for what is drawn) and its largest number of ticks.
+    colorbar_title, colorbar_kwargs, n_colorbar_ticks
+        Text of the colour bar (None for what is drawn), further arguments of ``Figure.colorbar``,
+        and its largest number of ticks.
+    layout_config
+        Must be None: ``figsize``, ``tile_size`` and ``colorbar_kwargs`` say how large things are.
     title
         None for none.
     sort_genes
@@ -152,6 +160,8 @@ def heatmap(  # noqa: PLR0917 the documented order of arguments
         Number of the run from 0, or from the end if negative.
     condition_column
         Column of ``adata.obs`` with the conditions; None for the run's.
+    observed
+        Leave out groups without cells.
     condition1, condition2
         Conditions of the run; None for any.
     condition1_name, condition2_name
@@ -174,6 +184,7 @@ def heatmap(  # noqa: PLR0917 the documented order of arguments
     ValueError
         If the run, a gene, a column or a group does not exist, or arguments contradict each other.
     """
+    refuse_argument("layout_config", layout_config, _LAYOUT)
     _refuse(var_names, genes, standard_scale, is_both=fold_change_mode and split_dot_mode)
     run = read_expression_run(adata, run_id, condition1, condition2)
     if groupby is None and isinstance(run.record.parameter("groups"), str):
@@ -181,7 +192,9 @@ def heatmap(  # noqa: PLR0917 the documented order of arguments
     wanted = var_names if var_names is not None else genes
     names = chosen_genes(adata, run, wanted, n_top_genes, score_key)
     excluded = [exclude_groups] if isinstance(exclude_groups, str) else list(exclude_groups or [])
-    found = group_means(adata, run, names, groupby, layer, condition_column, excluded)
+    found = group_means(
+        adata, run, names, groupby, layer, condition_column, excluded, observed=observed
+    )
     mode = "tile" if fold_change_mode else ("dots" if split_dot_mode else "halves")
     grid = _arranged(found, mode, standard_scale, (cluster_rows, cluster_cols, sort_genes))
 
@@ -205,13 +218,9 @@ def heatmap(  # noqa: PLR0917 the documented order of arguments
     if mode != "tile":
         what = found.what + (", scaled" if standard_scale else "")
         halves = [condition1_name or run.condition1, condition2_name or run.condition2]
-        _explain_halves(ax, halves, max_cell_count or grid.most_cells if mode == "dots" else None)
+        explain_halves(ax, halves, max_cell_count or grid.most_cells if mode == "dots" else None)
     pad = 0.03 if trees[0] is None else 0.14
-    bar = ax.figure.colorbar(tiles, ax=ax, shrink=0.6, aspect=20, pad=pad)
-    bar.set_label(colorbar_title or what)
-    bar.outline.set_visible(False)
-    bar.locator = MaxNLocator(max(n_colorbar_ticks, 1), steps=[1, 2, 5, 10])
-    bar.update_ticks()
+    _explain_colors(tiles, colorbar_title or what, n_colorbar_ticks, pad, colorbar_kwargs or {})
     data = HeatmapResult(ax.figure, grid.condition1, grid.condition2, grid.fold_changes)
     shown: Any = data if return_data else ax
     return finished(shown, ax.figure, save, return_fig)
@@ -367,17 +376,14 @@ def _write_values(ax: Axes, changes: pd.DataFrame) -> None:
             text.set_path_effects([withStroke(linewidth=1.2, foreground="white")])
 
 
-def _explain_halves(ax: Axes, names: Sequence[str], most_cells: float | None) -> None:
-    """Say which half is which condition, and how many cells the largest dots are."""
-    handles = half_handles([shortened(one, 24) for one in names], is_dot=most_cells is not None)
-    if most_cells is not None:
-        text = f"{most_cells:.0f} cells (by area)"
-        handles.append(Line2D([], [], marker="o", ls="", color="0.35", markersize=9, label=text))
-    ax.legend(
-        handles=handles,
-        loc="lower right",
-        bbox_to_anchor=(0, 1),
-        frameon=False,
-        fontsize="small",
-        handletextpad=0.1,
-    )
+def _explain_colors(
+    tiles: PolyCollection, title: str, n_ticks: int, pad: float, options: Mapping[str, Any]
+) -> None:
+    """Draw the colour bar."""
+    ax: Any = tiles.axes
+    shape = {"shrink": 0.6, "aspect": 20, "pad": pad, **options}
+    bar = ax.figure.colorbar(tiles, ax=ax, **shape)
+    bar.set_label(title)
+    bar.outline.set_visible(False)
+    bar.locator = MaxNLocator(max(n_ticks, 1), steps=[1, 2, 5, 10])
+    bar.update_ticks()

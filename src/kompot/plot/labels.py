@@ -1,11 +1,14 @@
 """Names beside points, placed where they cover little."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cbook import normalize_kwargs
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
+from matplotlib.font_manager import FontProperties
+from matplotlib.text import Annotation, Text
 from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
@@ -23,8 +26,14 @@ _LINE_FROM = 9.0
 _RADIUS = 2.0
 
 
-def label_points(
-    ax: Axes, names: Sequence[str], points: Array, obstacles: Array, font_size: float
+def label_points(  # noqa: PLR0917
+    ax: Axes,
+    names: Sequence[str],
+    points: Array,
+    obstacles: Array,
+    font_size: float,
+    offset: tuple[float, float] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> list[Annotation]:
     """Write a name beside each point, with a thin line if it stands further away.
 
@@ -43,11 +52,17 @@ def label_points(
         Points better not covered, ``(n_points, 2)``.
     font_size
         In 1/72 inch.
+    offset
+        Write every name so far from its point, in 1/72 inch, instead of looking for a place.
+    options
+        Further arguments of the texts.
 
     Returns
     -------
     The names as drawn, in order.
     """
+    style = {"fontsize": font_size, **normalize_kwargs(dict(options or {}), Text)}
+    font_size = FontProperties(size=style["fontsize"]).get_size_in_points()
     _lay_out(ax)
     scale = 72 / ax.figure.dpi
     inside = ax.get_window_extent().get_points().ravel() * scale
@@ -56,18 +71,18 @@ def label_points(
     for name, point, place in zip(map(shortened, names), points, places, strict=True):
         size = _text_size(name, font_size)
         offsets, gaps = _offsets(size)
+        if offset is not None:
+            offsets, gaps = np.array([offset + np.copysign(size, offset) / 2]), np.zeros(1)
         boxes = np.hstack([place + offsets - size / 2, place + offsets + size / 2])
         best = int(np.argmin(_cost(boxes, gaps, taken, covered, inside)))
         taken = np.vstack([taken, boxes[best]])
+        line = {"arrowprops": _LINE if gaps[best] >= _LINE_FROM else None}
         note = ax.annotate(
             name,
             (point[0], point[1]),
             (offsets[best, 0], offsets[best, 1]),
             textcoords="offset points",
-            fontsize=font_size,
-            ha="center",
-            va="center",
-            arrowprops=_LINE if gaps[best] >= _LINE_FROM else None,
+            **{"horizontalalignment": "center", "verticalalignment": "center", **line, **style},
         )
         note.set_in_layout(False)
         notes.append(note)

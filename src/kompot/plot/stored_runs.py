@@ -22,6 +22,7 @@ __all__ = [
     "group_table",
     "read_expression_run",
     "single_gene",
+    "stored_layer",
 ]
 
 # Scores of a gene and what a run needs in order to store them.
@@ -252,6 +253,23 @@ def gene_layer(adata: AnnData, gene: str, layer: str | None) -> NDArray[np.float
     """
     block = get_layer(adata, layer, genes=[single_gene(adata, gene)])
     return block[:, 0].astype(np.float64)
+
+
+def stored_layer(adata: AnnData, gene: str, layer: str | None) -> NDArray[np.float64]:
+    """Values of a gene in a layer that a run may have stored, ``(n_cells,)``.
+
+    Raises
+    ------
+    ValueError
+        If it stored none, or as :func:`gene_layer` does.
+    """
+    if layer is None:
+        msg = (
+            "The run stored no layers. Repeat compute_differential_expression with layers='dense' "
+            "or 'factored'."
+        )
+        raise ValueError(msg)
+    return gene_layer(adata, gene, layer)
 
 
 def _group_keys(adata: AnnData, record: Record) -> dict[str, str]:

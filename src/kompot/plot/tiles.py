@@ -10,7 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
-__all__ = ["cluster", "draw_dendrogram", "draw_tiles", "half_handles"]
+from kompot.plot.words import shortened
+
+__all__ = ["cluster", "draw_dendrogram", "draw_tiles", "explain_halves"]
 
 Array = NDArray[np.float64]
 
@@ -58,7 +60,7 @@ def draw_tiles(  # noqa: PLR0917
     return tiles
 
 
-def half_handles(names: Sequence[str], *, is_dot: bool) -> list[Line2D]:
+def _half_handles(names: Sequence[str], *, is_dot: bool) -> list[Line2D]:
     """What the halves of tiles or dots are, for a legend."""
     places = ("left", "right") if is_dot else ("upper left", "lower right")
     handles = []
@@ -75,6 +77,22 @@ def half_handles(names: Sequence[str], *, is_dot: bool) -> list[Line2D]:
             )
         )
     return handles
+
+
+def explain_halves(ax: Axes, names: Sequence[str], most_cells: float | None) -> None:
+    """Say which half is which condition, and how many cells the largest dots are."""
+    handles = _half_handles([shortened(one, 24) for one in names], is_dot=most_cells is not None)
+    if most_cells is not None:
+        text = f"{most_cells:.0f} cells (by area)"
+        handles.append(Line2D([], [], marker="o", ls="", color="0.35", markersize=9, label=text))
+    ax.legend(
+        handles=handles,
+        loc="lower right",
+        bbox_to_anchor=(0, 1),
+        frameon=False,
+        fontsize="small",
+        handletextpad=0.1,
+    )
 
 
 def cluster(values: Array) -> tuple[NDArray[np.intp], Array | None]:

@@ -13,9 +13,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from kompot.plot.canvas import finished, new_axes, say_on
-from kompot.plot.cells import cell_mask
+from kompot.plot.cells import cell_mask, obs_column
 from kompot.plot.colors import KOMPOT_COLORS
-from kompot.plot.stored_runs import ExpressionRun, gene_layer, read_expression_run
+from kompot.plot.stored_runs import (
+    ExpressionRun,
+    gene_layer,
+    read_expression_run,
+    stored_layer,
+)
 from kompot.plot.words import shortened
 from kompot.records.layers import has_layer
 
@@ -119,7 +124,7 @@ def trajectory(
     run = read_expression_run(adata, run_id, condition1, condition2)
     along, name = _ordering(adata, order)
     members = cell_mask(adata, groups) & np.isfinite(along)
-    smoothed = [_smoothed(adata, gene, layer) for layer in (run.imputed1, run.imputed2)]
+    smoothed = [stored_layer(adata, gene, layer) for layer in (run.imputed1, run.imputed2)]
     donors = _donor_lines(adata, run, sample_col)
     measured = gene_layer(adata, gene, run.layer)
 
@@ -204,17 +209,6 @@ def _ordering(adata: AnnData, order: str | tuple[str, int]) -> tuple[Array, str]
     return np.asarray(values, dtype=np.float64)[:, component], f"{key}, component {component}"
 
 
-def _smoothed(adata: AnnData, gene: str, layer: str | None) -> Array:
-    """A smoothed function of the run."""
-    if layer is None:
-        msg = (
-            "The run stored no smoothed expression. Repeat compute_differential_expression with "
-            "layers='dense' or 'factored'."
-        )
-        raise ValueError(msg)
-    return gene_layer(adata, gene, layer)
-
-
 def _donor_lines(
     adata: AnnData, run: ExpressionRun, sample_col: str | None
 ) -> list[tuple[int, Mask]]:
@@ -223,15 +217,13 @@ def _donor_lines(
     groupby = run.record.parameter("groupby")
     if name is None or groupby not in adata.obs:
         return []
-    if name not in adata.obs:
-        msg = f"{name!r} is no column of adata.obs; there are {list(adata.obs.columns)}."
-        raise ValueError(msg)
+    samples = obs_column(adata, name)
     labels = adata.obs[groupby].astype(str)
     found = []
     for number, condition in enumerate((run.condition1, run.condition2)):
         inside = (labels == condition).to_numpy()
-        for sample in adata.obs[name][inside].dropna().unique():
-            found.append((number, inside & (adata.obs[name] == sample).to_numpy()))
+        for sample in samples[inside].dropna().unique():
+            found.append((number, inside & (samples == sample).to_numpy()))
     return found
 
 

@@ -1,17 +1,19 @@
 """A volcano plot of a table: each gene by fold change and score."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba_array
 from numpy.typing import NDArray
 
 from kompot.plot.canvas import current_axes, say_on
-from kompot.plot.cell_colors import Scale, Values, scaled_values
-from kompot.plot.colors import KOMPOT_COLORS
+from kompot.plot.cell_colors import Categories, Scale, Values, scaled_values
+from kompot.plot.cells import in_categories
+from kompot.plot.colors import KOMPOT_COLORS, distinct_colors
 from kompot.plot.labels import label_points
 from kompot.plot.words import shortened
 
@@ -25,6 +27,13 @@ _ABOVE = {
     "borderaxespad": 0.2,
     "handletextpad": 0.1,
     "columnspacing": 1.2,
+    "fontsize": "small",
+}
+_BESIDE = {
+    "loc": "center left",
+    "bbox_to_anchor": (1, 0.5),
+    "frameon": False,
+    "handletextpad": 0.1,
     "fontsize": "small",
 }
 _INSIDE = {"handletextpad": 0.1, "fontsize": "small"}
@@ -47,6 +56,12 @@ class VolcanoStyle:
         Diameter of a point in 1/72 inch.
     font_size
         Size of the names in 1/72 inch.
+    text_offset
+        How far every name stands from its point, in 1/72 inch; None to look for a place where it
+        covers little.
+    text, points, legend
+        Further arguments of the names (:class:`matplotlib.text.Text`), of ``Axes.scatter`` and of
+        ``Axes.legend``.
     """
 
     color_up: str = KOMPOT_COLORS["direction"]["up"]
@@ -55,6 +70,10 @@ class VolcanoStyle:
     alpha_background: float = 1.0
     point_size: float = 5
     font_size: float = 9
+    text_offset: tuple[float, float] | None = None
+    text: Mapping[str, Any] = field(default_factory=dict)
+    points: Mapping[str, Any] = field(default_factory=dict)
+    legend: Mapping[str, Any] = field(default_factory=dict)
 
 
 def volcano(
@@ -69,6 +88,7 @@ def volcano(
     condition: str | None = None,
     color: str | None = None,
     scale: Scale | None = None,
+    palette: Mapping[str, str] | None = None,
     show_legend: bool = True,
     legend_loc: str | None = None,
     style: VolcanoStyle | None = None,
@@ -95,13 +115,17 @@ def volcano(
     condition
         Name of the condition that a positive fold change means more of, for the legend.
     color
-        Column of numbers in whose colours the other genes are drawn; None for one colour.
+        Column in whose colours the other genes are drawn, of numbers or of categories; None for one
+        colour.
     scale
-        How those numbers become colours.
+        How numbers become colours.
+    palette
+        Colours by category; None for ten that colour-blind eyes tell apart.
     show_legend
         Explain colours and numbers of genes.
     legend_loc
-        Where, as matplotlib names it; None for above the plot.
+        Where, as matplotlib names it; None for above the plot, or beside it if there are
+        categories.
     style
         How it looks.
     ax
@@ -139,7 +163,7 @@ def volcano(
     ax = ax or current_axes()
 
     points = table[[lfc, score]].to_numpy(np.float64)
-    shades = None if color is None else scaled_values(color, _numbers(table[color]), scale)
+    shades = None if color is None else _shades(table[color], scale, palette)
     _draw_points(ax, points, hit, condition, style, shades)
     if threshold is not None:
         ax.axhline(threshold, color="0.4", linewidth=0.8, linestyle="--", zorder=0.5)
@@ -149,14 +173,20 @@ def volcano(
     _set_limits(ax, table[score])
     ax.set(xlabel=_WORDS.get(lfc, lfc), ylabel=_WORDS.get(score, score))
     if show_legend:
-        ax.legend(**(_ABOVE if legend_loc is None else _INSIDE | {"loc": legend_loc}))
+        place = _ABOVE if legend_loc is None else _INSIDE | {"loc": legend_loc}
+        if isinstance(shades, Categories):
+            place = (_BESIDE if legend_loc is None else place) | {"title": shortened(shades.title)}
+        ax.legend(**{**place, **style.legend})
     if table.empty:
         say_on(ax, "no gene has both a fold change and a score")
     if isinstance(labels, int):
         named = list(strongest(table[hit], lfc, score).index[: max(labels, 0)])
     chosen = [gene for gene in dict.fromkeys([*highlight, *named]) if gene in table.index]
     xy = table.loc[chosen, [lfc, score]]
-    label_points(ax, list(xy.index), xy.to_numpy(np.float64), points, style.font_size)
+    label_points(
+        *(ax, list(xy.index), xy.to_numpy(np.float64), points),
+        *(style.font_size, style.text_offset, style.text),
+    )
     return ax
 
 
@@ -168,9 +198,19 @@ def _require(names: Sequence[str], known: pd.Index, what: str) -> None:
         raise ValueError(msg)
 
 
-def _numbers(values: "pd.Series[float]") -> NDArray[np.float64]:
-    """A column as numbers."""
-    return np.asarray(values.to_numpy(np.float64, na_value=np.nan))
+def _shades(
+    values: "pd.Series[Any]", scale: Scale | None, palette: Mapping[str, str] | None
+) -> Values | Categories:
+    """Colours of the genes that are not called, by a column of numbers or of categories."""
+    name, is_bool = str(values.name), pd.api.types.is_bool_dtype(values)
+    if palette is None and pd.api.types.is_numeric_dtype(values) and not is_bool:
+        return scaled_values(name, values.to_numpy(np.float64, na_value=np.nan), scale)
+    labels = in_categories(values)
+    names = list(labels.cat.categories)
+    # The first three are much like those of called genes.
+    colors = dict(zip(names, distinct_colors(len(names) + 3)[3:], strict=True))
+    colors |= {str(one): color for one, color in (palette or {}).items()}
+    return Categories(name, labels.cat.codes.to_numpy(), names, [colors[one] for one in names])
 
 
 def _draw_points(  # noqa: PLR0917
@@ -179,34 +219,47 @@ def _draw_points(  # noqa: PLR0917
     hit: NDArray[np.bool_],
     condition: str | None,
     style: VolcanoStyle,
-    shades: Values | None,
+    shades: Values | Categories | None,
 ) -> None:
     """Draw the genes, those that are not called below the others."""
     where = f" in {shortened(condition, 24)}" if condition else ""
-    up = points[:, 0] > 0
-    for members, color, alpha, name in (
-        (~hit, style.color_background, style.alpha_background, "not called"),
-        (hit & ~up, style.color_down, 1, f"lower{where}"),
-        (hit & up, style.color_up, 1, f"higher{where}"),
+    down, up = (np.flatnonzero(hit & ((points[:, 0] > 0) == is_up)) for is_up in (False, True))
+    for rows, options, name in (
+        *_background(np.flatnonzero(~hit), style, shades),
+        (down, {"c": style.color_down}, f"lower{where} ({len(down)})"),
+        (up, {"c": style.color_up}, f"higher{where} ({len(up)})"),
     ):
-        colored = shades is not None and name == "not called"
-        options: dict[str, Any] = {"c": color}
-        if shades is not None and colored:
-            options = {"c": shades.values[members], "cmap": shades.cmap, "norm": shades.norm}
-        drawn = ax.scatter(
-            points[members, 0],
-            points[members, 1],
-            s=style.point_size**2,
-            alpha=alpha,
-            linewidths=0,
-            rasterized=True,
-            label=f"{name} ({members.sum()})",
-            **options,
-        )
-        if shades is not None and colored:
+        look = {"s": style.point_size**2, "linewidth": 0, "rasterized": True, **style.points}
+        drawn = ax.scatter(points[rows, 0], points[rows, 1], label=name, **{**options, **look})
+        if "norm" in options:
             bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.6, aspect=25, pad=0.02)
-            bar.set_label(shortened(shades.title))
+            bar.set_label(shortened(shades.title if shades is not None else ""))
             bar.outline.set_visible(False)
+
+
+def _background(
+    rows: NDArray[np.intp], style: VolcanoStyle, shades: Values | Categories | None
+) -> list[tuple[NDArray[np.intp], dict[str, Any], str]]:
+    """The genes that are not called: which, in what colours, and what they are called.
+
+    Categories are mixed, so that none hides another; what explains them has no genes.
+    """
+    alpha, name = {"alpha": style.alpha_background}, f"not called ({len(rows)})"
+    if shades is None:
+        return [(rows, alpha | {"c": style.color_background}, name)]
+    if isinstance(shades, Values):
+        colors = {"c": shades.values[rows], "cmap": shades.cmap, "norm": shades.norm}
+        return [(rows, alpha | colors, name)]
+    rows, none = np.random.default_rng(0).permutation(rows), np.empty(0, dtype=np.intp)
+    codes = shades.codes[rows]
+    colors = {"c": to_rgba_array([*shades.colors, style.color_background])[codes]}  # -1 is the last
+    return [
+        (rows, alpha | (colors if len(rows) else {}), "_"),
+        *(
+            (none, {"c": color}, f"{shortened(one)} ({(codes == code).sum()})")
+            for code, (one, color) in enumerate(zip(shades.names, shades.colors, strict=True))
+        ),
+    ]
 
 
 def _set_limits(ax: Axes, score: "pd.Series[float]") -> None:

@@ -16,8 +16,8 @@ __all__ = ["python_call", "repeating_arguments", "shell_call"]
 
 _FUNCTIONS = {"de": "compute_differential_expression", "da": "compute_differential_abundance"}
 # A shell has no arrays; landmarks are drawn there unless the file holds some.
-_NOT_IN_SHELL = ("landmarks",)
-_AS_JSON = ("groups", "cell_filter")
+_NOT_IN_SHELL = ("null_mahalanobis", "null_expression", "combine_with_internal")
+_AS_JSON = ("groups", "cell_filter", "regions")
 
 
 def repeating_arguments(adata: AnnData, number: int, kind: str) -> dict[str, Any]:
@@ -75,16 +75,16 @@ def shell_call(adata: AnnData, number: int, kind: str) -> str:
         ``"de"`` or ``"da"``.
     """
     arguments, arrays = _split(repeating_arguments(adata, number, kind))
+    arguments.pop("landmarks", None)
+    absent = [*arrays, *(name for name in _NOT_IN_SHELL if arguments.pop(name, None))]
     words = [f"kompot {kind} cells.h5ad -o result.h5ad"]
     for name, value in arguments.items():
         option = name.replace("_", "-")
-        if name in _NOT_IN_SHELL:
-            continue
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         else:
             words.append(f"--{option} {shlex.quote(_text(name, value))}")
-    note = [f"# Not in a shell: {', '.join(arrays)}, given as arrays."] if arrays else []
+    note = [f"# Not in a shell, only in Python: {', '.join(absent)}."] if absent else []
     return "\n".join([" \\\n  ".join(words), *note])
 
 

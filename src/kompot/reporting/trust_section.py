@@ -112,8 +112,8 @@ def _diagnostics(subject: Subject, run: ExpressionRun) -> Markup:
         ),
         (10, 7),
         "Four panels: variance that the features leave out against the tolerance; the length scale "
-        "among the distances between cells; cells of each sample; distances of called and other "
-        "genes. The table below has the numbers.",
+        "among the distances between cells; cells of each sample; distances of called, other and "
+        "shuffled genes. The table below has the numbers.",
         "Diagnostics of the run of differential expression.",
     )
 
