@@ -55,6 +55,16 @@ def test_results_of_groups_stand_in_for_a_missing_layer(compared):
         dotplot(compared, None, "condition")
 
 
+def test_long_names_of_genes_leave_room_for_the_legends(compared):
+    short = dotplot(compared, [compared.var_names[0]], "branch")
+    compared.var_names = ["APOBEC3A_ENSG00000128383", *compared.var_names[1:]]
+    long = dotplot(compared, ["APOBEC3A_ENSG00000128383"], "branch")
+    for shown in (short, long):
+        shown.figure.canvas.draw()
+    heights = [shown.colorbar.get_window_extent().height for shown in (short, long)]
+    assert heights[1] > 0.8 * heights[0]
+
+
 def test_own_axes_and_no_genes(compared):
     axes = tuple(Figure().subplots(1, 3))
     found = dotplot(compared, [], "branch", axes=axes, title="A title")

@@ -38,6 +38,15 @@ def test_called_genes_of_groups(compared):
     assert sum(map(len, found.intersections.values())) == len(set().union(*sets.values()))
 
 
+def test_direction_is_that_of_the_change_between_donors(compared):
+    stem = "kompot_de_control_to_treated"
+    compared.varm[f"{stem}_donor_lfc_groups"] = -compared.varm[f"{stem}_mean_lfc_groups"]
+    up = called_sets(compared, direction="up")
+    del compared.varm[f"{stem}_donor_lfc_groups"]
+    assert up == called_sets(compared, direction="down")
+    assert any(up.values())
+
+
 def test_overlap_is_the_jaccard_index(ax):
     assert overlap(SETS, ax=ax) is ax
     index = ax.images[0].get_array()

@@ -203,6 +203,12 @@ def test_what_cannot_be_drawn_is_refused(compared, ax, arguments, text):
         heatmap(compared, ax=ax, **{"groupby": "branch", **arguments})
 
 
+def test_conditions_renamed_after_the_run_are_refused(compared):
+    compared.obs["condition"] = compared.obs["condition"].cat.rename_categories(str.upper)
+    with pytest.raises(ValueError, match=r"No cell is of condition 'control' .*condition_column"):
+        heatmap(compared, split_dot_mode=True)
+
+
 def test_data_are_not_changed(compared, ax):
     var, layers = compared.var.copy(), set(compared.layers)
     heatmap(compared, groupby="branch", dendrogram=True, ax=ax)

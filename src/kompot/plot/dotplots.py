@@ -218,7 +218,9 @@ def _new_axes(figsize: tuple[float, float] | None, table: pd.DataFrame) -> tuple
     """Axes of the dots and, to their right, of the colour bar and the sizes."""
     rows, columns = table.shape
     if figsize is None:
-        figsize = (max(2.6 + 0.27 * columns, 4.0), max(1.3 + 0.27 * rows, 3.2))
+        longest = max((len(shortened(str(gene))) for gene in table.columns), default=0)
+        below = 0.08 * max(longest - 10, 0)  # names stand upright under the dots
+        figsize = (max(2.6 + 0.27 * columns, 4.0), max(1.3 + 0.27 * rows, 3.2) + below)
     figure = new_figure(figsize)
     ratio = max(0.24 * columns, 1.0) / 0.5
     grid = figure.add_gridspec(2, 2, width_ratios=[ratio, 1], height_ratios=[1, 1])

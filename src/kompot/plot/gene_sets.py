@@ -61,7 +61,8 @@ def called_sets(
     condition1, condition2
         Conditions of the run; None for any.
     direction
-        ``"up"`` or ``"down"`` for genes of that sign only.
+        ``"up"`` or ``"down"`` for genes of that sign only: of the change between donors for which
+        they are called if samples were compared (``donor_lfc``), else of the mean.
     threshold
         Call genes below this local (or donor-level) false discovery rate instead.
 
@@ -80,7 +81,7 @@ def called_sets(
         rate = "donor_fdr" if "donor_fdr" in run.groups else "local_fdr"
         called = group_table(adata, run, rate) < threshold
     if direction is not None:
-        lfc = group_table(adata, run, "mean_lfc")
+        lfc = group_table(adata, run, "donor_lfc" if "donor_lfc" in run.groups else "mean_lfc")
         called &= (lfc > 0) if direction == "up" else (lfc < 0)
     genes = np.asarray(adata.var_names)
     return {str(name): set(genes[called[name].to_numpy(bool)]) for name in called}

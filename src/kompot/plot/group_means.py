@@ -217,4 +217,11 @@ def _conditions(adata: AnnData, run: ExpressionRun, name: str | None) -> tuple[M
         raise ValueError(msg)
     labels = adata.obs[name].astype(str)
     found = [(labels == condition).to_numpy() for condition in (run.condition1, run.condition2)]
+    if not (found[0].any() or found[1].any()):
+        msg = (
+            f"No cell is of condition {run.condition1!r} or {run.condition2!r} in "
+            f"adata.obs[{name!r}], which holds {labels.unique()[:10].tolist()}. If it was renamed "
+            "after the run, give a column with the conditions of the run as `condition_column`."
+        )
+        raise ValueError(msg)
     return found[0], found[1]

@@ -151,8 +151,14 @@ def _of_run(
 ) -> dict[str, Array]:
     """P-values that a run stored, by what they are."""
     if is_grouped:
-        kind = "donor_pvalue" if "donor_pvalue" in run.groups else "ptp"
-        table = group_table(adata, run, kind)
+        stored = [kind for kind in _KINDS if kind in run.groups]
+        if run.groups and not stored:
+            msg = (
+                "The run stored no p-values of groups. Repeat compute_differential_expression with "
+                "store_additional_stats=True."
+            )
+            raise ValueError(msg)
+        table = group_table(adata, run, stored[0] if stored else "donor_pvalue")
         return {str(name): table[name].to_numpy(float) for name in table}
     stored = [kind for kind in _KINDS if run.scores[kind] is not None]
     if key is None and not stored:

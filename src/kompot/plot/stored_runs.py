@@ -47,6 +47,7 @@ GROUP_SCORES = {
     "pvalue": ("mahalanobis_pvalue", "pvalue"),
     "donor_pvalue": ("donor_pvalue", "donor_pvalue"),
     "donor_fdr": ("donor_fdr", "donor_fdr"),
+    "donor_lfc": ("donor_lfc", "donor_lfc"),
 }
 
 
