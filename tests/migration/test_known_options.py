@@ -38,6 +38,9 @@ def test_options_come_in_the_known_order_and_ours_after_them(name):
 
 
 def test_options_by_position_are_those_that_were_meant():
-    output = kompot.OutputSettings(False, True, True, False)
-    assert not output.return_null_data and output.compute_mahalanobis
-    assert kompot.GPSettings(1.0, None, 10.0, 100, None, True).use_empirical_variance
+    given = (False, True, True, False)
+    output = kompot.OutputSettings(*given)
+    assert not output.return_null_data
+    assert output.compute_mahalanobis
+    noise = (1.0, None, 10.0, 100, None, True)
+    assert kompot.GPSettings(*noise).use_empirical_variance

@@ -11,7 +11,7 @@ from kompot.anndata.abundance_samples import AbundanceSamples, read_abundance_sa
 from kompot.anndata.given_densities import refuse_models
 from kompot.anndata.groups import parse_cell_filter, parse_groups
 from kompot.anndata.inputs import Cells, read_cells
-from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.landmarks import known_landmarks
 from kompot.settings import AbundanceSettings
 
 __all__ = ["AbundanceInputs", "read_inputs"]
@@ -65,8 +65,8 @@ def read_inputs(adata: AnnData, settings: AbundanceSettings) -> AbundanceInputs:
     cells = read_cells(adata, settings.comparison, excluded)
     samples = read_abundance_samples(adata, cells, settings, list(groups or {}))
     own = settings.storage.result_key
-    keys = [own, "kompot_da", *(key for key in adata.uns if key.startswith("kompot_"))]
-    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    keys = [own, "kompot_da", *(key for key in adata.uns if str(key).startswith("kompot_"))]
+    landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
     return AbundanceInputs(cells, samples, groups, excluded, landmarks, source)
 
 

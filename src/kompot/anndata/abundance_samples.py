@@ -70,13 +70,7 @@ def read_abundance_samples(
         states = read_states(adata, comparison.obsm_key)
         warn_of_donors(adata, comparison, states, stacklevel=5)
         return None
-    covariates = options.covariates or ()
-    columns = SampleColumns(
-        comparison.sample_col,
-        options.donor_col,
-        covariates if isinstance(covariates, str) else tuple(covariates),  # type: ignore[arg-type]
-        options.paired,
-    )
+    columns = SampleColumns.of(comparison.sample_col, options)
     samples = read_samples(obs, cells, comparison, columns)
     single = settings.output.allow_single_condition_variance
     labels = [samples.codes[cells.condition == c] for c in (0, 1)]

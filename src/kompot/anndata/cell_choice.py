@@ -112,7 +112,7 @@ def _log_excluded(
     """How many cells of each condition were left out and kept."""
     if excluded is None:
         return
-    for number, name in enumerate((comparison.condition1, comparison.condition2)):
+    for number, name in enumerate(comparison.conditions):
         members = condition == number
         n_out = int((members & excluded).sum())
         log.info("%d cells of %r are left out, %d are kept", n_out, name, members.sum() - n_out)

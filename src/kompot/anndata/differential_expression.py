@@ -10,7 +10,7 @@ from kompot import cluster, threads
 from kompot.anndata.expression_run import run_expression
 from kompot.anndata.given_expression_run import run_given_expression
 from kompot.anndata.given_inputs import needs_given_run
-from kompot.anndata.later import refuse_unknown
+from kompot.anndata.refusals import refuse_unknown
 from kompot.gp.backend import jit_compiled
 from kompot.settings import (
     EXPRESSION_KEY,

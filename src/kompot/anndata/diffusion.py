@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kompot.anndata.states import as_matrix, refuse_bad_states
 from kompot.anndata.writing import existing_fields, write_fields
 from kompot.gp.diffusion import diffusion_map
+from kompot.records.annotation import require_anndata
 from kompot.records.fields import Field
 from kompot.records.history import environment
 
@@ -112,9 +113,7 @@ def diffusion_maps(  # noqa: PLR0917 the documented order of arguments
 
 def _read(adata: AnnData, key: str) -> NDArray[np.float64]:
     """Principal components as finite float64."""
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
-        raise TypeError(msg)
+    require_anndata(adata)
     if key not in adata.obsm:
         msg = (
             f"PCA coordinates not found: adata.obsm has no {key!r}. Available keys: "

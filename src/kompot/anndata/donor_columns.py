@@ -60,9 +60,8 @@ def warn_of_donors(
     stacklevel
         Of the line that the warning names, counted from the caller of this function as 1.
     """
-    conditions = (comparison.condition1, comparison.condition2)
     obs: Any = adata.obs
-    found = looks_like_donors(obs, comparison.groupby, conditions, states=states)
+    found = looks_like_donors(obs, comparison.groupby, comparison.conditions, states=states)
     if not found:
         return
     others = f" (so do {list(found[1:4])})" if len(found) > 1 else ""
@@ -81,8 +80,8 @@ def looks_like_donors(
     conditions: Sequence[str],
     *,
     states: NDArray[np.float64] | None = None,
-) -> tuple[str, ...]:
-    """Columns whose levels look like donors or samples, the likeliest first.
+) -> tuple[Any, ...]:
+    """Names of columns whose levels look like donors or samples, the likeliest first.
 
     Such a column has 2 to 200 levels among the cells of the conditions, and
 
@@ -110,11 +109,13 @@ def looks_like_donors(
     first, second = (number.get(str(name), -2) for name in conditions)
     compared = (condition == first) | (condition == second)
     is_second = condition[compared] == second
-    found: dict[str, int] = {}
-    for name in obs.columns.difference([groupby], sort=False).astype(str):
-        values = obs[name][compared]
-        table = _level_table(name, values, is_second)
-        rank = None if table is None else _likeness(name, table)
+    found: dict[Any, int] = {}
+    for place, name in enumerate(obs.columns):
+        if name == groupby:
+            continue
+        values = obs.iloc[compared, place]
+        table = _level_table(str(name), values, is_second)
+        rank = None if table is None else _likeness(str(name), table)
         if rank == _BY_STATES:
             share = 1.0 if states is None else _share_of_variance(states[compared], values)
             rank = rank if share < _CELL_STATE_SHARE else None

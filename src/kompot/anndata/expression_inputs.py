@@ -16,7 +16,7 @@ from kompot.anndata.inputs import (
     read_cells,
     read_expression,
 )
-from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.landmarks import known_landmarks
 from kompot.anndata.null_inputs import NullInputs, read_null
 from kompot.settings import ExpressionSettings
 
@@ -87,7 +87,7 @@ def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInput
     expression = read_expression(adata, cells, comparison)
     names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
     keys = (settings.storage.result_key, "kompot_de", "kompot_da")
-    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
     samples = read_expression_samples(adata, cells, settings, choice.groups)
     donor_level = samples is not None and samples.design is not None
     return ExpressionInputs(

@@ -19,10 +19,9 @@ from kompot.anndata.expression_results import (
     gene_values,
     stored_fields,
 )
-from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_own_noise
 from kompot.anndata.null_results import null_data
 from kompot.anndata.on_disk import refuse_unwritable, with_frames
+from kompot.anndata.refusals import refuse_own_noise
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
 from kompot.models.array_store import ArrayStore
@@ -61,7 +60,7 @@ def run_expression(
         refuse_overwrite(adata, wanted, what, settings)
     store = store_of_run(adata, inputs, settings, wanted)
     inputs = inputs.by_rows()
-    refuse_missing_values(inputs.expression)
+    inputs.expression.refuse_missing_values()
     memory.release()
 
     result = _compute(inputs, settings, store)

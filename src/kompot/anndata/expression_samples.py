@@ -72,12 +72,7 @@ def read_expression_samples(
         warn_of_donors(adata, comparison, states, stacklevel=5)
         return None
     obs: Any = adata.obs
-    columns = SampleColumns(
-        comparison.sample_col,
-        options.donor_col,
-        tuple(options.covariates or ()),
-        options.paired,
-    )
+    columns = SampleColumns.of(comparison.sample_col, options)
     samples = read_samples(obs, cells, comparison, columns)
     if options.significance == "cell":
         if options.regions is not None:

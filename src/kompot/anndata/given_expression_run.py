@@ -31,12 +31,11 @@ from kompot.anndata.expression_results import (
     gene_values,
 )
 from kompot.anndata.given_inputs import read_given_inputs
-from kompot.anndata.given_layers import given_cell_values, refuse_factored
+from kompot.anndata.given_layers import given_cell_values
 from kompot.anndata.given_resources import store_of_given_run
-from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_own_noise
 from kompot.anndata.null_results import null_data
 from kompot.anndata.on_disk import refuse_unwritable, with_frames
+from kompot.anndata.refusals import refuse_factored, refuse_own_noise
 from kompot.anndata.separate_scales import fit_separately
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import refuse_overwrite, write_fields
@@ -116,7 +115,7 @@ def run_given_expression(
 
 def _fitted(inputs: ExpressionInputs, settings: ExpressionSettings) -> GivenExpression:
     """Functions of both conditions fitted apart (``param_scheme="separate"``)."""
-    refuse_missing_values(inputs.expression)
+    inputs.expression.refuse_missing_values()
     memory.release()
     model = fit_separately(
         *(inputs.expression, inputs.cells, inputs.null.choice, inputs.landmarks), settings
@@ -227,9 +226,10 @@ def _full_results(
     if settings.output.return_null_data and not settings.model.names:
         full["null"] = null_data(adata, result, inputs, settings)
     elif settings.output.return_null_data:
+        columns = settings.fdr.null_genes
         full["null"] = {
             "mahalanobis": result.null,
-            "gene_indices": np.asarray(settings.fdr.null_genes or [], dtype=np.intp),
+            "gene_indices": np.asarray(columns if np.ndim(columns) else [], dtype=np.intp),
             "n_null": len(result.null),
             "seed": None,
             "source": "given" if len(result.null) else "none",

@@ -11,7 +11,7 @@ from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_results import stored_fields
 from kompot.anndata.inputs import Cells, read_abundance_change, read_cells, read_expression
-from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.landmarks import known_landmarks
 from kompot.anndata.null_inputs import NullInputs, read_null
 from kompot.models.given_expression import GivenExpression, given_expression
 from kompot.records.expression_fields import ExpressionFields
@@ -67,8 +67,7 @@ class GivenInputs:
 
     def fields(self, settings: ExpressionSettings) -> ExpressionFields:
         """Names of all that the run could write."""
-        comparison = settings.comparison
-        names = settings.storage.result_key, comparison.condition1, comparison.condition2
+        names = settings.storage.result_key, *settings.comparison.conditions
         return ExpressionFields(*names, with_samples=self.is_varied)
 
     def wanted(self, settings: ExpressionSettings) -> list[Field]:
@@ -119,7 +118,7 @@ def read_given_inputs(adata: AnnData, settings: ExpressionSettings) -> GivenInpu
     columns = np.arange(adata.n_vars) if tested.genes is None else tested.genes
     null = _null_columns(settings, columns)
     given = gp.landmarks if gp.landmarks is not None else "draw"
-    landmarks, source = find_landmarks(adata, given, (), cells.n_dims)
+    landmarks, source = known_landmarks(adata, given, (), cells.n_dims)
     model = given_expression(
         settings.model,
         eps=gp.eps,
@@ -170,7 +169,7 @@ def _to_be_fitted(
         )
         raise ValueError(msg)
     keys = (settings.storage.result_key, "kompot_de", "kompot_da")
-    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
     change = read_abundance_change(adata, settings.comparison, cells.rows)
     names = adata.var_names if tested.genes is None else adata.var_names[tested.genes]
     return ExpressionInputs(choice, cells, tested, names, landmarks, source, change, null, None)

@@ -20,7 +20,7 @@ from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
 from kompot.stats.fold_change import fold_change_zscores
 
-__all__ = ["given_cell_values", "refuse_factored"]
+__all__ = ["given_cell_values"]
 
 
 def given_cell_values(  # noqa: PLR0917
@@ -57,22 +57,6 @@ def given_cell_values(  # noqa: PLR0917
         covariance[np.ix_(rows, rows)] = model.covariance(inputs.cells.states)
         values[fields.covariance] = covariance
     return values
-
-
-def refuse_factored(settings: ExpressionSettings) -> None:
-    """Refuse forms of layers that need features of the functions.
-
-    Raises
-    ------
-    ValueError
-        If layers are to be anything but dense, or none.
-    """
-    if settings.storage.layers not in ("dense", "none"):
-        msg = (
-            f"`layers={settings.storage.layers!r}` needs fitted features that both conditions "
-            "share; give layers='dense' or 'none'."
-        )
-        raise ValueError(msg)
 
 
 def _fill(

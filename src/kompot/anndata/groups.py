@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 from pandas.api.types import infer_dtype, is_list_like, is_scalar
 
-__all__ = ["cells_with", "label_masks", "obs_column", "parse_cell_filter", "parse_groups"]
+from kompot.records.annotation import obs_column
+
+__all__ = ["cells_with", "label_masks", "parse_cell_filter", "parse_groups"]
 
 Mask = NDArray[np.bool_]
 
@@ -105,15 +107,6 @@ def parse_cell_filter(adata: AnnData, cell_filter: Any, groups: Any = None) -> M
     return excluded
 
 
-def obs_column(adata: AnnData, column: str, argument: str) -> "pd.Series[Any]":
-    """A column of ``obs`` that an argument names; a ValueError if there is none."""
-    if column not in adata.obs:
-        found = f"Available columns: {list(adata.obs.columns)}"
-        msg = f"`{argument}`: Column {column!r} not found in adata.obs. {found}"
-        raise ValueError(msg)
-    return adata.obs[column]
-
-
 def label_masks(labels: "pd.Series[Any]") -> list[tuple[str, Mask]]:
     """Each label as text and its cells; in the order of the categories, otherwise sorted."""
     categorical = labels.astype("category").cat
@@ -150,7 +143,7 @@ def _read_groups(adata: AnnData, groups: Any) -> _Named:
     if isinstance(groups, Mapping):
         return _read_mapping(adata, groups)
     if isinstance(groups, str):
-        column = obs_column(adata, groups, "groups")
+        column = obs_column(adata.obs, groups, "groups")
         parts = _split(column, f"`groups`: column {groups!r} of adata.obs", integers=False)
     elif not _is_several(groups, adata.n_obs, "groups"):
         parts = _read_vector(adata, groups, "groups")
@@ -202,7 +195,7 @@ def _read_filter(
         raise ValueError(msg)
     names, mask = [], np.ones(adata.n_obs, dtype=bool)
     for column, entry in conditions.items():
-        labels = obs_column(adata, column, argument)
+        labels = obs_column(adata.obs, column, argument)
         values = _values(entry, f"{argument}[{column!r}]")
         mask &= cells_with(labels, values, argument)
         names.append(f"{column}={joint.join(map(str, values))}")

@@ -14,10 +14,10 @@ from kompot.anndata.groups import (
     REPRESENTATION_KEY,
     cells_with,
     label_masks,
-    obs_column,
     parse_groups,
 )
 from kompot.anndata.on_disk import with_frames
+from kompot.records.annotation import obs_column, require_anndata
 
 __all__ = [
     "UnderrepresentedWarning",
@@ -80,9 +80,7 @@ def check_underrepresentation(  # noqa: PLR0917 the documented order of argument
     TypeError
         If an argument is of another type.
     """
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
-        raise TypeError(msg)
+    require_anndata(adata)
     adata = with_frames(adata)
     _check_minima(min_cells, min_percentage)
     condition_masks = _condition_masks(adata, groupby, conditions)
@@ -159,7 +157,7 @@ def _condition_masks(
     adata: AnnData, groupby: str, conditions: Sequence[str] | None
 ) -> dict[str, NDArray[np.bool_]]:
     """Cells of each condition."""
-    labels = obs_column(adata, groupby, "groupby")
+    labels = obs_column(adata.obs, groupby, "groupby")
     if conditions is not None:
         if isinstance(conditions, str) or not is_list_like(conditions) or not len(conditions):
             msg = f"`conditions` must be a list of values of {groupby!r}, got {conditions!r}."

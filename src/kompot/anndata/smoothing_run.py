@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from kompot import memory
 from kompot.anndata.factored_layers import basis_digest
-from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.layer_store import array_store, store_of_layers
 from kompot.anndata.on_disk import refuse_unwritable, with_frames
 from kompot.anndata.smoothing_inputs import SmoothingInputs, read_smoothing_inputs
@@ -53,7 +52,7 @@ def run_smoothing(
         store = store_of_layers(adata, n_layers, storage)
     if model is None:
         inputs = replace(inputs, expression=inputs.expression.by_rows())
-        refuse_missing_values(inputs.expression)
+        inputs.expression.refuse_missing_values()
         model = _fit(inputs, settings)
         model.gene_names_ = inputs.gene_names.astype(str).tolist()
     else:

@@ -31,7 +31,6 @@ AnySettings = ExpressionSettings | AbundanceSettings | SmoothingSettings
 __all__ = [
     "existing_fields",
     "refuse_overwrite",
-    "spread_columns",
     "spread_frame",
     "spread_genes",
     "write_fields",
@@ -162,21 +161,6 @@ def spread_frame(
         column[genes] = values
         columns[group] = column
     return pd.DataFrame(columns, index=adata.var_names)
-
-
-def spread_columns(
-    adata: AnnData, name: str, values: NDArray[Any], genes: NDArray[np.intp] | None
-) -> NDArray[Any]:
-    """A layer: new values for chosen genes, earlier ones or NaN for the others."""
-    if genes is None:
-        return values
-    if name in adata.layers:
-        layer: Any = adata.layers[name]
-        full = np.array(layer.toarray() if hasattr(layer, "toarray") else layer, values.dtype)
-    else:
-        full = np.full(adata.shape, np.nan, dtype=values.dtype)
-    full[:, genes] = values
-    return full
 
 
 def write_fields(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
+from kompot.records.annotation import require_anndata
 from kompot.records.fields import Field
 from kompot.records.recorded import field_owners
 
@@ -77,9 +78,7 @@ def recorded_runs(adata: AnnData, analysis_type: str) -> list[dict[str, Any]]:
     TypeError
         If this is no AnnData object.
     """
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
-        raise TypeError(msg)
+    require_anndata(adata)
     if analysis_type not in HISTORY_KEYS:
         known = ", ".join(map(repr, HISTORY_KEYS))
         msg = f"Invalid analysis_type: {analysis_type!r}. Must be one of {known}."

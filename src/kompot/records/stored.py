@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData, ImplicitModificationWarning
 
 from kompot import memory
@@ -104,7 +103,9 @@ def cleanup(  # noqa: PLR0917 the documented order of arguments
     chosen = _checked_runs(runs, run_ids, analysis_type)
     removed, later = _to_remove(adata, runs, chosen, rules)
     target = adata if inplace else _copied(adata)
-    freed = sum(_n_bytes(getattr(target, field.location)[field.name]) for field in removed)
+    freed = sum(
+        memory.stored_bytes(getattr(target, field.location)[field.name]) for field in removed
+    )
     _remove(target, removed)
     log.info(
         "%d fields of %d runs of %r removed, %s freed (%d bytes); %d that later runs wrote stay",
@@ -254,18 +255,6 @@ def _is_kept(field: Field, rules: Mapping[str, set[str] | bool]) -> bool:
     if isinstance(rule, bool):
         return rule
     return field.type in rule or (is_factor and bool(rule & _FACTORED))
-
-
-def _n_bytes(value: Any) -> int:
-    """Bytes that a stored value takes."""
-    if isinstance(value, pd.DataFrame):
-        return int(value.memory_usage(index=False, deep=True).sum())
-    if isinstance(value, pd.Series):
-        return int(value.memory_usage(index=False, deep=True))
-    if hasattr(value, "nbytes"):
-        return int(value.nbytes)
-    names = ("data", "indices", "indptr", "row", "col")  # of sparse matrices
-    return sum(int(getattr(getattr(value, name, None), "nbytes", 0)) for name in names)
 
 
 def _copied(adata: AnnData) -> AnnData:

@@ -8,7 +8,7 @@ from anndata import AnnData
 
 from kompot.anndata import compute_differential_abundance, compute_differential_expression
 from kompot.anndata.abundance_run import density_parameters
-from kompot.anndata.later import refuse_unknown
+from kompot.anndata.refusals import refuse_unknown
 from kompot.resource_estimation.call import (
     abundance_settings,
     expression_settings,

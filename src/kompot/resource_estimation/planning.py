@@ -19,9 +19,8 @@ from kompot.anndata.expression_resources import (
 )
 from kompot.anndata.expression_results import stored_fields as expression_fields
 from kompot.anndata.given_inputs import needs_given_run, read_given_inputs
-from kompot.anndata.given_layers import refuse_factored
 from kompot.anndata.given_resources import estimate_given_run, given_ranks, given_sizes
-from kompot.anndata.later import refuse_own_noise
+from kompot.anndata.refusals import refuse_factored, refuse_own_noise
 from kompot.gp.rank import RankEstimate
 from kompot.memory import human
 from kompot.memory.estimate import Estimate

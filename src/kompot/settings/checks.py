@@ -11,7 +11,6 @@ __all__ = [
     "SEPARATE",
     "choice",
     "flags",
-    "given_flags",
     "kind",
     "null_genes",
     "number",
@@ -86,17 +85,13 @@ def choice(name: str, value: Any, allowed: Sequence[str]) -> None:
         raise ValueError(msg)
 
 
-def flags(**values: Any) -> None:
-    """Refuse what is neither True nor False."""
+def flags(*, optional: bool = False, **values: Any) -> None:
+    """Refuse what is neither True nor False, nor None if that is ``optional``."""
     for name, value in values.items():
-        if not isinstance(value, bool | np.bool_):
-            msg = f"'{name}' must be True or False, got {value!r}."
+        if not (isinstance(value, bool | np.bool_) or (optional and value is None)):
+            allowed = "True, False or None" if optional else "True or False"
+            msg = f"'{name}' must be {allowed}, got {value!r}."
             raise TypeError(msg)
-
-
-def given_flags(**values: Any) -> dict[str, Any]:
-    """Those that are not None."""
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def kind(name: str, value: Any, kinds: type | tuple[type, ...], wanted: str) -> None:

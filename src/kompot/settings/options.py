@@ -10,7 +10,6 @@ from kompot.settings.checks import (
     SEPARATE,
     choice,
     flags,
-    given_flags,
     kind,
     null_genes,
     number,
@@ -177,7 +176,7 @@ class FilterSettings(Options):
         number("min_cells", self.min_cells, least=0)
         number("min_percentage", self.min_percentage, least=0, most=100, optional=True)
         number("group_variance", self.group_variance, above=0, most=1)
-        flags(**given_flags(check_representation=self.check_representation))
+        flags(check_representation=self.check_representation, optional=True)
         if self.check_representation and self.groups is None:
             msg = "'check_representation' is True but there are no `groups` to check; give some."
             raise ValueError(msg)
@@ -229,7 +228,7 @@ class StorageSettings(Options):
             msg = f"'overwrite' must be None, True or False, got {self.overwrite!r}."
             raise ValueError(msg)
         number("max_memory_ratio", self.max_memory_ratio, above=0, most=1)
-        flags(**given_flags(store_arrays_on_disk=self.store_arrays_on_disk))
+        flags(store_arrays_on_disk=self.store_arrays_on_disk, optional=True)
         kind("disk_storage_dir", self.disk_storage_dir, (str, PathLike), "a path")
         choice("layers", self.layers, ("dense", "factored", "none"))
         flags(
