@@ -99,10 +99,10 @@ def test_a_run_is_chosen_by_its_number(analysed):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lfc_threshold": -1.0}, "`lfc_threshold`"),
-        ({"lfc_threshold": np.nan}, "`lfc_threshold`"),
-        ({"ptp_threshold": 0.0}, "`ptp_threshold`"),
-        ({"ptp_threshold": 1.5}, "`ptp_threshold`"),
+        ({"lfc_threshold": -1.0}, "'lfc_threshold'"),
+        ({"lfc_threshold": np.nan}, "'lfc_threshold'"),
+        ({"ptp_threshold": 0.0}, "'ptp_threshold'"),
+        ({"ptp_threshold": 1.5}, "'ptp_threshold'"),
         ({"lfc_key": "nothing"}, "`lfc_key`: 'nothing' is no column"),
         ({"ptp_key": "condition"}, "`ptp_key`.*must hold numbers"),
         ({"direction_column": "a/b"}, "`direction_column`"),

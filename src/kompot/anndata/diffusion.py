@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from typing import Any
 
 import numpy as np
 from anndata import AnnData
@@ -14,6 +13,7 @@ from kompot.gp.diffusion import diffusion_map
 from kompot.records.annotation import require_anndata
 from kompot.records.fields import Field
 from kompot.records.history import environment
+from kompot.settings.checks import number
 
 __all__ = ["diffusion_maps"]
 
@@ -92,7 +92,11 @@ def diffusion_maps(  # noqa: PLR0917 the documented order of arguments
     """
     given = {name: value for name, value in locals().items() if name not in ("adata", "copy")}
     states = _read(adata, pca_key)
-    _check(given, len(states))
+    n_cells, where = len(states), f"with {len(states)} cells"
+    number("n_components", n_components, least=1, most=n_cells - 2, whole=True, where=where)
+    number("knn", knn, least=4, most=n_cells, whole=True, where=where)
+    number("seed", seed, least=0, most=2**32, whole=True)
+    number("alpha", alpha, least=0, most=1)
     fields = _fields(kernel_key, sim_key, eigval_key, eigvec_key)
     _check_keys(fields)
     _refuse_existing(adata, list(fields.values()), overwrite)
@@ -124,29 +128,6 @@ def _read(adata: AnnData, key: str) -> NDArray[np.float64]:
     states = as_matrix(adata, key, "fiu")
     refuse_bad_states(adata, key, states, np.arange(len(states)), "cells")
     return states
-
-
-def _check(given: dict[str, Any], n_cells: int) -> None:
-    """Refuse numbers out of range, naming the argument."""
-    for name, least, most in (
-        ("n_components", 1, n_cells - 2),
-        ("knn", 4, n_cells),
-        ("seed", 0, 2**32),
-    ):
-        value = given[name]
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            msg = f"`{name}` must be a whole number, got {value!r}."
-            raise TypeError(msg)
-        if not least <= value <= most:
-            msg = f"`{name}` must be from {least} to {most} with {n_cells} cells, got {value}."
-            raise ValueError(msg)
-    alpha = given["alpha"]
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.number):
-        msg = f"`alpha` must be a number, got {alpha!r}."
-        raise TypeError(msg)
-    if not 0 <= alpha <= 1:
-        msg = f"`alpha` must be from 0 to 1, got {alpha!r}."
-        raise ValueError(msg)
 
 
 def _check_keys(fields: dict[str, Field]) -> None:

@@ -14,6 +14,7 @@ from kompot.anndata.writing import write_fields
 from kompot.records.fields import Field
 from kompot.records.history import read_history
 from kompot.settings import DAThresholdSettings
+from kompot.settings.checks import number
 from kompot.stats.abundance import DIRECTIONS, abundance_direction
 
 __all__ = ["update_direction_column"]
@@ -74,7 +75,8 @@ def update_direction_column(  # noqa: PLR0917 the order of arguments that script
     default = _run_thresholds(run)
     lfc_threshold = default.lfc_threshold if lfc_threshold is None else lfc_threshold
     ptp_threshold = default.ptp_threshold if ptp_threshold is None else ptp_threshold
-    _check_thresholds(lfc_threshold, ptp_threshold)
+    number("lfc_threshold", lfc_threshold, least=0)
+    number("ptp_threshold", ptp_threshold, above=0, most=1)
     lfc = _numbers(adata, lfc_key or run.get("lfc_key"), "lfc_key")
     ptp = _numbers(adata, ptp_key or run.get("ptp_key"), "ptp_key")
     column = direction_column or run.get("direction_key")
@@ -124,16 +126,6 @@ def _run_thresholds(run: Mapping[str, Any]) -> DAThresholdSettings:
         "ptp_threshold": by_kind.get("ptp_threshold", parameters.get("ptp_threshold")),
     }
     return DAThresholdSettings(**{name: v for name, v in found.items() if v is not None})
-
-
-def _check_thresholds(lfc_threshold: float, ptp_threshold: float) -> None:
-    """Refuse thresholds out of range."""
-    if not (np.isfinite(lfc_threshold) and lfc_threshold >= 0):
-        msg = f"`lfc_threshold` must be finite and not negative, got {lfc_threshold!r}."
-        raise ValueError(msg)
-    if not 0 < ptp_threshold <= 1:
-        msg = f"`ptp_threshold` must be greater than 0 and at most 1, got {ptp_threshold!r}."
-        raise ValueError(msg)
 
 
 def _numbers(adata: AnnData, name: str | None, argument: str) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from kompot.anndata.groups import (
 )
 from kompot.anndata.on_disk import with_frames
 from kompot.records.annotation import obs_column, require_anndata
+from kompot.settings.checks import number
 
 __all__ = [
     "UnderrepresentedWarning",
@@ -82,7 +83,8 @@ def check_underrepresentation(  # noqa: PLR0917 the documented order of argument
     """
     require_anndata(adata)
     adata = with_frames(adata)
-    _check_minima(min_cells, min_percentage)
+    number("min_cells", min_cells, least=0)
+    number("min_percentage", min_percentage, least=0, most=100, optional=True)
     condition_masks = _condition_masks(adata, groupby, conditions)
     masks = parse_groups(adata, groups)
     found = underrepresented(masks, condition_masks, min_cells, min_percentage)
@@ -137,20 +139,6 @@ def describe_underrepresented(
         f"{', '.join(listed)}{more}. Leave them out with `check_representation=True` or "
         "`cell_filter`, merge small groups, or lower `min_cells` or `min_percentage`."
     )
-
-
-def _check_minima(min_cells: Any, min_percentage: Any) -> None:
-    """Refuse minima that are no numbers or outside their range."""
-    for name, value in (("min_cells", min_cells), ("min_percentage", min_percentage)):
-        is_share = name == "min_percentage"
-        if value is None and is_share:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            msg = f"`{name}` must be a number{' or None' * is_share}, got {value!r}."
-            raise TypeError(msg)
-        if not 0 <= value <= (100 if is_share else np.inf):
-            msg = f"`{name}` must be at least 0{' and at most 100' * is_share}, got {value!r}."
-            raise ValueError(msg)
 
 
 def _condition_masks(

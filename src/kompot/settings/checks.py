@@ -35,6 +35,7 @@ def number(
     most: float = np.inf,
     whole: bool = False,
     optional: bool = False,
+    where: str = "",
 ) -> None:
     """Refuse what is no number or outside its range, naming option and argument.
 
@@ -52,6 +53,8 @@ def number(
         Whether it must be a whole number.
     optional
         Whether it may be None.
+    where
+        Where its range comes from, in words, such as ``"with 90 cells"``.
     """
     if value is None and optional:
         return
@@ -72,9 +75,8 @@ def number(
             )
             if np.isfinite(limit)
         ]
-        msg = (
-            f"{quoted} must be finite{' and ' * bool(limits)}{' and '.join(limits)}, got {value!r}."
-        )
+        words = " and ".join(["finite", *limits]) + f" {where}" * bool(where)
+        msg = f"{quoted} must be {words}, got {value!r}."
         raise ValueError(msg)
 
 
