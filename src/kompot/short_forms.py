@@ -1,7 +1,6 @@
 """The short forms ``de`` and ``da``: options by keyword, in settings objects, or in both."""
 
 import logging
-import warnings
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
@@ -32,6 +31,7 @@ from kompot.settings import (
     StorageSettings,
 )
 from kompot.settings.given import Options
+from kompot.user_warnings import warn_user
 
 __all__ = ["da", "de"]
 
@@ -234,7 +234,7 @@ def _warn_of_files(storage: StorageSettings | None) -> None:
     unused = [name for name in _OF_FILES if name in given and getattr(storage, name)]
     if unused:
         msg = f"{unused} of `storage` have no effect: abundance keeps no arrays that need files."
-        warnings.warn(msg, UserWarning, stacklevel=3)
+        warn_user(msg)
 
 
 def _checked(name: str, given: Any, kinds: Any) -> Any:

@@ -172,7 +172,7 @@ def test_groups_are_judged_by_the_cells_that_are_kept(adata):
     mask[adata.obs_names.get_indexer(few_treated(adata).obs_names)] = False
     choice = FilterSettings(cell_filter=mask, groups="branch", min_cells=4)
     with pytest.warns(UnderrepresentedWarning, match="3 of 'treated'"):
-        chosen = choose_cells(adata, COMPARISON, choice, stacklevel=2)
+        chosen = choose_cells(adata, COMPARISON, choice)
     assert chosen.underrepresented == {"root": ["treated"]}
     np.testing.assert_array_equal(chosen.excluded, mask)
 
@@ -193,7 +193,7 @@ def test_excluded_and_kept_are_all_and_no_small_group_is_kept(names, least, shar
                             check)  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnderrepresentedWarning)
-        chosen = choose_cells(_CELLS, COMPARISON, choice, stacklevel=2)
+        chosen = choose_cells(_CELLS, COMPARISON, choice)
     branch = _CELLS.obs["branch"].astype(str).to_numpy()
     excluded = np.zeros(120, bool) if chosen.excluded is None else chosen.excluded
     assert excluded.shape == (120,)

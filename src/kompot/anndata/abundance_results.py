@@ -12,6 +12,7 @@ from scipy.special import ndtr
 from kompot.anndata.donor_results import DONOR_COLUMNS
 from kompot.anndata.inputs import Cells
 from kompot.anndata.states import read_states
+from kompot.models.arrays import usable_states
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.models.donor_abundance_result import DonorAbundance
 from kompot.records.fields import AbundanceFields, Field
@@ -81,7 +82,7 @@ def cell_table(
     ``log_density1``, ``log_density2``; natural log.
     """
     states = read_states(adata, settings.comparison.obsm_key)
-    known = np.isfinite(states).all(axis=1)
+    known = usable_states(states)
     if excluded is not None:
         known &= ~excluded
     found = model.predict(states[known], progress=settings.output.progress)

@@ -1,6 +1,5 @@
 """Samples of an abundance run: read, checked, and what they allow to be said."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from kompot.models.donor_abundance import check_reference, testable_contrast
 from kompot.models.sample_densities import number_samples
 from kompot.settings import AbundanceSettings
 from kompot.stats.design import Design
+from kompot.user_warnings import warn_user
 
 __all__ = ["AbundanceSamples", "read_abundance_samples"]
 
@@ -68,7 +68,7 @@ def read_abundance_samples(
     if comparison.sample_col is None:
         _refuse_given(settings, "give `sample_col`, too", samples=False)
         states = read_states(adata, comparison.obsm_key)
-        warn_of_donors(adata, comparison, states, stacklevel=5)
+        warn_of_donors(adata, comparison, states)
         return None
     columns = SampleColumns.of(comparison.sample_col, options)
     samples = read_samples(obs, cells, comparison, columns)
@@ -79,12 +79,10 @@ def read_abundance_samples(
         _refuse_given(settings, 'leave them out or choose significance="donor"', samples=True)
         return AbundanceSamples(samples, numbers, None)
     if min(samples.sizes) < 2:  # allowed for the variance between samples
-        warnings.warn(
+        warn_user(
             f"A condition has one sample ({samples.sizes[0]} and {samples.sizes[1]}), from which "
             "the variation between donors cannot be known: nothing is tested at donor level. "
-            'Choose significance="cell" to say so.',
-            UserWarning,
-            stacklevel=5,
+            'Choose significance="cell" to say so.'
         )
         return AbundanceSamples(samples, numbers, None)
     design = read_design(obs, cells, samples, comparison, columns)

@@ -1,7 +1,6 @@
 """Which cells take part in an analysis, and in which groups."""
 
 import logging
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +16,7 @@ from kompot.anndata.representation import (
     underrepresented,
 )
 from kompot.settings import Comparison, FilterSettings
+from kompot.user_warnings import warn_user
 
 __all__ = ["CellChoice", "choose_cells"]
 
@@ -47,9 +47,7 @@ class CellChoice:
     auto_filtered: bool = False
 
 
-def choose_cells(
-    adata: AnnData, comparison: Comparison, choice: FilterSettings, *, stacklevel: int
-) -> CellChoice:
+def choose_cells(adata: AnnData, comparison: Comparison, choice: FilterSettings) -> CellChoice:
     """Read groups and filter, and check that both conditions have cells in every group.
 
     Cells that match ``cell_filter`` are left out first; groups are then judged by the cells that
@@ -63,8 +61,6 @@ def choose_cells(
         The conditions.
     choice
         Groups, filter and minima.
-    stacklevel
-        Which caller a warning names: 1 is this function, 2 the one that called it, ...
 
     Raises
     ------
@@ -93,7 +89,7 @@ def choose_cells(
         log.info("Left out for few cells of a condition: the groups %s", list(found))
     elif found:
         text = describe_underrepresented(found, remaining, conditions, *minima)
-        warnings.warn(text, UnderrepresentedWarning, stacklevel=stacklevel)
+        warn_user(text, UnderrepresentedWarning)
     _log_excluded(condition, excluded, comparison)
     return CellChoice(groups, excluded, found, auto_filtered)
 

@@ -330,7 +330,10 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     refuse_unknown(function_kwargs, compute_differential_expression)
     settings = ExpressionSettings(
         Comparison(
-            *(groupby, condition1, condition2, obsm_key),
+            groupby,
+            condition1,
+            condition2,
+            obsm_key,
             layer,
             genes,
             sample_col,
@@ -352,8 +355,12 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             use_empirical_variance=use_empirical_variance,
         ),
         FDRSettings(
-            *(null_genes, null_seed, fdr_threshold),
-            *(null_mahalanobis, null_expression, combine_with_internal),
+            null_genes,
+            null_seed,
+            fdr_threshold,
+            null_mahalanobis,
+            null_expression,
+            combine_with_internal,
         ),
         FilterSettings(
             cell_filter, groups, min_cells, min_percentage, check_representation, group_variance

@@ -1,7 +1,6 @@
 """Cell states for the analyses: diffusion components from principal components."""
 
 import json
-import warnings
 
 import numpy as np
 from anndata import AnnData
@@ -14,6 +13,7 @@ from kompot.records.annotation import require_anndata
 from kompot.records.fields import Field
 from kompot.records.history import environment
 from kompot.settings.checks import number
+from kompot.user_warnings import warn_user
 
 __all__ = ["diffusion_maps"]
 
@@ -154,7 +154,7 @@ def _refuse_existing(adata: AnnData, fields: list[Field], overwrite: bool | None
     if overwrite is False:
         msg = f"{found} Set overwrite=True to overwrite, or choose other keys, as `eigvec_key`."
         raise ValueError(msg)
-    warnings.warn(found, UserWarning, stacklevel=3)
+    warn_user(found)
 
 
 def _fields(

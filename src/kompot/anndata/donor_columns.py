@@ -1,7 +1,6 @@
 """Columns of ``obs`` that look as if they named donors, for those who did not say."""
 
 import re
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,9 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
+from kompot.models.arrays import usable_states
 from kompot.settings import Comparison
+from kompot.user_warnings import warn_user
 
 __all__ = ["CellLevelWarning", "looks_like_donors", "warn_of_donors"]
 
@@ -41,11 +42,7 @@ class CellLevelWarning(UserWarning):
 
 
 def warn_of_donors(
-    adata: AnnData,
-    comparison: Comparison,
-    states: NDArray[np.float64] | None = None,
-    *,
-    stacklevel: int,
+    adata: AnnData, comparison: Comparison, states: NDArray[np.float64] | None = None
 ) -> None:
     """Warn of an analysis without samples if a column of ``obs`` looks like donors.
 
@@ -57,20 +54,17 @@ def warn_of_donors(
         What is compared, without samples.
     states
         Cell states, ``(n_obs, n_dims)``.
-    stacklevel
-        Of the line that the warning names, counted from the caller of this function as 1.
     """
     obs: Any = adata.obs
     found = looks_like_donors(obs, comparison.groupby, comparison.conditions, states=states)
     if not found:
         return
     others = f" (so do {list(found[1:4])})" if len(found) > 1 else ""
-    warnings.warn(
+    warn_user(
         f"Column {found[0]!r} of adata.obs looks like donors or samples{others}, but `sample_col` "
         "was not given: results are about these cells, not other donors. Give "
         f"sample_col={found[0]!r} to compare samples.",
         CellLevelWarning,
-        stacklevel=stacklevel + 1,
     )
 
 
@@ -165,7 +159,7 @@ def _likeness(name: str, table: NDArray[np.intp]) -> int | None:
 def _share_of_variance(states: NDArray[np.float64], values: "pd.Series[Any]") -> float:
     """Share of the variance of cell states that lies between the levels of a column."""
     codes, _ = pd.factorize(values)
-    kept = (codes >= 0) & np.isfinite(states).all(axis=1)
+    kept = (codes >= 0) & usable_states(states)
     inside, codes = states[kept], codes[kept]
     centred = inside - inside.mean(axis=0)
     sums = np.array([np.bincount(codes, column) for column in centred.T])

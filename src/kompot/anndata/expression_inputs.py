@@ -74,15 +74,13 @@ class ExpressionInputs:
 def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInputs:
     """Read and check all but the values of the expression.
 
-    Called by the step of a documented function: warnings name the line that called that.
-
     Raises
     ------
     ValueError, TypeError
         If something is missing or cannot be used.
     """
     comparison = settings.comparison
-    choice = choose_cells(adata, comparison, settings.filter, stacklevel=5)
+    choice = choose_cells(adata, comparison, settings.filter)
     cells = read_cells(adata, comparison, choice.excluded)
     expression = read_expression(adata, cells, comparison)
     names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]

@@ -69,7 +69,7 @@ def read_expression_samples(
     if comparison.sample_col is None:
         _refuse_without_samples(settings)
         states = read_states(adata, comparison.obsm_key)
-        warn_of_donors(adata, comparison, states, stacklevel=5)
+        warn_of_donors(adata, comparison, states)
         return None
     obs: Any = adata.obs
     columns = SampleColumns.of(comparison.sample_col, options)

@@ -91,8 +91,6 @@ def needs_given_run(settings: ExpressionSettings) -> bool:
 def read_given_inputs(adata: AnnData, settings: ExpressionSettings) -> GivenInputs:
     """Cells, genes and functions, all checked.
 
-    Called by a step of the documented functions: warnings name the line that called these.
-
     Raises
     ------
     ValueError, TypeError
@@ -110,7 +108,7 @@ def read_given_inputs(adata: AnnData, settings: ExpressionSettings) -> GivenInpu
                 "param_scheme='separate' does not have; use another scheme."
             )
         raise ValueError(msg)
-    choice = choose_cells(adata, comparison, settings.filter, stacklevel=5)
+    choice = choose_cells(adata, comparison, settings.filter)
     cells = read_cells(adata, comparison, choice.excluded)
     tested = read_expression(adata, cells, comparison)
     if not settings.model.names:

@@ -1,6 +1,5 @@
 """Whether every condition has enough cells in every group."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from kompot.anndata.groups import (
 from kompot.anndata.on_disk import with_frames
 from kompot.records.annotation import obs_column, require_anndata
 from kompot.settings.checks import number
+from kompot.user_warnings import warn_user
 
 __all__ = [
     "UnderrepresentedWarning",
@@ -90,7 +90,7 @@ def check_underrepresentation(  # noqa: PLR0917 the documented order of argument
     found = underrepresented(masks, condition_masks, min_cells, min_percentage)
     if found and warn:
         text = describe_underrepresented(found, masks, condition_masks, min_cells, min_percentage)
-        warnings.warn(text, UnderrepresentedWarning, stacklevel=2)
+        warn_user(text, UnderrepresentedWarning)
     if print_summary:
         print(_summary(found, masks, condition_masks))
     key = _group_key(groups)

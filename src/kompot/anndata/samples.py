@@ -341,8 +341,13 @@ def _report(samples: Samples, column: str, names: tuple[str, str]) -> None:
     sizes = samples.sizes
     log.info(
         "%d samples of %r and %d of %r from column %r, %d to %d cells each",
-        *(sizes[0], names[0], sizes[1], names[1], column),
-        *(samples.n_cells.min(), samples.n_cells.max()),
+        sizes[0],
+        names[0],
+        sizes[1],
+        names[1],
+        column,
+        samples.n_cells.min(),
+        samples.n_cells.max(),
     )
     small = np.flatnonzero(samples.n_cells < _FEW_CELLS)
     if len(small):

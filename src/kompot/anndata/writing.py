@@ -16,6 +16,7 @@ from kompot.records.history import recorded_runs
 from kompot.records.parameters import flattened, stored_parameters
 from kompot.records.recorded import field_owners
 from kompot.settings import AbundanceSettings, ExpressionSettings, SmoothingSettings
+from kompot.user_warnings import warn_user
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def refuse_overwrite(
     if earlier is not None and _only_adds_samples(earlier[1], settings):
         log.info("%s Samples are added; what does not depend on them stays the same.", found)
     else:
-        warnings.warn(found, UserWarning, stacklevel=4)
+        warn_user(found)
 
 
 def _earlier_run(

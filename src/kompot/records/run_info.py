@@ -1,6 +1,5 @@
 """What a recorded run was, what is left of it, and how to repeat it."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from kompot.records.history import HISTORY_KEYS, recorded_runs, refuse_newer
 from kompot.records.parameters import argument_names, call_arguments, flattened
 from kompot.records.recorded import field_owners, is_present, recorded_fields
 from kompot.records.run_settings import refuse_injected, settings_of_run
+from kompot.user_warnings import warn_user
 
 if TYPE_CHECKING:
     from kompot.records.run_comparison import RunComparison
@@ -295,7 +295,7 @@ class RunInfo:
     def _warn_of_unknown(self, unknown: Mapping[str, Any]) -> None:
         if unknown:
             message = f"Parameters of the run that are unknown here are left out: {unknown}."
-            warnings.warn(message, stacklevel=3)
+            warn_user(message)
 
     def _restored(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters by dotted name with the arrays among them, but for those to be replaced."""
@@ -330,7 +330,7 @@ class RunInfo:
         for key in (self.run_info.get("result_key"), self.storage_key, *stored):
             if key in stored:
                 message = f"Which landmarks the run used is not recorded; those in {key!r} are."
-                warnings.warn(message, stacklevel=4)
+                warn_user(message)
                 return stored[key]
         return _kept("landmarks", form)
 

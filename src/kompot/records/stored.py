@@ -14,6 +14,7 @@ from kompot.records.factored import is_shared
 from kompot.records.fields import AbundanceFields, Field
 from kompot.records.history import recorded_runs, refuse_newer
 from kompot.records.recorded import LOCATIONS, field_owners, is_present, recorded_fields
+from kompot.user_warnings import warn_user
 
 __all__ = ["cleanup", "get_field_status"]
 
@@ -109,7 +110,12 @@ def cleanup(  # noqa: PLR0917 the documented order of arguments
     _remove(target, removed)
     log.info(
         "%d fields of %d runs of %r removed, %s freed (%d bytes); %d that later runs wrote stay",
-        *(len(removed), len(chosen), analysis_type, memory.human(freed), freed, later),
+        len(removed),
+        len(chosen),
+        analysis_type,
+        memory.human(freed),
+        freed,
+        later,
     )
     return None if inplace else target
 
@@ -190,7 +196,7 @@ def _checked_runs(
 ) -> set[int]:
     """Numbers from 0 of the runs that exist and can be read."""
     if not runs:
-        warnings.warn(f"No run of {analysis_type!r} is recorded in these data.", stacklevel=3)
+        warn_user(f"No run of {analysis_type!r} is recorded in these data.")
         return set()
     wanted = [run_ids] if isinstance(run_ids, int | np.integer) else run_ids
     chosen: set[int] = set()
@@ -199,8 +205,7 @@ def _checked_runs(
             msg = f"`run_ids` must be whole numbers or None, got {number!r}."
             raise TypeError(msg)
         if not -len(runs) <= number < len(runs):
-            message = f"There is no run {number} of {analysis_type!r}; {len(runs)} are recorded."
-            warnings.warn(message, stacklevel=3)
+            warn_user(f"There is no run {number} of {analysis_type!r}; {len(runs)} are recorded.")
             continue
         refuse_newer(runs[number], f"Run {number} of {analysis_type}")
         chosen.add(int(number) % len(runs))

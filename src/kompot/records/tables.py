@@ -1,6 +1,5 @@
 """Gene tables of recorded runs, read from the fields that the runs stored."""
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from kompot.records.history import recorded_runs, refuse_newer
 from kompot.records.recorded import field_owners, recorded_fields
+from kompot.user_warnings import warn_user
 
 __all__ = ["get_table", "long_table", "ranked"]
 
@@ -158,10 +158,9 @@ def _warn_if_overwritten(
     owners = field_owners(runs)
     others = sorted({owners[location, name] for name in names} - {number})
     if others:
-        warnings.warn(
+        warn_user(
             f"Fields of run {number} were overwritten by run {', '.join(map(str, others))}, and "
-            "hold its values now; give runs their own `result_key` to keep both.",
-            stacklevel=3,
+            "hold its values now; give runs their own `result_key` to keep both."
         )
 
 

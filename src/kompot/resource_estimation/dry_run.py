@@ -1,7 +1,6 @@
 """Dry runs: all that a run reads and checks, and what it would take, without computing it."""
 
 import inspect
-import warnings
 from typing import Any
 
 from anndata import AnnData
@@ -17,6 +16,7 @@ from kompot.resource_estimation.call import (
 )
 from kompot.resource_estimation.plan import ResourcePlan
 from kompot.resource_estimation.planning import plan_abundance, plan_expression
+from kompot.user_warnings import warn_user
 
 __all__ = ["dry_run_differential_abundance", "dry_run_differential_expression"]
 
@@ -153,5 +153,5 @@ def _in_order(adata: AnnData, groupby: str, condition1: str, condition2: str) ->
         f"{groupby!r} is no column of adata.obs but {condition2!r} is: read as {names}. Runs need "
         "the order (adata, groupby, condition1, condition2)."
     )
-    warnings.warn(msg, UserWarning, stacklevel=3)
+    warn_user(msg)
     return names
