@@ -159,7 +159,6 @@ MISTAKES = [
     ({"jit_compile": 1}, TypeError, "'jit_compile' must be True or False"),
     ({"disk_storage_dir": 3}, TypeError, "'disk_storage_dir' must be a path"),
     ({"store_arrays_on_disk": 1}, TypeError, "'store_arrays_on_disk' must be True, False or None"),
-    ({"allow_single_condition_variance": True}, ValueError, "give `sample_col`, too"),
 ]
 
 

@@ -196,7 +196,6 @@ MISTAKES = [
     ({"optimizer": "sgd"}, ValueError, "`optimizer`"),
     ({"kernel": "rbf"}, ValueError, "`kernel`"),
     ({"jit_compile": 1}, TypeError, "'jit_compile' must be True or False"),
-    ({"allow_single_condition_variance": True}, ValueError, "`allow_single.*give `sample_col`"),
     ({"groups": "pseudotime"}, ValueError, "numeric"),
     (
         {"cell_filter": {"branch": ["root", "branch_1", "branch_2"]}},

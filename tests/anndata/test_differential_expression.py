@@ -188,7 +188,12 @@ def test_returns_are_as_documented(adata):
     assert f"{KEY}_mean_lfc" not in plain.var
     results, other = run(plain, copy=True, return_full_results=True)
     pd.testing.assert_frame_equal(other.var, adata.var)
-    assert set(results) == {"table", "model", "landmarks", "field_names"}
+    documented = {"table", "model", "landmarks", "field_names"}
+    assert set(results) == documented | {"fdr_summary", "underrepresentation"}
+    assert results["fdr_summary"] == kompot.RunInfo(other).run_info["fdr_results"]
+    assert results["underrepresentation"] is None
+    without = run(plain, inplace=False, return_full_results=True, null_genes=0)
+    assert without["fdr_summary"] == {}
     assert f"{KEY}_mean_lfc" not in plain.var
     with pytest.raises(ValueError, match="nothing would be left"):
         run(plain, inplace=False)

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from kompot.anndata.donor_columns import warn_of_donors
 from kompot.anndata.inputs import Cells
-from kompot.anndata.samples import SampleColumns, Samples, read_design, read_samples
+from kompot.anndata.samples import (
+    SampleColumns,
+    Samples,
+    read_design,
+    read_samples,
+    warn_of_single_variance,
+)
 from kompot.anndata.states import read_states
 from kompot.models.donor_abundance import check_reference, testable_contrast
 from kompot.models.sample_densities import number_samples
@@ -67,6 +73,7 @@ def read_abundance_samples(
     check_reference(settings.donor.reference, groups)
     if comparison.sample_col is None:
         _refuse_given(settings, "give `sample_col`, too", samples=False)
+        warn_of_single_variance(settings.output)
         states = read_states(adata, comparison.obsm_key)
         warn_of_donors(adata, comparison, states)
         return None
@@ -98,9 +105,6 @@ def _refuse_given(settings: AbundanceSettings, remedy: str, *, samples: bool) ->
         "covariates": bool(options.covariates),
         "reference": settings.donor.reference is not None,
         "donor_col": options.donor_col is not None and not samples,
-        "allow_single_condition_variance": (
-            settings.output.allow_single_condition_variance and not samples
-        ),
     }
     names = [f"`{name}`" for name, is_given in given.items() if is_given]
     if names:

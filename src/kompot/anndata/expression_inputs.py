@@ -18,6 +18,8 @@ from kompot.anndata.inputs import (
 )
 from kompot.anndata.landmarks import known_landmarks
 from kompot.anndata.null_inputs import NullInputs, read_null
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
 
 __all__ = ["ExpressionInputs", "read_inputs"]
@@ -69,6 +71,24 @@ class ExpressionInputs:
     def donor_level(self) -> bool:
         """Whether samples are compared, so that significance speaks of new donors."""
         return self.samples is not None and self.samples.design is not None
+
+    def fields(self, settings: ExpressionSettings) -> ExpressionFields:
+        """Names of all that the run could write."""
+        return ExpressionFields(
+            settings.storage.result_key,
+            *settings.comparison.conditions,
+            with_samples=self.samples is not None,
+            donor_level=self.donor_level,
+            with_noise=settings.gp.use_empirical_variance,
+        )
+
+    def wanted(self, settings: ExpressionSettings) -> list[Field]:
+        """Fields that the run writes."""
+        return self.fields(settings).written(
+            settings,
+            has_fdr=self.donor_level or self.null.exists,
+            has_groups=self.choice.groups is not None,
+        )
 
 
 def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInputs:

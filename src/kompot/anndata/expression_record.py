@@ -69,7 +69,7 @@ def expression_record(
         },
         "uses_sample_variance": inputs.samples is not None,
         **_samples(result, inputs),
-        "underrepresentation": choice.underrepresented,
+        "underrepresentation": choice.underrepresented or {},
         "auto_filtered": choice.auto_filtered,
         "n_excluded": 0 if choice.excluded is None else int(choice.excluded.sum()),
         **_groups(wanted, inputs, settings),

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from kompot.anndata.cell_choice import CellChoice, choose_cells
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_inputs import ExpressionInputs
-from kompot.anndata.expression_results import stored_fields
 from kompot.anndata.inputs import Cells, read_abundance_change, read_cells, read_expression
 from kompot.anndata.landmarks import known_landmarks
 from kompot.anndata.null_inputs import NullInputs, read_null
@@ -79,7 +78,8 @@ class GivenInputs:
             left_out += [fields.zscores, fields.std1, fields.std2]
         if not self.has_distances:
             left_out += [fields.covariance]
-        stored = stored_fields(fields, settings, has_fdr=has_fdr)
+        has_groups = self.inputs.choice.groups is not None
+        stored = fields.written(settings, has_fdr=has_fdr, has_groups=has_groups)
         return [field for field in stored if field not in left_out]
 
 

@@ -10,6 +10,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.chunks import ExpressionRows, expression_matrix
+from kompot.anndata.labels import members
 from kompot.anndata.states import read_states, refuse_bad_states
 from kompot.records.annotation import obs_column, require_anndata
 from kompot.records.fields import AbundanceFields, clean_name
@@ -17,7 +18,6 @@ from kompot.settings import Comparison
 
 __all__ = [
     "Cells",
-    "members",
     "read_abundance_change",
     "read_cells",
     "read_condition",
@@ -108,12 +108,6 @@ def read_condition(adata: AnnData, comparison: Comparison) -> NDArray[np.intp]:
     for number, name in enumerate(names):
         condition[members(labels, name)] = number
     return condition
-
-
-def members(labels: "pd.Series[Any]", name: object) -> NDArray[np.bool_]:
-    """Cells with a label, compared as text so that ``True`` and ``"True"`` both work."""
-    same = labels.notna() & (labels.astype(str) == str(name))
-    return same.to_numpy(bool)
 
 
 def _check_conditions(

@@ -11,10 +11,9 @@ from pandas.api.types import infer_dtype, is_list_like
 
 from kompot.anndata.groups import (
     REPRESENTATION_KEY,
-    cells_with,
-    label_masks,
     parse_groups,
 )
+from kompot.anndata.labels import cells_with, label_masks
 from kompot.anndata.on_disk import with_frames
 from kompot.records.annotation import obs_column, require_anndata
 from kompot.settings.checks import number

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from kompot.anndata.inputs import Cells
 from kompot.records.annotation import obs_column
-from kompot.settings import Comparison, SampleSettings
+from kompot.settings import Comparison, OutputSettings, SampleSettings
 from kompot.stats.design import Design, paired_design, two_group_design
+from kompot.user_warnings import warn_user
 
 __all__ = [
     "SampleColumns",
@@ -20,6 +21,7 @@ __all__ = [
     "read_samples",
     "refuse_many",
     "sample_labels",
+    "warn_of_single_variance",
 ]
 
 log = logging.getLogger(__name__)
@@ -259,6 +261,12 @@ def sample_labels(
     return labels.astype(str).to_numpy(object)
 
 
+def warn_of_single_variance(output: OutputSettings) -> None:
+    """Say that an option of samples has no effect without samples."""
+    if output.allow_single_condition_variance:
+        warn_user("`allow_single_condition_variance=True` has no effect without `sample_col`.")
+
+
 def refuse_many(column: str, n_samples: int, n_cells: int) -> None:
     """Refuse a column with about as many levels as cells; no samples then, but names of cells."""
     if 2 * n_samples > n_cells:
@@ -297,7 +305,8 @@ def _refuse_single(samples: Samples, names: tuple[str, str]) -> None:
             msg = (
                 f"Condition {name!r} has 1 sample ({only!r}), but donor-level significance needs "
                 "at least 2 in each condition: from one sample the variation between donors cannot "
-                'be known. Use `significance="cell"` to describe these cells only.'
+                "be known. To describe these cells only use `allow_single_condition_variance=True` "
+                '(with 2 samples in the other condition) or `significance="cell"`.'
             )
             raise ValueError(msg)
 

@@ -9,7 +9,8 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.chunks import ExpressionRows
-from kompot.anndata.inputs import Cells, members, read_expression
+from kompot.anndata.inputs import Cells, read_expression
+from kompot.anndata.labels import members
 from kompot.anndata.landmarks import known_landmarks
 from kompot.anndata.samples import refuse_many, sample_labels
 from kompot.anndata.states import read_states, refuse_bad_states

@@ -282,13 +282,22 @@ class OutputSettings(Options):
             progress=self.progress,
             attribution=self.attribution,
         )
-        returns = self.return_full_results or self.return_null_data
-        if not (self.copy or self.inplace or returns):
+        if not (self.is_written or self.returns):
             msg = (
                 "'inplace' is False but neither copy=True nor return_full_results=True was given; "
                 "nothing would be left of the results."
             )
             raise ValueError(msg)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether results are written, to the data or a copy."""
+        return self.copy or self.inplace
+
+    @property
+    def returns(self) -> bool:
+        """Whether a dictionary is returned."""
+        return self.return_full_results or self.return_null_data
 
 
 @dataclass(frozen=True)
