@@ -126,7 +126,7 @@ def _log_groups(groups: Mapping[str, Mask], kept: Mask) -> None:
     log.info(
         "%d groups; of %d cells compared %d are in several, %d in none; without cells: %s",
         len(groups),
-        len(count),
+        int(kept.sum()),
         int((count > 1).sum()),
         int((count == 0).sum()),
         [name for name, mask in groups.items() if not mask[kept].any()],

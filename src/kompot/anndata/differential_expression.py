@@ -6,12 +6,8 @@ from typing import Any
 from anndata import AnnData
 from numpy.typing import ArrayLike
 
-from kompot import cluster, threads
-from kompot.anndata.expression_run import run_expression
-from kompot.anndata.given_expression_run import run_given_expression
-from kompot.anndata.given_inputs import needs_given_run
+from kompot.anndata.expression_start import start_expression
 from kompot.anndata.refusals import refuse_unknown
-from kompot.gp.backend import jit_compiled
 from kompot.settings import (
     EXPRESSION_KEY,
     NULL_GENES,
@@ -355,12 +351,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
             use_empirical_variance=use_empirical_variance,
         ),
         FDRSettings(
-            null_genes,
-            null_seed,
-            fdr_threshold,
-            null_mahalanobis,
-            null_expression,
-            combine_with_internal,
+            *(null_genes, null_seed, fdr_threshold),
+            *(null_mahalanobis, null_expression, combine_with_internal),
         ),
         FilterSettings(
             cell_filter, groups, min_cells, min_percentage, check_representation, group_variance
@@ -388,7 +380,4 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         ),
         SampleSettings(donor_col, paired, covariates, significance, regions),
     )
-    with threads.single_threaded_products(), cluster.used(client), jit_compiled(jit_compile):
-        if needs_given_run(settings):
-            return run_given_expression(adata, settings)
-        return run_expression(adata, settings)
+    return start_expression(adata, settings, client)
