@@ -14,6 +14,7 @@ from kompot.records.factored import is_shared
 from kompot.records.fields import AbundanceFields, Field
 from kompot.records.history import recorded_runs, refuse_newer
 from kompot.records.recorded import LOCATIONS, field_owners, is_present, recorded_fields
+from kompot.records.run_choice import run_number
 from kompot.user_warnings import warn_user
 
 __all__ = ["cleanup", "get_field_status"]
@@ -155,9 +156,10 @@ def get_field_status(
     {'kompot_de_control_imputed': True, 'kompot_de_treated_imputed': False}
     """
     runs = recorded_runs(adata, analysis_type)
-    number = -1 if run_id is None else run_id
-    if not -len(runs) <= number < len(runs):
-        log.warning("There is no run %d of %r; %d are recorded", number, analysis_type, len(runs))
+    wanted = -1 if run_id is None else run_id
+    number = run_number(runs, wanted)
+    if number is None:
+        log.warning("There is no run %d of %r; %d are recorded", wanted, analysis_type, len(runs))
         return {}
     refuse_newer(runs[number], f"Run {number} of {analysis_type}")
     status: dict[str, dict[str, dict[str, bool]]] = {}
@@ -200,15 +202,13 @@ def _checked_runs(
         return set()
     wanted = [run_ids] if isinstance(run_ids, int | np.integer) else run_ids
     chosen: set[int] = set()
-    for number in range(len(runs)) if wanted is None else wanted:
-        if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            msg = f"`run_ids` must be whole numbers or None, got {number!r}."
-            raise TypeError(msg)
-        if not -len(runs) <= number < len(runs):
-            warn_user(f"There is no run {number} of {analysis_type!r}; {len(runs)} are recorded.")
+    for one in range(len(runs)) if wanted is None else wanted:
+        number = run_number(runs, one, argument="run_ids")
+        if number is None:
+            warn_user(f"There is no run {one} of {analysis_type!r}; {len(runs)} are recorded.")
             continue
         refuse_newer(runs[number], f"Run {number} of {analysis_type}")
-        chosen.add(int(number) % len(runs))
+        chosen.add(number)
     return chosen
 
 
