@@ -92,6 +92,6 @@ def find_record(
         given = {name: label for name, label in labels.items() if label is not None}
         return Record(None, given)
     number, runs = find_run(
-        adata, kind, run_id, otherwise=", or name the columns to draw", **labels
+        adata, kind, run_id, otherwise=", or name the columns to draw", labels=labels
     )
     return Record(number, runs[number])

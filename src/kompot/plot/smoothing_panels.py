@@ -151,7 +151,7 @@ def _find_run(adata: AnnData, result_key: str, condition: str | None) -> Record:
     """
     if not recorded_runs(adata, "smooth"):
         return Record(None, {})
-    number, runs = find_run(adata, "smooth", result_key=result_key, condition=condition)
+    number, runs = find_run(adata, "smooth", result_key=result_key, labels={"condition": condition})
     return Record(number, runs[number])
 
 

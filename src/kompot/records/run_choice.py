@@ -26,8 +26,8 @@ def find_run(
     run_id: int = -1,
     *,
     result_key: str | None = None,
+    labels: Mapping[str, str | None] | None = None,
     otherwise: str = "",
-    **labels: str | None,
 ) -> tuple[int, list[dict[str, Any]]]:
     """Number from 0 of a run, and all recorded runs of its analysis.
 
@@ -37,7 +37,7 @@ def find_run(
         Data with recorded runs.
     analysis_type
         ``"de"``, ``"da"`` or ``"smooth"``.
-    run_id, result_key, **labels
+    run_id, result_key, labels
         As for :func:`run_number`.
     otherwise
         What else may be done if no run is recorded, in words.
@@ -51,7 +51,7 @@ def find_run(
     """
     runs = recorded_runs(adata, analysis_type)
     short, kind, function = _ANALYSES[analysis_type]
-    number = run_number(runs, run_id, result_key=result_key, **labels)
+    number = run_number(runs, run_id, result_key=result_key, labels=labels)
     if number is not None:
         refuse_newer(runs[number], f"Run {number} of {analysis_type}")
         return number, runs
@@ -59,7 +59,7 @@ def find_run(
         place = f"adata.uns[{HISTORY_KEYS[analysis_type]!r}]"
         msg = f"No run of {kind} is recorded in {place}; run {function} first{otherwise}."
         raise ValueError(msg)
-    wanted = {"result_key": result_key} | labels
+    wanted = {"result_key": result_key, **(labels or {})}
     of = [f" and {name}={value!r}" for name, value in wanted.items() if value is not None]
     known = [f"{number} ({_in_words(run)})" for number, run in enumerate(runs)]
     listed = f"{'..., ' * (len(known) > _LISTED)}{', '.join(known[-_LISTED:])}"
@@ -72,8 +72,8 @@ def run_number(
     run_id: int,
     *,
     result_key: str | None = None,
+    labels: Mapping[str, str | None] | None = None,
     argument: str = "run_id",
-    **labels: str | None,
 ) -> int | None:
     """Number from 0 of a run among all of its analysis; None if there is no such run.
 
@@ -86,10 +86,10 @@ def run_number(
         and the labels count.
     result_key
         Key of its results; None for any.
+    labels
+        Its ``condition1``, ``condition2`` or ``condition``; None for any.
     argument
         What the number is called where it was given.
-    **labels
-        Its ``condition1``, ``condition2`` or ``condition``; None for any.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def run_number(
     if isinstance(run_id, bool) or not isinstance(run_id, int | np.integer):
         msg = f"`{argument}` must be a whole number, got {run_id!r}."
         raise TypeError(msg)
-    wanted = {name: str(label) for name, label in labels.items() if label is not None}
+    wanted = {name: str(label) for name, label in (labels or {}).items() if label is not None}
     fitting = [
         number
         for number, run in enumerate(runs)
