@@ -199,6 +199,22 @@ def test_returns_are_as_documented(adata):
         run(plain, inplace=False)
 
 
+@pytest.mark.parametrize("scheme", ["condition1", "separate"])
+def test_the_null_alone_is_returned_alone(adata, scheme):
+    found = run(adata, return_null_data=True, param_scheme=scheme)
+    assert set(found) == {"null"}
+
+
+def test_the_smallest_distance_that_was_called_is_logged(adata, caplog):
+    caplog.set_level("INFO", "kompot")
+    found = run(adata, return_full_results=True, fdr_threshold=0.5)["table"]
+    smallest = found["mahalanobis"][found["is_de"]].min()
+    assert f"smallest distance of these {smallest:.4g}" in caplog.text
+    caplog.clear()
+    run(adata, compute_mahalanobis=False, overwrite=True)
+    assert "smallest distance" not in caplog.text
+
+
 def test_without_distances_only_fold_changes_are_stored(adata):
     table = table_of(adata, compute_mahalanobis=False)
     assert list(table.columns) == ["mean_lfc"]
