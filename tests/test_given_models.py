@@ -99,7 +99,7 @@ def test_null_columns_give_rates_and_are_no_genes(cells):
     names = [*cells.var_names, *(f"null{i}" for i in range(shuffled.shape[1]))]
     adata = AnnData(both, obs=cells.obs, var=pd.DataFrame(index=names), obsm=dict(cells.obsm))
     first, second = fitted(adata, both)
-    null = list(range(12, both.shape[1]))
+    null = np.arange(12, both.shape[1])
     result = kompot.de(
         adata, *WHO, obsm_key="X_states", progress=False, return_full_results=True,
         return_null_data=True, groups="branch", null_genes=null,
@@ -109,6 +109,7 @@ def test_null_columns_give_rates_and_are_no_genes(cells):
     assert list(table.index) == list(cells.var_names)
     assert {"pvalue", "local_fdr", "tail_fdr", "is_de", "mahalanobis"} <= set(table.columns)
     assert len(result["null"]["mahalanobis"]) == len(null)
+    np.testing.assert_array_equal(result["null"]["gene_indices"], null)
     assert set(adata.var.index[adata.var[f"{KEY}_mahalanobis"].notna()]) == set(cells.var_names)
     assert not adata.var[f"{KEY}_is_de"].iloc[12:].any()
     # The same numbers as from the expression of the null genes.
@@ -313,7 +314,7 @@ def test_models_with_all_their_variances(cells):
 
 
 def test_layers_that_need_common_features_are_refused(cells):
-    from kompot.anndata.given_layers import refuse_factored
+    from kompot.anndata.refusals import refuse_factored
     from kompot.settings import Comparison, ExpressionSettings, StorageSettings
 
     settings = ExpressionSettings(Comparison(*WHO), storage=StorageSettings(layers="none"))

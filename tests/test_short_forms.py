@@ -1,4 +1,5 @@
 import pickle
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import fields, replace
 
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 import kompot
+from kompot import cluster
 
 WHO = ("condition", "control", "treated")
 QUIET = {"progress": False}
@@ -396,3 +398,17 @@ def test_abundance_says_that_files_have_no_effect(adata, tmp_path, given):
         kompot.da(adata, "condition", "control", "treated", storage=storage, progress=False)
     assert list(tmp_path.iterdir()) == []
     assert "kompot_da" in adata.uns
+
+
+@pytest.mark.parametrize("run", [kompot.de, kompot.compute_differential_expression])
+@pytest.mark.parametrize("client", [{}, {"client": False}])
+def test_a_cluster_is_used_by_either_form(adata, monkeypatch, run, client):
+    used = []
+
+    def watched(client=None):
+        used.append(client)
+        return nullcontext()
+
+    monkeypatch.setattr(cluster, "used", watched)
+    run(adata, *WHO, null_genes=0, **QUIET, **client)
+    assert used == [client.get("client")]

@@ -1,7 +1,6 @@
 """The short forms ``de`` and ``da``: options by keyword, in settings objects, or in both."""
 
 import logging
-import warnings
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib import import_module
@@ -10,13 +9,10 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
-from kompot import threads
 from kompot.anndata.abundance_run import density_parameters, run_abundance
-from kompot.anndata.expression_run import run_expression
-from kompot.anndata.given_expression_run import run_given_expression
-from kompot.anndata.given_inputs import needs_given_run
+from kompot.anndata.expression_start import start_expression
 from kompot.gp.backend import jit_compiled
-from kompot.records.parameters import FURTHER, argument_names, by_kind, call_arguments
+from kompot.records.parameters import FURTHER, argument_names, by_kind
 from kompot.settings import (
     AbundanceSettings,
     DAThresholdSettings,
@@ -32,6 +28,7 @@ from kompot.settings import (
     StorageSettings,
 )
 from kompot.settings.given import Options
+from kompot.user_warnings import warn_user
 
 __all__ = ["da", "de"]
 
@@ -58,6 +55,7 @@ def de(  # noqa: PLR0917 the order of arguments that users know
     dry_run: bool = False,
     *,
     samples: SampleSettings | None = None,
+    client: Any = None,
     **function_kwargs: Any,
 ) -> Any:
     """Find the genes whose expression differs between two conditions as a function of cell state.
@@ -87,6 +85,8 @@ def de(  # noqa: PLR0917 the order of arguments that users know
         Only estimate what the run would need: print it and return a plan; nothing is computed.
     samples
         How samples are compared.
+    client
+        A ``dask.distributed.Client``, as in :func:`kompot.compute_differential_expression`.
     **function_kwargs
         Further keywords of :func:`kompot.compute_differential_expression`.
 
@@ -124,12 +124,8 @@ def de(  # noqa: PLR0917 the order of arguments that users know
     injected = _checked("model", model, ModelSettings) or ModelSettings()
     settings = ExpressionSettings(**by_kind(flat, "de"), model=injected)
     if dry_run:
-        flat["fdr.null_genes"] = settings.fdr.null_genes
-        return _dry_run("dry_run_differential_expression", adata, flat, settings)
-    with threads.single_threaded_products(), jit_compiled(settings.gp.jit_compile):
-        if needs_given_run(settings):
-            return run_given_expression(adata, settings)
-        return run_expression(adata, settings)
+        return _dry_run(adata, settings)
+    return start_expression(adata, settings, client)
 
 
 def da(  # noqa: PLR0917 the order of arguments that users know
@@ -223,7 +219,7 @@ def da(  # noqa: PLR0917 the order of arguments that users know
     settings = AbundanceSettings(**by_kind(flat, "da"), model=injected)
     density_parameters(settings.gp.estimator)
     if dry_run:
-        return _dry_run("dry_run_differential_abundance", adata, flat, settings)
+        return _dry_run(adata, settings)
     with jit_compiled(settings.gp.jit_compile):
         return run_abundance(adata, settings)
 
@@ -234,7 +230,7 @@ def _warn_of_files(storage: StorageSettings | None) -> None:
     unused = [name for name in _OF_FILES if name in given and getattr(storage, name)]
     if unused:
         msg = f"{unused} of `storage` have no effect: abundance keeps no arrays that need files."
-        warnings.warn(msg, UserWarning, stacklevel=3)
+        warn_user(msg)
 
 
 def _checked(name: str, given: Any, kinds: Any) -> Any:
@@ -273,12 +269,12 @@ def _merged(
         given |= chosen
     unknown = [name for name in keywords if name not in dotted]
     if unknown and analysis_type == "de":
-        known = [*objects, "model", "dry_run", *dotted]
+        known = [*objects, "model", "dry_run", "client", *dotted]
         msg = f"Unknown arguments: {sorted(unknown)}. Known arguments: {known}"
         raise TypeError(msg)
     for argument, value in keywords.items():
         name = dotted.get(argument, FURTHER + argument)
-        if name in given and not _same(given[name], value):
+        if name in given and not _agree(given[name], value):
             option = name.replace(FURTHER, "gp.")
             msg = (
                 f"`{argument}={value!r}` and `{option}={given[name]!r}` differ: give this option "
@@ -309,7 +305,7 @@ def _options(kind: str, made: Options, analysis_type: str) -> tuple[dict[str, An
     return passed | renamed, {n: v for n, v in chosen.items() if n in shared} | renamed
 
 
-def _same(first: Any, second: Any) -> bool:
+def _agree(first: Any, second: Any) -> bool:
     """Whether two values of an option are the same, numbers or arrays."""
     if first is second:
         return True
@@ -323,21 +319,10 @@ def _same(first: Any, second: Any) -> bool:
         return bool(first == second)
 
 
-def _dry_run(
-    function: str,
-    adata: AnnData,
-    flat: dict[str, Any],
-    settings: ExpressionSettings | AbundanceSettings,
-) -> Any:
+def _dry_run(adata: AnnData, settings: ExpressionSettings | AbundanceSettings) -> Any:
     """The plan of a run with these options, printed."""
-    if settings.model.names:
-        planning = import_module("kompot.resource_estimation.planning")
-        is_expression = isinstance(settings, ExpressionSettings)
-        plan = planning.plan_expression if is_expression else planning.plan_abundance
-        found = plan(adata, settings)
-        print(found.format_report())
-        return found
-    plan = getattr(import_module("kompot.resource_estimation"), function)
-    flat["storage.result_key"] = settings.storage.result_key
-    kind = "de" if isinstance(settings, ExpressionSettings) else "da"
-    return plan(adata, **call_arguments(flat, kind)[0])
+    planning = import_module("kompot.resource_estimation.planning")  # not needed by runs
+    is_expression = isinstance(settings, ExpressionSettings)
+    plan = (planning.plan_expression if is_expression else planning.plan_abundance)(adata, settings)
+    print(plan.format_report())
+    return plan

@@ -140,7 +140,11 @@ MISTAKES = [
         r"has 0 cell\(s\) left after",
     ),
     ({"check_representation": True}, ValueError, "'check_representation' is True but there are no"),
-    ({"check_representation": "yes"}, TypeError, "'check_representation' must be True or False"),
+    (
+        {"check_representation": "yes"},
+        TypeError,
+        "'check_representation' must be True, False or None",
+    ),
     ({"min_cells": -1}, ValueError, "'min_cells' must be finite and at least 0"),
     ({"min_cells": "5"}, TypeError, "'min_cells' must be a number, got '5'"),
     ({"min_percentage": 101}, ValueError, "'min_percentage' must be.*at most 100"),
@@ -154,8 +158,7 @@ MISTAKES = [
     ),
     ({"jit_compile": 1}, TypeError, "'jit_compile' must be True or False"),
     ({"disk_storage_dir": 3}, TypeError, "'disk_storage_dir' must be a path"),
-    ({"store_arrays_on_disk": 1}, TypeError, "'store_arrays_on_disk' must be True or False"),
-    ({"allow_single_condition_variance": True}, ValueError, "give `sample_col`, too"),
+    ({"store_arrays_on_disk": 1}, TypeError, "'store_arrays_on_disk' must be True, False or None"),
 ]
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kompot
 from kompot.anndata import check_underrepresentation, compute_differential_expression
 from kompot.anndata.cell_choice import choose_cells
 from kompot.anndata.representation import UnderrepresentedWarning
@@ -18,7 +19,8 @@ from kompot.settings import Comparison, FilterSettings
 
 KEY = "kompot_de_control_to_treated"
 QUIET = {"progress": False, "random_state": 0, "null_genes": 100}
-COMPARISON = Comparison("condition", "control", "treated")
+CONDITIONS = ("condition", "control", "treated")
+COMPARISON = Comparison(*CONDITIONS)
 
 
 def run(adata, **options):
@@ -91,12 +93,73 @@ def test_covariance_is_zero_for_cells_left_out(adata):
 
 
 def test_a_group_left_out_is_missing(adata):
+    """By its cells: it is a group that happens to have none."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", UnderrepresentedWarning)  # left out on purpose
-        run(adata, groups="branch", cell_filter="root")
+        run(adata, groups="branch", cell_filter=ROOT)
     frame = adata.varm[f"{KEY}_mahalanobis_groups"]
     assert frame["root"].isna().all()
     assert frame[["branch_1", "branch_2"]].notna().all(axis=None)
+
+
+BY_NAME = {
+    "name": {"cell_filter": "root"},
+    "names": {"cell_filter": ["root"]},
+    "found": {"cell_filter": {"__underrepresentation_data": {"root": ["treated"]}}},
+    "few cells": {"check_representation": True, "min_cells": 4},
+}
+
+
+@pytest.mark.parametrize("form", BY_NAME)
+def test_a_group_left_out_by_name_or_for_few_cells_is_no_group(adata, caplog, form):
+    data = few_treated(adata)
+    caplog.set_level(logging.INFO, "kompot")
+    found = run(data, groups="branch", return_full_results=True, **BY_NAME[form])
+    rest = ["branch_1", "branch_2"]
+    assert found["group_names"] == rest
+    assert found["group_mean_log_fold_change"].shape == (data.n_vars, 2)
+    assert list(found["groups"]["group"].cat.categories) == rest
+    for name in data.varm:
+        assert list(data.varm[name].columns) == rest
+    record = kompot.RunInfo(data).run_info
+    assert record["subset_names"] == record["groups_summary"]["names"] == rest
+    n_cells = int((data.obs["branch"] != "root").sum())
+    assert (
+        f"2 groups; of {n_cells} cells compared 0 are in several, 0 in none; without cells: []"
+        in (caplog.text)
+    )
+    assert "'root': 0" not in caplog.text
+
+
+@pytest.mark.parametrize("form", BY_NAME)
+def test_a_group_of_abundance_left_out_by_name_is_no_group(adata, form):
+    data, options = few_treated(adata), BY_NAME[form]
+    choice = kompot.FilterSettings(groups="branch", **options)
+    quiet = kompot.OutputSettings(progress=False, return_full_results=True)
+    found = kompot.da(data, *CONDITIONS, filter=choice, output=quiet)
+    rest = ["branch_1", "branch_2"]
+    assert list(found["groups"].index) == rest
+    assert kompot.RunInfo(data).run_info["subset_names"] == rest
+    assert found["table"].loc[data.obs["branch"] == "root", "lfc"].isna().all()
+
+
+def test_if_no_group_is_left_there_are_none(adata, caplog):
+    mask = (adata.obs["branch"] == "root").to_numpy()
+    found = run(adata, groups={"a": mask}, cell_filter="a", return_full_results=True)
+    assert "group_names" not in found
+    assert not list(adata.varm)
+    assert not kompot.RunInfo(adata).run_info["has_groups"]
+    assert "No group is left" in caplog.text
+
+
+def test_overlap_and_empty_groups_are_reported(adata, caplog):
+    root, other = ((adata.obs["branch"] == name).to_numpy() for name in ("root", "branch_1"))
+    groups = {"root": root, "other": other, "both": root | other, "none": root & other}
+    caplog.set_level(logging.INFO, "kompot")
+    choose_cells(adata, COMPARISON, FilterSettings({"branch": "root"}, groups, 0))
+    n_kept, n_several = int((~root).sum()), int(other.sum())
+    said = f"{n_kept} cells compared {n_several} are in several, {n_kept - n_several} in none"
+    assert f"4 groups; of {said}; without cells: ['root', 'none']" in caplog.text
 
 
 def test_numbers_of_cells_left_out_are_logged(adata, caplog):
@@ -143,7 +206,7 @@ def test_few_cells_are_left_out_if_wanted(adata):
     root = (data.obs["branch"] == "root").to_numpy()
     known = results_of(data[~root].copy())
     pd.testing.assert_frame_equal(found["table"], known["table"], rtol=1e-9)
-    assert data.varm[f"{KEY}_mean_lfc_groups"]["root"].isna().all()
+    assert "root" not in data.varm[f"{KEY}_mean_lfc_groups"]
     assert np.isnan(data.layers[f"{KEY}_fold_change"][root]).all()
     record = json.loads(data.uns["kompot_de"]["last_run_info"])
     assert record["auto_filtered"]
@@ -172,7 +235,7 @@ def test_groups_are_judged_by_the_cells_that_are_kept(adata):
     mask[adata.obs_names.get_indexer(few_treated(adata).obs_names)] = False
     choice = FilterSettings(cell_filter=mask, groups="branch", min_cells=4)
     with pytest.warns(UnderrepresentedWarning, match="3 of 'treated'"):
-        chosen = choose_cells(adata, COMPARISON, choice, stacklevel=2)
+        chosen = choose_cells(adata, COMPARISON, choice)
     assert chosen.underrepresented == {"root": ["treated"]}
     np.testing.assert_array_equal(chosen.excluded, mask)
 
@@ -193,18 +256,22 @@ def test_excluded_and_kept_are_all_and_no_small_group_is_kept(names, least, shar
                             check)  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnderrepresentedWarning)
-        chosen = choose_cells(_CELLS, COMPARISON, choice, stacklevel=2)
+        chosen = choose_cells(_CELLS, COMPARISON, choice)
     branch = _CELLS.obs["branch"].astype(str).to_numpy()
     excluded = np.zeros(120, bool) if chosen.excluded is None else chosen.excluded
     assert excluded.shape == (120,)
     assert excluded[np.isin(branch, names)].all()
-    assert np.sum(list(chosen.groups.values()), axis=0).tolist() == [1] * 120
+    groups = chosen.groups or {}
+    dropped = set(branch) - set(groups)
+    assert excluded[np.isin(branch, [*dropped])].all()
     if check is not True:
+        assert np.sum(list(groups.values()), axis=0).tolist() == [1] * 120
         np.testing.assert_array_equal(excluded, np.isin(branch, names))
         assert not chosen.auto_filtered
-    for name, mask in chosen.groups.items():
+    for name, mask in groups.items():
         kept = mask & ~excluded
         if check is True and kept.any():
             counts = _CELLS.obs["condition"][kept].value_counts()
             assert counts.min() >= max(least, (share or 0) * kept.sum() / 100)
-        assert (name in chosen.underrepresented) <= (check is not False)
+        assert name not in (chosen.underrepresented or {}) or check is None
+    assert (chosen.underrepresented is None) == (check is False)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
-from kompot.anndata import compute_differential_abundance
+from kompot.anndata import abundance_results, compute_differential_abundance
 from kompot.anndata import differential_abundance as module
 from kompot.datasets import simulate
 from kompot.models import DifferentialAbundance
@@ -196,7 +196,6 @@ MISTAKES = [
     ({"optimizer": "sgd"}, ValueError, "`optimizer`"),
     ({"kernel": "rbf"}, ValueError, "`kernel`"),
     ({"jit_compile": 1}, TypeError, "'jit_compile' must be True or False"),
-    ({"allow_single_condition_variance": True}, ValueError, "`allow_single.*give `sample_col`"),
     ({"groups": "pseudotime"}, ValueError, "numeric"),
     (
         {"cell_filter": {"branch": ["root", "branch_1", "branch_2"]}},
@@ -238,3 +237,18 @@ def test_interrupted_writing_leaves_nothing(cells, monkeypatch):
 
 def test_documented_address():
     assert module.compute_differential_abundance is compute_differential_abundance
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"store_additional_stats": True}, {"return_full_results": True}]
+)
+def test_signs_are_shrunk_only_where_that_is_looked_at(cells, monkeypatch, options):
+    """It took most of a second from 20,000 cells on, and was thrown away."""
+    calls, shrink = [], abundance_results.adaptive_shrinkage
+    monkeypatch.setattr(
+        abundance_results, "adaptive_shrinkage", lambda *a: (calls.append(1), shrink(*a))[1]
+    )
+    run(cells, **options)
+    assert len(calls) == len(options)
+    stored = [name for name in cells.obs if name.endswith(("lfsr", "svalue"))]
+    assert len(stored) == 2 * ("store_additional_stats" in options)

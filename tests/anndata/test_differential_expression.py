@@ -188,10 +188,31 @@ def test_returns_are_as_documented(adata):
     assert f"{KEY}_mean_lfc" not in plain.var
     results, other = run(plain, copy=True, return_full_results=True)
     pd.testing.assert_frame_equal(other.var, adata.var)
-    assert set(results) == {"table", "model", "landmarks", "field_names"}
+    documented = {"table", "model", "landmarks", "field_names"}
+    assert set(results) == documented | {"fdr_summary", "underrepresentation"}
+    assert results["fdr_summary"] == kompot.RunInfo(other).run_info["fdr_results"]
+    assert results["underrepresentation"] is None
+    without = run(plain, inplace=False, return_full_results=True, null_genes=0)
+    assert without["fdr_summary"] == {}
     assert f"{KEY}_mean_lfc" not in plain.var
     with pytest.raises(ValueError, match="nothing would be left"):
         run(plain, inplace=False)
+
+
+@pytest.mark.parametrize("scheme", ["condition1", "separate"])
+def test_the_null_alone_is_returned_alone(adata, scheme):
+    found = run(adata, return_null_data=True, param_scheme=scheme)
+    assert set(found) == {"null"}
+
+
+def test_the_smallest_distance_that_was_called_is_logged(adata, caplog):
+    caplog.set_level("INFO", "kompot")
+    found = run(adata, return_full_results=True, fdr_threshold=0.5)["table"]
+    smallest = found["mahalanobis"][found["is_de"]].min()
+    assert f"smallest distance of these {smallest:.4g}" in caplog.text
+    caplog.clear()
+    run(adata, compute_mahalanobis=False, overwrite=True)
+    assert "smallest distance" not in caplog.text
 
 
 def test_without_distances_only_fold_changes_are_stored(adata):

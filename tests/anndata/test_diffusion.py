@@ -85,15 +85,15 @@ def test_existing_results(cells):
 
 MISTAKES = [
     ({"pca_key": "X_pc"}, ValueError, r"PCA coordinates not found: .*'X_pc'.*\['X_pca'\]"),
-    ({"n_components": 0}, ValueError, "`n_components` must be from 1 to 88 with 90 cells, got 0"),
-    ({"n_components": 2.0}, TypeError, "`n_components` must be a whole number, got 2.0"),
-    ({"knn": 3}, ValueError, "`knn` must be from 4 to 90 with 90 cells, got 3"),
+    ({"n_components": 0}, ValueError, "at least 1 and at most 88 with 90 cells, got 0"),
+    ({"n_components": 2.0}, TypeError, "'n_components' must be a whole number, got 2.0"),
+    ({"knn": 3}, ValueError, "at least 4 and at most 90 with 90 cells, got 3"),
     ({"knn": 91}, ValueError, "got 91"),
-    ({"knn": True}, TypeError, "`knn` must be a whole number"),
-    ({"seed": -1}, ValueError, "`seed` must be from 0"),
-    ({"alpha": 1.5}, ValueError, "`alpha` must be from 0 to 1, got 1.5"),
-    ({"alpha": np.nan}, ValueError, "`alpha`"),
-    ({"alpha": "1"}, TypeError, "`alpha` must be a number, got '1'"),
+    ({"knn": True}, TypeError, "'knn' must be a whole number"),
+    ({"seed": -1}, ValueError, "'seed' must be finite and at least 0"),
+    ({"alpha": 1.5}, ValueError, "'alpha' must be finite and at least 0 and at most 1, got 1.5"),
+    ({"alpha": np.nan}, ValueError, "'alpha'"),
+    ({"alpha": "1"}, TypeError, "'alpha' must be a number, got '1'"),
     ({"kernel_key": "a/b"}, ValueError, "without '/'"),
     ({"kernel_key": "DM_Similarity"}, ValueError, "a key of its own"),
 ]

@@ -99,15 +99,15 @@ def test_a_run_is_chosen_by_its_number(analysed):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"lfc_threshold": -1.0}, "`lfc_threshold`"),
-        ({"lfc_threshold": np.nan}, "`lfc_threshold`"),
-        ({"ptp_threshold": 0.0}, "`ptp_threshold`"),
-        ({"ptp_threshold": 1.5}, "`ptp_threshold`"),
+        ({"lfc_threshold": -1.0}, "'lfc_threshold'"),
+        ({"lfc_threshold": np.nan}, "'lfc_threshold'"),
+        ({"ptp_threshold": 0.0}, "'ptp_threshold'"),
+        ({"ptp_threshold": 1.5}, "'ptp_threshold'"),
         ({"lfc_key": "nothing"}, "`lfc_key`: 'nothing' is no column"),
         ({"ptp_key": "condition"}, "`ptp_key`.*must hold numbers"),
         ({"direction_column": "a/b"}, "`direction_column`"),
-        ({"run_id": 1}, "There is no run 1"),
-        ({"run_id": -2}, "There is no run -2"),
+        ({"run_id": 1}, "No DA run found with run_id=1"),
+        ({"run_id": -2}, "No DA run found with run_id=-2"),
     ],
 )
 def test_mistakes_are_named_and_change_nothing(analysed, options, message):
@@ -119,5 +119,5 @@ def test_mistakes_are_named_and_change_nothing(analysed, options, message):
 
 
 def test_data_without_a_run_are_refused(adata):
-    with pytest.raises(ValueError, match="no run is recorded"):
+    with pytest.raises(ValueError, match="No run of differential abundance is recorded"):
         kompot.update_direction_column(adata)

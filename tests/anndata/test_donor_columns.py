@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kompot.anndata.donor_columns import looks_like_donors
+import kompot
+from kompot.anndata.donor_columns import CellLevelWarning, looks_like_donors
 
 
 @pytest.fixture
@@ -90,3 +91,14 @@ def test_columns_of_unhashable_values_are_no_donors() -> None:
     obs = pd.DataFrame({"condition": ["a", "b"] * 20})
     obs["samples"] = [[i % 4] for i in range(40)]
     assert looks_like_donors(obs, "condition", ("a", "b")) == ()
+
+
+def test_columns_whose_names_are_no_text_count_as_well(adata):
+    """A KeyError ended every run without samples."""
+    obs = pd.DataFrame({"condition": np.repeat(["a", "b"], 30), 3: np.arange(60) % 3})
+    obs[7] = np.repeat(list("uvwxyz"), 10)
+    assert looks_like_donors(obs, "condition", ("a", "b")) == (7,)
+    adata.obs[7], adata.uns[7] = 0.5, 1
+    conditions = ("condition", "control", "treated")
+    with pytest.warns(CellLevelWarning):
+        kompot.compute_differential_abundance(adata, *conditions, progress=False)

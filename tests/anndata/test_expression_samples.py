@@ -248,6 +248,70 @@ def test_one_sample_tells_nothing_about_donors(donors):
     assert np.isfinite(found["mahalanobis"]).all()
 
 
+def test_one_sample_describes_cells_if_that_is_allowed(donors):
+    """As documented, by this argument alone; it ended with the error of the donor-level test."""
+    is_control = (donors.obs["condition"] == "control").to_numpy()
+    donors.obs["sample"] = np.where(is_control, "only", donors.obs["sample"].astype(str))
+    options = {"sample_col": "sample", "null_genes": 50}
+    with pytest.raises(ValueError, match="`allow_single_condition_variance=True`"):
+        run(donors, **options)
+    allowed = options | {"allow_single_condition_variance": True}
+    plan = kompot.dry_run_differential_expression(
+        donors, "condition", "control", "treated", verbose=False, **allowed
+    )
+    cell = donors.copy()
+    run(cell, **allowed, significance="cell")
+    with pytest.warns(UserWarning, match="significance is of these cells only") as caught:
+        run(donors, **allowed)
+    assert caught[0].filename == __file__
+    pd.testing.assert_frame_equal(donors.var, cell.var)
+    assert set(plan.output_fields["adata.var"]) == set(kompot.RunInfo(donors).adata_fields["var"])
+    record = kompot.RunInfo(donors).run_info
+    assert record["inference_level"] == "cell"
+    assert "donor_test" not in record
+    with pytest.raises(ValueError, match="`regions` are compared at donor level only"):
+        run(donors, **allowed, regions="branch")
+    donors.obs["sample"] = donors.obs["condition"].astype(str) + "_all"
+    with pytest.raises(ValueError, match="found 1 and 1"):
+        run(donors, **allowed)
+
+
+@pytest.mark.filterwarnings("ignore::kompot.anndata.donor_columns.CellLevelWarning")
+@pytest.mark.parametrize("short", [kompot.de, kompot.da])
+def test_a_variance_of_one_condition_without_samples_is_said_to_have_no_effect(donors, short):
+    message = "`allow_single_condition_variance=True` has no effect without `sample_col`"
+    with pytest.warns(UserWarning, match=message):
+        short(
+            donors, "condition", "control", "treated", progress=False,
+            allow_single_condition_variance=True,
+        )  # fmt: skip
+
+
+def test_a_covariance_between_cells_is_said_to_need_a_run_without_samples(donors):
+    with pytest.warns(UserWarning, match="`store_posterior_covariance` is only available without"):
+        run(donors, sample_col="donor", store_posterior_covariance=True)
+    assert not list(donors.obsp)
+    assert kompot.RunInfo(donors).params["storage"]["store_posterior_covariance"] is False
+
+
+@pytest.mark.filterwarnings("ignore::kompot.anndata.donor_columns.CellLevelWarning")
+@pytest.mark.parametrize("overwrite", [None, True])
+def test_adding_samples_leaves_what_does_not_depend_on_them(donors, overwrite):
+    """The landmarks were drawn anew."""
+    conditions, quiet = ("condition", "control", "treated"), {"progress": False}
+    kompot.compute_differential_expression(donors, *conditions, null_genes=50, **quiet)
+    before, seed = donors.copy(), kompot.RunInfo(donors).params["gp"]["random_state"]
+    run(donors, sample_col="donor", random_state=None, overwrite=overwrite)
+    assert kompot.RunInfo(donors).params["gp"]["random_state"] == seed
+    name = "kompot_de_control_to_treated_mean_lfc"
+    np.testing.assert_allclose(donors.var[name], before.var[name], rtol=1e-11)
+    for name in ("kompot_de_control_imputed", "kompot_de_treated_imputed"):
+        np.testing.assert_allclose(donors.layers[name], before.layers[name], rtol=1e-6)
+    with pytest.warns(UserWarning, match="already exist"):
+        run(donors, sample_col="donor", random_state=None)
+    assert kompot.RunInfo(donors).params["gp"]["random_state"] != seed
+
+
 @pytest.mark.filterwarnings("default")
 def test_a_column_of_donors_is_named_if_no_samples_are_given(donors):
     with pytest.warns(CellLevelWarning, match="'donor' of adata.obs looks like donors") as caught:

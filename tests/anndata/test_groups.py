@@ -178,11 +178,17 @@ def test_categories_without_cells_are_left_out_and_said(adata, caplog):
         parse_groups(adata, {"type": "unused"})
 
 
-def test_overlap_and_empty_groups_are_reported(adata, caplog):
-    with caplog.at_level(logging.INFO, "kompot"):
-        parse_groups(adata, {"a": mask(1, 2), "b": mask(2, 3, 4), "c": mask()})
-    text = "3 groups of cells; 1 cells are in several, 6 in none; without cells: ['c']"
-    assert text in caplog.text
+def test_a_series_is_read_by_names_or_else_by_its_default_index(adata):
+    numbered = pd.Series(OBS["flag"])
+    expected = parse_groups(adata, numbered.to_numpy())["True"]
+    np.testing.assert_array_equal(parse_groups(adata, numbered)["True"], expected)
+    np.testing.assert_array_equal(parse_groups(adata, {"a": numbered})["a"], expected)
+    np.testing.assert_array_equal(parse_cell_filter(adata, numbered), expected)
+    adata.obs_names = pd.Index(range(N))[::-1]
+    by_name = parse_groups(adata, numbered)["True"]
+    np.testing.assert_array_equal(by_name, expected[::-1])
+    with pytest.raises(ValueError, match=r"index is not adata.obs_names \(9 of 9 in 10 cells\)"):
+        parse_groups(adata, numbered[:9])
 
 
 NAMES = ["T/NK", "..", ".", "_index", "a\0b", "ok name", "50%"]
@@ -225,7 +231,7 @@ def test_groups_of_the_same_name_are_refused(adata, groups, first, second):
         parse_groups(adata, groups)
 
 
-ELSEWHERE = pd.Series(OBS["flag"])
+ELSEWHERE = pd.Series(OBS["flag"], index=range(1, N + 1))
 MISTAKES = {
     "column": ("x", r"Column 'x' not found in adata.obs. Available columns: \['type', 'text'"),
     "whole numbers": (

@@ -15,6 +15,7 @@ from kompot.anndata import chunks, column_spool, row_readers, shuffled_genes
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.row_readers import StoredRows
 from kompot.models import cell_sums
+from kompot.settings import Comparison, ExpressionSettings, OutputSettings
 
 QUIET = {"progress": False, "random_state": 0, "null_genes": 80, "null_seed": 1, "layers": "none"}
 
@@ -215,6 +216,26 @@ def test_shuffled_genes_may_lie_in_files(stored, cells, layer, monkeypatch):
     expected = run_for_table(cells.copy(), layer=layer)
     monkeypatch.setattr(shuffled_genes, "_SHARE", 0.0)
     assert_identical(run_for_table(stored, layer=layer), expected)
+
+
+@pytest.mark.parametrize("available", [1, 10**9])
+def test_what_is_left_to_the_process_decides_where_shuffled_genes_lie(
+    stored, available, monkeypatch
+):
+    """What the machine had free counted, whatever a container left of it."""
+    seen, read = [], shuffled_genes._read
+
+    def watched(*arguments, on_disk, **options):
+        seen.append(on_disk)
+        return read(*arguments, on_disk=on_disk, **options)
+
+    monkeypatch.setattr(shuffled_genes, "_read", watched)
+    monkeypatch.setattr("kompot.memory.available_bytes", lambda *_: available)
+    settings = ExpressionSettings(Comparison("", "", ""), output=OutputSettings(progress=False))
+    matrix = chunks.expression_matrix(stored, None)
+    rows = ExpressionRows(matrix, np.arange(stored.n_obs))
+    shuffled_genes.shuffled_genes(rows, 5, settings)
+    assert seen == [available == 1]
 
 
 class Recorded:

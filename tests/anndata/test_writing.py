@@ -39,8 +39,11 @@ def rerun(adata, request):
 def test_adding_samples_is_logged_and_not_warned_of(rerun, caplog):
     adata, fields, _, with_samples = rerun
     with caplog.at_level(logging.INFO, "kompot"):
-        refuse_overwrite(adata, fields, "Results", with_samples)
-    assert "Results already exist in the dataset. Fields that will be overwritten" in caplog.text
+        refuse_overwrite(adata, fields, with_samples)
+    kind = "de" if "kompot_de" in adata.uns else "da"
+    what = "Differential expression results" if kind == "de" else "Results"
+    said = f"{what} with result_key='kompot_{kind}' already exist in the dataset. Fields that will"
+    assert said in caplog.text
     assert "Samples are added; what does not depend on them stays the same." in caplog.text
 
 
@@ -59,7 +62,7 @@ def test_any_other_rerun_is_warned_of(rerun, part, change):
     adata, fields, _, with_samples = rerun
     changed = replace(with_samples, **{part: replace(getattr(with_samples, part), **change)})
     with pytest.warns(UserWarning, match="already exist in the dataset"):
-        refuse_overwrite(adata, fields, "Results", changed)
+        refuse_overwrite(adata, fields, changed)
 
 
 def test_samples_that_were_there_before_are_warned_of(rerun):
@@ -69,7 +72,7 @@ def test_samples_that_were_there_before_are_warned_of(rerun):
     runs[0]["params"]["sample_col"] = "donor"
     adata.uns[key]["run_history"] = json.dumps(runs)
     with pytest.warns(UserWarning, match="already exist"):
-        refuse_overwrite(adata, fields, "Results", with_samples)
+        refuse_overwrite(adata, fields, with_samples)
 
 
 def test_without_a_readable_history_the_rule_is_the_same(rerun):
@@ -77,17 +80,17 @@ def test_without_a_readable_history_the_rule_is_the_same(rerun):
     for broken in ("text", {"run_history": "["}, {}):
         adata.uns["kompot_de"] = adata.uns["kompot_da"] = broken
         with pytest.warns(UserWarning, match=r"overwritten: .* more fields\.$"):
-            refuse_overwrite(adata, fields, "Results", with_samples)
+            refuse_overwrite(adata, fields, with_samples)
     refused = replace(settings, storage=replace(settings.storage, overwrite=False))
     with pytest.raises(ValueError, match=r"already exist.*Set overwrite=True to overwrite or"):
-        refuse_overwrite(adata, fields, "Results", refused)
+        refuse_overwrite(adata, fields, refused)
 
 
 def test_the_earlier_run_is_named(rerun):
     adata, fields, settings, _ = rerun
     timestamp = kompot.RunInfo(adata).timestamp
     with pytest.warns(UserWarning, match="already exist") as caught:
-        refuse_overwrite(adata, fields, "Results", settings)
+        refuse_overwrite(adata, fields, settings)
     said = f"Previous run: run_id=0, {timestamp}, comparing control to treated."
     assert str(caught[0].message).endswith(said)
 

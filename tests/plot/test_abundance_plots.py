@@ -31,10 +31,10 @@ def test_run_is_read_from_the_history(compared):
     assert (run.lfc_threshold, run.ptp_threshold) == (0.05, 0.4)
     assert list(run.groups(compared).index) == list(compared.obs["branch"].cat.categories)
     assert (run.donor_lfc, run.donor_fdr, run.donor_direction) == (None, None, None)
-    with pytest.raises(ValueError, match="no run 3"):
+    with pytest.raises(ValueError, match="No DA run found with run_id=3"):
         read_abundance_run(compared, 3)
     del compared.uns["kompot_da"]
-    with pytest.raises(ValueError, match="Run compute_differential_abundance first"):
+    with pytest.raises(ValueError, match="run compute_differential_abundance first"):
         read_abundance_run(compared)
     assert read_abundance_run(compared, is_needed=False).groups(compared) is None
 
@@ -158,7 +158,7 @@ def test_bars_in_order(compared):
         ({"sort_by": "left"}, "sort_by"),
         ({"category_order": ["leaf"]}, "leaf"),
         ({"direction_column": "nothing"}, "nothing"),
-        ({"run_id": 2}, "no run 2"),
+        ({"run_id": 2}, "run_id=2"),
     ],
 )
 def test_bars_refuse_what_is_unknown(compared, ax, arguments, text):

@@ -230,7 +230,7 @@ def test_data_are_not_changed_and_no_figure_is_opened(analysed, ax):
         ({"group": "branch_1"}, ValueError, "no 'mean_lfc' of groups.*with `groups`"),
         ({"score_key": "nothing"}, ValueError, "nothing"),
         ({"highlight_genes": ["TP53"]}, ValueError, "TP53"),
-        ({"run_id": 4}, ValueError, r"no run 4.*0 \(control to treated\)"),
+        ({"run_id": 4}, ValueError, r"run_id=4.*0 \(kompot_de, control to treated\)"),
         ({"condition1": "young"}, ValueError, "young"),
         ({"sort_key": "nothing"}, ValueError, "nothing"),
         ({"gene_label": 3}, TypeError, "'gene_label'. Did you mean 'gene_labels'"),

@@ -57,7 +57,7 @@ def test_genes_that_vary_most_are_chosen_and_unknown_ones_left_out(smoothed, fig
 
 def test_condition_and_observation_variance(smoothed, figure):
     only = [smoothed.var_names[0]]
-    with pytest.raises(ValueError, match="'kompot_smooth' with condition 'treated'"):
+    with pytest.raises(ValueError, match=r"1 \(kompot_smooth, treated\)"):
         plot_smoothing(smoothed, only, basis="tree", condition="control")
     adata = smoothed
     compute_smoothed_expression(

@@ -34,9 +34,9 @@ def test_runs_by_number_and_by_conditions(analysed):
     assert read_expression_run(analysed, 0).condition1 == "control"
     assert read_expression_run(analysed, condition1="control").mean_lfc == f"{KEY}_mean_lfc"
     assert read_expression_run(analysed, 1, condition2="control").condition1 == "treated"
-    with pytest.raises(ValueError, match="no run 0 with condition2='control'"):
+    with pytest.raises(ValueError, match="run_id=0 and condition2='control'"):
         read_expression_run(analysed, 0, condition2="control")
-    with pytest.raises(ValueError, match="no run -4"):
+    with pytest.raises(ValueError, match="run_id=-4"):
         read_expression_run(analysed, -4)
 
 
@@ -50,7 +50,7 @@ def test_score_that_was_not_stored_says_how_to_get_it(analysed, score):
 
 
 def test_no_run_says_what_to_do(adata):
-    with pytest.raises(ValueError, match="Run compute_differential_expression first"):
+    with pytest.raises(ValueError, match="run compute_differential_expression first, or name"):
         read_expression_run(adata)
     assert read_expression_run(adata, is_needed=False).mean_lfc is None
 

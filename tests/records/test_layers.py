@@ -250,14 +250,16 @@ def test_densify_chooses_runs_by_key(stored, de):
     assert len(adata.layers) == 6
     with pytest.raises(ValueError, match=r"holds \['other_control_imputed'"):
         kompot.densify(adata, progress=False)
-    kompot.densify(adata, progress=False, overwrite=True)
+    kompot.densify(adata, 1, "other", progress=False, overwrite=True)
+    with pytest.raises(ValueError, match="run_id=0 and result_key='other'"):
+        kompot.densify(adata, 0, "other", overwrite=True)
 
 
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"run_id": 3}, "there is no run 3; there are 1"),
-        ({"result_key": "x"}, "there is no run -1 with result_key='x'"),
+        ({"run_id": 3}, "No DE run found with run_id=3"),
+        ({"result_key": "x"}, "run_id=-1 and result_key='x'. Recorded runs: 0 .kompot_de, "),
     ],
 )
 def test_densify_names_what_is_wrong(stored, options, match):

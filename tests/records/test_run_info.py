@@ -148,8 +148,8 @@ def test_data_holds_the_values(with_runs):
         ((-4, "de"), ValueError, r"Run ID -4 not found.*3 runs are recorded"),
         ((0, "xx"), ValueError, "Invalid analysis_type: 'xx'. Must be one of 'de', 'da'"),
         ((0, "smooth"), ValueError, "Run ID 0 not found in smooth run history"),
-        ((True,), TypeError, "`run_id` must be a whole number or None, got True"),
-        (("last",), TypeError, "`run_id` must be a whole number or None, got 'last'"),
+        ((True,), TypeError, "`run_id` must be a whole number, got True"),
+        (("last",), TypeError, "`run_id` must be a whole number, got 'last'"),
     ],
 )
 def test_what_does_not_exist_is_refused(with_runs, arguments, error, message):

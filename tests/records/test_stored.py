@@ -413,8 +413,8 @@ def test_status_of_a_run_that_does_not_exist_is_empty(with_runs, caplog):
         ({"keep_layers": "fold_change"}, TypeError, "`keep_layers` must be True, False, None or"),
         ({"keep_layers": ["fold_changes"]}, ValueError, r"\['fold_changes'\], no types.*imputed"),
         ({"keep_var_fields": [1]}, TypeError, "`keep_var_fields` must be"),
-        ({"run_ids": [True]}, TypeError, "`run_ids` must be whole numbers"),
-        ({"run_ids": ["0"]}, TypeError, "`run_ids` must be whole numbers"),
+        ({"run_ids": [True]}, TypeError, "`run_ids` must be a whole number"),
+        ({"run_ids": ["0"]}, TypeError, "`run_ids` must be a whole number"),
         ({"analysis_type": "dd"}, ValueError, "Invalid analysis_type: 'dd'"),
     ],
 )

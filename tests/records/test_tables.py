@@ -125,8 +125,11 @@ def test_fields_that_were_removed_are_left_out(adata):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"run_id": 1}, "there is no run 1; there are 1, 0 to 0"),
-        ({"run_id": -2}, "there is no run -2"),
+        (
+            {"run_id": 1},
+            r"No DE run found with run_id=1\. Recorded runs: 0 \(kompot_de, control to treated\)",
+        ),
+        ({"run_id": -2}, "No DE run found with run_id=-2"),
         ({"group": "x"}, r"\['x'\] not found; the run has the groups \['root', 'branch_1'"),
         ({"group": ["root", "x"]}, r"\['x'\] not found"),
         ({"group": []}, r"\[\] not found"),

@@ -123,3 +123,26 @@ def test_missing_samples_are_counted(sound_data):
     samples[:3] = [np.nan, None, np.nan]
     with pytest.raises(ValueError, match="`grouping_vector` lacks the sample of 3 of 28"):
         kompot.SampleVarianceEstimator().fit(adata.obsm["DM_EigenVectors"], adata.X, samples)
+
+
+@pytest.mark.parametrize("options", [{}, {"param_scheme": "separate"}, {"layers": "factored"}])
+@pytest.mark.parametrize("coordinate", [1e160, np.inf, np.nan])
+def test_cells_without_a_usable_state_have_no_values(coordinate, options, sound_data):
+    """Those of neither condition: abundance failed after the fit, expression said 0."""
+    adata = sound_data()
+    adata.obs["condition"] = adata.obs["condition"].astype(str)
+    adata.obs.loc[adata.obs_names[2], "condition"] = "other"
+    states = np.array(adata.obsm["DM_EigenVectors"])
+    states[2, 0] = coordinate
+    adata.obsm["DM_EigenVectors"] = states
+    if not options:
+        kompot.compute_differential_abundance(adata, *PAIR, progress=False)
+        kompot.compute_smoothed_expression(adata, "condition", "a", progress=False)
+    de(adata, **options)
+    columns = adata.obs.filter(like="kompot").select_dtypes("number")
+    assert np.isnan(columns.iloc[2]).all()
+    assert columns.notna().to_numpy().sum() == columns.size - columns.shape[1]
+    layers = [adata.layers[name] for name in adata.layers if str(name).startswith("kompot")]
+    for values in [*layers, *(adata.obsm[n] for n in adata.obsm if n.endswith("basis"))]:
+        assert np.isnan(values[2]).all()
+        assert np.isfinite(np.delete(values, 2, axis=0)).all()

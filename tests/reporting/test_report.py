@@ -208,7 +208,7 @@ def test_data_and_matplotlib_are_not_changed(analysed, tmp_path):
         ({"n_genes": 1.5}, TypeError, "n_genes"),
         ({"basis": "X_umap"}, ValueError, "X_umap"),
         ({"groupby": "nothing"}, ValueError, "nothing"),
-        ({"de_run": 5}, ValueError, "no run 5"),
+        ({"de_run": 5}, ValueError, "No DE run found with run_id=5"),
     ],
 )
 def test_what_cannot_be_used_is_refused(analysed, tmp_path, monkeypatch, arguments, error, text):

@@ -1,22 +1,20 @@
 """What a differential-abundance run reads from the data, all checked."""
 
-import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.abundance_samples import AbundanceSamples, read_abundance_samples
+from kompot.anndata.cell_choice import choose_cells
 from kompot.anndata.given_densities import refuse_models
-from kompot.anndata.groups import parse_cell_filter, parse_groups
 from kompot.anndata.inputs import Cells, read_cells
-from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.landmarks import known_landmarks
+from kompot.records.fields import AbundanceFields, Field
 from kompot.settings import AbundanceSettings
 
 __all__ = ["AbundanceInputs", "read_inputs"]
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,15 @@ class AbundanceInputs:
         """Whether samples are compared, so that significance speaks of new donors."""
         return self.samples is not None and self.samples.design is not None
 
+    def fields(self, settings: AbundanceSettings) -> AbundanceFields:
+        """Names of all that the run could write."""
+        names = settings.storage.result_key, *settings.comparison.conditions
+        return AbundanceFields(*names, self.samples is not None)
+
+    def wanted(self, settings: AbundanceSettings) -> list[Field]:
+        """Fields that the run writes."""
+        return self.fields(settings).written(settings.storage, donor_level=self.donor_level)
+
 
 def read_inputs(adata: AnnData, settings: AbundanceSettings) -> AbundanceInputs:
     """Read and check everything.
@@ -61,23 +68,12 @@ def read_inputs(adata: AnnData, settings: AbundanceSettings) -> AbundanceInputs:
         If something is missing or cannot be used.
     """
     refuse_models(settings)
-    groups, excluded = _read_choice(adata, settings)
-    cells = read_cells(adata, settings.comparison, excluded)
-    samples = read_abundance_samples(adata, cells, settings, list(groups or {}))
+    checked = bool(settings.filter.check_representation)  # None checks nothing here
+    chosen = replace(settings.filter, check_representation=checked)
+    choice = choose_cells(adata, settings.comparison, chosen)
+    cells = read_cells(adata, settings.comparison, choice.excluded)
+    samples = read_abundance_samples(adata, cells, settings, list(choice.groups or {}))
     own = settings.storage.result_key
-    keys = [own, "kompot_da", *(key for key in adata.uns if key.startswith("kompot_"))]
-    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
-    return AbundanceInputs(cells, samples, groups, excluded, landmarks, source)
-
-
-def _read_choice(
-    adata: AnnData, settings: AbundanceSettings
-) -> tuple[dict[str, NDArray[np.bool_]] | None, NDArray[np.bool_] | None]:
-    """Masks of the groups, and of the cells that are left out."""
-    choice = settings.filter
-    groups = None if choice.groups is None else parse_groups(adata, choice.groups)
-    if choice.cell_filter is None:
-        return groups, None
-    excluded = parse_cell_filter(adata, choice.cell_filter, choice.groups)
-    log.info("%d cells are left out, %d are kept", excluded.sum(), (~excluded).sum())
-    return groups, excluded
+    keys = [own, "kompot_da", *(key for key in adata.uns if str(key).startswith("kompot_"))]
+    landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    return AbundanceInputs(cells, samples, choice.groups, choice.excluded, landmarks, source)

@@ -35,7 +35,7 @@ def abundance_record(
         "donor_keys": _donor_keys(fields, wanted),
         "donor_test": result.donor_record,
         "uses_sample_variance": fields.with_samples,
-        "has_groups": settings.filter.groups is not None,
+        "has_groups": result.groups is not None,
     }
 
 

@@ -12,10 +12,11 @@ from scipy.special import ndtr
 from kompot.anndata.donor_results import DONOR_COLUMNS
 from kompot.anndata.inputs import Cells
 from kompot.anndata.states import read_states
+from kompot.models.arrays import usable_states
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.models.donor_abundance_result import DonorAbundance
 from kompot.records.fields import AbundanceFields, Field
-from kompot.settings import AbundanceSettings, StorageSettings
+from kompot.settings import AbundanceSettings
 from kompot.stats.abundance import DIRECTIONS, adaptive_shrinkage, neg_log10_tail
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
     "cell_table",
     "group_table",
     "obs_values",
-    "stored_fields",
 ]
 
 DIRECTION_COLORS = {"up": "#d73027", "neutral": "#d3d3d3", "down": "#4575b4"}
@@ -59,16 +59,6 @@ class AbundanceResult:
     donor_record: dict[str, Any] | None = None
 
 
-def stored_fields(
-    fields: AbundanceFields, storage: StorageSettings, *, donor_level: bool
-) -> list[Field]:
-    """The fields that a run with these options writes."""
-    left_out: list[Field] = [] if storage.store_additional_stats else [fields.lfsr, fields.svalue]
-    if not donor_level:
-        left_out += fields.donor_level
-    return [field for field in fields if field not in left_out]
-
-
 def cell_table(
     adata: AnnData,
     model: DifferentialAbundance,
@@ -77,24 +67,24 @@ def cell_table(
 ) -> pd.DataFrame:
     """Log fold change of every cell, missing for excluded cells and those without a state.
 
-    Columns ``lfc``, ``lfc_zscore``, ``neg_log10_ptp``, ``direction``, ``lfsr``, ``svalue``,
-    ``log_density1``, ``log_density2``; natural log.
+    Columns ``lfc``, ``lfc_zscore``, ``neg_log10_ptp``, ``direction``, ``log_density1``,
+    ``log_density2`` and, where they are stored or returned, ``lfsr``, ``svalue``; natural log.
     """
     states = read_states(adata, settings.comparison.obsm_key)
-    known = np.isfinite(states).all(axis=1)
+    known = usable_states(states)
     if excluded is not None:
         known &= ~excluded
     found = model.predict(states[known], progress=settings.output.progress)
-    shrunk = adaptive_shrinkage(
-        found["log_fold_change"], np.sqrt(found["log_fold_change_uncertainty"])
-    )
+    shrunk = None
+    if settings.storage.store_additional_stats or settings.output.returns:
+        deviation = np.sqrt(found["log_fold_change_uncertainty"])
+        shrunk = adaptive_shrinkage(found["log_fold_change"], deviation)
     columns = {
         "lfc": found["log_fold_change"],
         "lfc_zscore": found["log_fold_change_zscore"],
         "neg_log10_ptp": found["neg_log10_fold_change_ptp"],
         "direction": found["log_fold_change_direction"],
-        "lfsr": shrunk.lfsr,
-        "svalue": shrunk.svalue,
+        **({} if shrunk is None else {"lfsr": shrunk.lfsr, "svalue": shrunk.svalue}),
         "log_density1": found["log_density_condition1"],
         "log_density2": found["log_density_condition2"],
     }
@@ -143,24 +133,26 @@ def obs_values(
 ) -> dict[Field, Any]:
     """Columns of ``obs`` and colours."""
     colors = [DIRECTION_COLORS[direction] for direction in DIRECTIONS]
+    columns = {
+        fields.lfc: "lfc",
+        fields.zscore: "lfc_zscore",
+        fields.ptp: "neg_log10_ptp",
+        fields.lfsr: "lfsr",
+        fields.svalue: "svalue",
+        fields.density1: "log_density1",
+        fields.density2: "log_density2",
+    }
+    statistics = (fields.donor_lfc, fields.donor_lfc_se, fields.donor_pvalue, fields.donor_fdr)
+    columns |= dict(zip(statistics, DONOR_COLUMNS, strict=False))
     values: dict[Field, Any] = {
-        fields.lfc: table["lfc"].to_numpy(),
-        fields.zscore: table["lfc_zscore"].to_numpy(),
-        fields.ptp: table["neg_log10_ptp"].to_numpy(),
+        field: table[name].to_numpy() for field, name in columns.items() if field in wanted
+    }
+    values |= {
         fields.direction: pd.Categorical(table["direction"], DIRECTIONS, ordered=True),
-        fields.lfsr: table["lfsr"].to_numpy(),
-        fields.svalue: table["svalue"].to_numpy(),
-        fields.density1: table["log_density1"].to_numpy(),
-        fields.density2: table["log_density2"].to_numpy(),
         fields.colors: colors,
         fields.documented_colors: colors,
     }
     if fields.donor_direction in wanted:
-        statistics = (fields.donor_lfc, fields.donor_lfc_se, fields.donor_pvalue, fields.donor_fdr)
-        values |= {
-            field: table[name].to_numpy()
-            for field, name in zip(statistics, DONOR_COLUMNS, strict=False)
-        }
         values[fields.donor_direction] = pd.Categorical(
             table["donor_direction"], DIRECTIONS, ordered=True
         )

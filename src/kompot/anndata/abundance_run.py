@@ -18,18 +18,16 @@ from kompot.anndata.abundance_results import (
     cell_table,
     group_table,
     obs_values,
-    stored_fields,
 )
 from kompot.anndata.donor_results import donor_cells, donor_groups, donor_record, donor_regions
 from kompot.anndata.given_densities import given_landmarks, predictors
-from kompot.anndata.on_disk import refuse_unwritable, with_frames
+from kompot.anndata.on_disk import with_frames
 from kompot.anndata.uns_entries import uns_entries
-from kompot.anndata.writing import refuse_overwrite, write_fields
+from kompot.anndata.writing import Returned, check_target, finish
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.models.donor_abundance import DonorAbundanceSettings, donor_abundance
 from kompot.models.donor_abundance_result import DonorAbundance
-from kompot.records.fields import AbundanceFields
 from kompot.settings import AbundanceSettings
 from kompot.stats.design import Design
 
@@ -68,26 +66,14 @@ def density_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     return dict(given)
 
 
-def run_abundance(
-    adata: AnnData, settings: AbundanceSettings
-) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
+def run_abundance(adata: AnnData, settings: AbundanceSettings) -> Returned:
     """Validate, read, fit, predict, write, record."""
     usage = memory.Usage()
     target, adata = adata, with_frames(adata)
-    comparison, storage, output = settings.comparison, settings.storage, settings.output
+    storage, output = settings.storage, settings.output
     inputs = read_inputs(adata, settings)
-    fields = AbundanceFields(
-        storage.result_key,
-        comparison.condition1,
-        comparison.condition2,
-        inputs.samples is not None,
-    )
-    wanted = stored_fields(fields, storage, donor_level=inputs.donor_level)
-    if output.copy or output.inplace:
-        refuse_unwritable(adata, copy=output.copy)
-        what = f"Results with result_key={storage.result_key!r}"
-        in_obs = [field for field in wanted if field.location == "obs"]
-        refuse_overwrite(adata, in_obs, what, settings)
+    fields, wanted = inputs.fields(settings), inputs.wanted(settings)
+    check_target(adata, wanted, settings)
     require_memory(adata, inputs, settings)
 
     result = _compute(adata, inputs, settings)
@@ -100,7 +86,7 @@ def run_abundance(
         "landmarks": None if settings.model.names else result.model.features_.landmarks,
         "field_names": {field.role: field.name for field in wanted},
     }
-    if not (output.copy or output.inplace):
+    if not output.is_written:
         return full
 
     record = abundance_record(
@@ -123,11 +109,8 @@ def run_abundance(
     )
     tables = {"groups": result.groups, "donor_regions": result.regions}
     uns[storage.result_key] |= {name: t for name, t in tables.items() if t is not None}
-    target = target.copy() if output.copy else target
-    write_fields(target, obs_values(fields, wanted, result.table), uns)
-    if output.copy:
-        return (full, target) if output.return_full_results else target
-    return full if output.return_full_results else None
+    values = obs_values(fields, wanted, result.table)
+    return finish(target, values, uns, full if output.return_full_results else {}, output)
 
 
 def _compute(

@@ -1,6 +1,5 @@
 """Samples of an abundance run: read, checked, and what they allow to be said."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +9,19 @@ from numpy.typing import NDArray
 
 from kompot.anndata.donor_columns import warn_of_donors
 from kompot.anndata.inputs import Cells
-from kompot.anndata.samples import SampleColumns, Samples, read_design, read_samples
+from kompot.anndata.samples import (
+    SampleColumns,
+    Samples,
+    read_design,
+    read_samples,
+    warn_of_single_variance,
+)
 from kompot.anndata.states import read_states
 from kompot.models.donor_abundance import check_reference, testable_contrast
 from kompot.models.sample_densities import number_samples
 from kompot.settings import AbundanceSettings
 from kompot.stats.design import Design
+from kompot.user_warnings import warn_user
 
 __all__ = ["AbundanceSamples", "read_abundance_samples"]
 
@@ -67,16 +73,11 @@ def read_abundance_samples(
     check_reference(settings.donor.reference, groups)
     if comparison.sample_col is None:
         _refuse_given(settings, "give `sample_col`, too", samples=False)
+        warn_of_single_variance(settings.output)
         states = read_states(adata, comparison.obsm_key)
-        warn_of_donors(adata, comparison, states, stacklevel=5)
+        warn_of_donors(adata, comparison, states)
         return None
-    covariates = options.covariates or ()
-    columns = SampleColumns(
-        comparison.sample_col,
-        options.donor_col,
-        covariates if isinstance(covariates, str) else tuple(covariates),  # type: ignore[arg-type]
-        options.paired,
-    )
+    columns = SampleColumns.of(comparison.sample_col, options)
     samples = read_samples(obs, cells, comparison, columns)
     single = settings.output.allow_single_condition_variance
     labels = [samples.codes[cells.condition == c] for c in (0, 1)]
@@ -85,12 +86,10 @@ def read_abundance_samples(
         _refuse_given(settings, 'leave them out or choose significance="donor"', samples=True)
         return AbundanceSamples(samples, numbers, None)
     if min(samples.sizes) < 2:  # allowed for the variance between samples
-        warnings.warn(
+        warn_user(
             f"A condition has one sample ({samples.sizes[0]} and {samples.sizes[1]}), from which "
             "the variation between donors cannot be known: nothing is tested at donor level. "
-            'Choose significance="cell" to say so.',
-            UserWarning,
-            stacklevel=5,
+            'Choose significance="cell" to say so.'
         )
         return AbundanceSamples(samples, numbers, None)
     design = read_design(obs, cells, samples, comparison, columns)
@@ -106,9 +105,6 @@ def _refuse_given(settings: AbundanceSettings, remedy: str, *, samples: bool) ->
         "covariates": bool(options.covariates),
         "reference": settings.donor.reference is not None,
         "donor_col": options.donor_col is not None and not samples,
-        "allow_single_condition_variance": (
-            settings.output.allow_single_condition_variance and not samples
-        ),
     }
     names = [f"`{name}`" for name, is_given in given.items() if is_given]
     if names:

@@ -1,15 +1,14 @@
 """Which cells take part in an analysis, and in which groups."""
 
 import logging
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot.anndata.groups import parse_cell_filter, parse_groups
+from kompot.anndata.groups import excluded_cells, parse_groups
 from kompot.anndata.inputs import read_condition
 from kompot.anndata.representation import (
     UnderrepresentedWarning,
@@ -17,6 +16,7 @@ from kompot.anndata.representation import (
     underrepresented,
 )
 from kompot.settings import Comparison, FilterSettings
+from kompot.user_warnings import warn_user
 
 __all__ = ["CellChoice", "choose_cells"]
 
@@ -32,28 +32,27 @@ class CellChoice:
     Attributes
     ----------
     groups
-        Name to mask ``(n_obs,)``, in order; None if no groups were asked for.
+        Name to mask ``(n_obs,)``, in order, of those that are not left out as such; None if none
+        were asked for or none is left.
     excluded
         Cells to leave out, ``(n_obs,)``; None if there was nothing to leave out by.
     underrepresented
-        Conditions with few cells, for each group that has any.
+        Conditions with few cells, for each group that has any; None if that was not checked.
     auto_filtered
         Whether cells were left out because their group has few of a condition.
     """
 
     groups: dict[str, Mask] | None = None
     excluded: Mask | None = None
-    underrepresented: dict[str, list[str]] = field(default_factory=dict)
+    underrepresented: dict[str, list[str]] | None = None
     auto_filtered: bool = False
 
 
-def choose_cells(
-    adata: AnnData, comparison: Comparison, choice: FilterSettings, *, stacklevel: int
-) -> CellChoice:
+def choose_cells(adata: AnnData, comparison: Comparison, choice: FilterSettings) -> CellChoice:
     """Read groups and filter, and check that both conditions have cells in every group.
 
     Cells that match ``cell_filter`` are left out first; groups are then judged by the cells that
-    remain.
+    remain. Groups that the filter names, or that are left out for few cells, are groups no more.
 
     Parameters
     ----------
@@ -63,8 +62,6 @@ def choose_cells(
         The conditions.
     choice
         Groups, filter and minima.
-    stacklevel
-        Which caller a warning names: 1 is this function, 2 the one that called it, ...
 
     Raises
     ------
@@ -73,29 +70,43 @@ def choose_cells(
     """
     condition = read_condition(adata, comparison)
     groups = None if choice.groups is None else parse_groups(adata, choice.groups)
-    excluded = None
+    excluded, named = None, set[str]()
     if choice.cell_filter is not None:
-        excluded = parse_cell_filter(adata, choice.cell_filter, choice.groups)
-    is_declined = choice.check_representation is not None and not choice.check_representation
-    if groups is None or is_declined:
-        _log_excluded(condition, excluded, comparison)
-        return CellChoice(groups, excluded)
-
-    minima = (choice.min_cells, choice.min_percentage)
-    names = (str(comparison.condition1), str(comparison.condition2))
-    conditions = {name: condition == number for number, name in enumerate(names)}
-    remaining = _remaining(groups, excluded)
-    found = underrepresented(remaining, conditions, *minima)
+        excluded, named = excluded_cells(adata, choice.cell_filter, groups)
+    found: dict[str, list[str]] | None = None
+    if groups is not None:
+        groups = {name: mask for name, mask in groups.items() if name not in named}
+    if groups is not None and choice.check_representation in (None, True):
+        found = _few_cells(condition, groups, excluded, comparison, choice)
     auto_filtered = bool(found) and bool(choice.check_representation)
-    if auto_filtered:
+    if groups is not None and found and auto_filtered:
         few = np.logical_or.reduce([groups[name] for name in found])
         excluded = few if excluded is None else excluded | few
+        groups = {name: mask for name, mask in groups.items() if name not in found}
         log.info("Left out for few cells of a condition: the groups %s", list(found))
-    elif found:
-        text = describe_underrepresented(found, remaining, conditions, *minima)
-        warnings.warn(text, UnderrepresentedWarning, stacklevel=stacklevel)
     _log_excluded(condition, excluded, comparison)
-    return CellChoice(groups, excluded, found, auto_filtered)
+    if groups is not None:
+        kept = condition >= 0 if excluded is None else (condition >= 0) & ~excluded
+        _log_groups(groups, kept)
+    return CellChoice(groups or None, excluded, found, auto_filtered)
+
+
+def _few_cells(
+    condition: NDArray[np.intp],
+    groups: Mapping[str, Mask],
+    excluded: Mask | None,
+    comparison: Comparison,
+    choice: FilterSettings,
+) -> dict[str, list[str]]:
+    """Conditions with few cells, for each group that has any; a warning unless they are to go."""
+    minima = (choice.min_cells, choice.min_percentage)
+    conditions = {str(name): condition == c for c, name in enumerate(comparison.conditions)}
+    remaining = _remaining(groups, excluded)
+    found = underrepresented(remaining, conditions, *minima)
+    if found and not choice.check_representation:
+        text = describe_underrepresented(found, remaining, conditions, *minima)
+        warn_user(text, UnderrepresentedWarning)
+    return found
 
 
 def _remaining(groups: Mapping[str, Mask], excluded: Mask | None) -> dict[str, Mask]:
@@ -106,13 +117,29 @@ def _remaining(groups: Mapping[str, Mask], excluded: Mask | None) -> dict[str, M
     return {name: mask for name, mask in kept.items() if mask.any() or not groups[name].any()}
 
 
+def _log_groups(groups: Mapping[str, Mask], kept: Mask) -> None:
+    """How the cells compared that are kept are in groups."""
+    if not groups:
+        log.warning("No group is left; all cells compared are scored together only")
+        return
+    count = np.sum([mask[kept] for mask in groups.values()], axis=0, dtype=np.intp)
+    log.info(
+        "%d groups; of %d cells compared %d are in several, %d in none; without cells: %s",
+        len(groups),
+        int(kept.sum()),
+        int((count > 1).sum()),
+        int((count == 0).sum()),
+        [name for name, mask in groups.items() if not mask[kept].any()],
+    )
+
+
 def _log_excluded(
     condition: NDArray[np.intp], excluded: Mask | None, comparison: Comparison
 ) -> None:
     """How many cells of each condition were left out and kept."""
     if excluded is None:
         return
-    for number, name in enumerate((comparison.condition1, comparison.condition2)):
+    for number, name in enumerate(comparison.conditions):
         members = condition == number
         n_out = int((members & excluded).sum())
         log.info("%d cells of %r are left out, %d are kept", n_out, name, members.sum() - n_out)

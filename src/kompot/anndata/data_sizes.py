@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import pandas as pd
 from anndata import AnnData
 from scipy import sparse
 
-from kompot.memory import MatrixSize
+from kompot.memory import MatrixSize, stored_bytes
 
 __all__ = ["data_bytes", "matrix_size"]
 
@@ -50,13 +49,4 @@ def data_bytes(adata: AnnData) -> int:
     arrays: list[Any] = [adata.X]
     for places in (adata.layers, adata.obsm, adata.varm, adata.obsp, adata.varp):
         arrays += list(places.values())
-    return sum(_bytes(one) for one in [*arrays, adata.obs, adata.var])
-
-
-def _bytes(stored: Any) -> int:
-    """Bytes of a table or an array, dense or sparse; 0 for what is neither."""
-    if isinstance(stored, pd.DataFrame):
-        return int(stored.memory_usage(index=True, deep=True).sum())
-    if sparse.issparse(stored):
-        return sum(int(getattr(stored, name).nbytes) for name in ("data", "indices", "indptr"))
-    return int(getattr(stored, "nbytes", 0))
+    return sum(stored_bytes(one, with_index=True) for one in [*arrays, adata.obs, adata.var])

@@ -10,14 +10,9 @@ from kompot.anndata.writing import existing_fields, write_fields
 from kompot.progress import bar
 from kompot.records.factored import FactoredLayer, factored_layers, require_factors
 from kompot.records.fields import Field
-from kompot.records.history import (
-    HISTORY_KEYS,
-    amended_history,
-    field_mapping,
-    recorded_runs,
-    refuse_newer,
-)
+from kompot.records.history import HISTORY_KEYS, amended_history, field_mapping
 from kompot.records.layers import factored_rows
+from kompot.records.run_choice import find_run
 from kompot.settings import StorageSettings
 
 __all__ = ["densify"]
@@ -46,10 +41,9 @@ def densify(
     adata
         Data with a run with ``layers="factored"``; changed.
     run_id
-        Number of the run from 0, or from the end if negative; with a ``result_key``, counted among
-        the runs with this key.
+        Number of the run from 0 among all runs, or from the end if negative.
     result_key
-        Only runs with this key; None for all.
+        Key of the run: only runs with this key count from the end.
     analysis_type
         ``"de"``, or another kind of analysis that stores factors.
     overwrite
@@ -76,8 +70,7 @@ def densify(
         disk_storage_dir=disk_storage_dir,
         max_memory_ratio=max_memory_ratio,
     )
-    runs = recorded_runs(adata, analysis_type)
-    number = _chosen_run(runs, run_id, result_key)
+    number, runs = find_run(adata, analysis_type, run_id, result_key=result_key)
     layers = _layers_of(adata, runs, number)
     _refuse_existing(adata, list(layers), overwrite=overwrite)
     store = store_of_layers(adata, len(layers), storage)
@@ -95,21 +88,6 @@ def densify(
     key = HISTORY_KEYS[analysis_type]
     history = amended_history(adata.uns[key], number, run, layers)
     write_fields(adata, values, {key: history})
-
-
-def _chosen_run(runs: list[dict[str, Any]], run_id: int, result_key: str | None) -> int:
-    """Number from 0 of a run."""
-    numbers = [
-        number
-        for number, run in enumerate(runs)
-        if result_key is None or run.get("result_key") == result_key
-    ]
-    if not -len(numbers) <= run_id < len(numbers):
-        of = "" if result_key is None else f" with result_key={result_key!r}"
-        msg = f"`run_id`: there is no run {run_id}{of}; there are {len(numbers)}."
-        raise ValueError(msg)
-    refuse_newer(runs[numbers[run_id]], f"Run {numbers[run_id]}")
-    return numbers[run_id]
 
 
 def _layers_of(

@@ -6,12 +6,8 @@ from typing import Any
 from anndata import AnnData
 from numpy.typing import ArrayLike
 
-from kompot import cluster, threads
-from kompot.anndata.expression_run import run_expression
-from kompot.anndata.given_expression_run import run_given_expression
-from kompot.anndata.given_inputs import needs_given_run
-from kompot.anndata.later import refuse_unknown
-from kompot.gp.backend import jit_compiled
+from kompot.anndata.expression_start import start_expression
+from kompot.anndata.refusals import refuse_unknown
 from kompot.settings import (
     EXPRESSION_KEY,
     NULL_GENES,
@@ -144,7 +140,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     eps
         Jitter of the fold change's covariance at the landmarks. Larger if its factorisation fails.
     random_state
-        Seed of the landmarks. None draws them anew each time.
+        Seed of the landmarks. None draws them anew each time (but see ``overwrite``).
     batch_size
         Cells predicted at a time; None or 0 for all.
     store_arrays_on_disk
@@ -162,7 +158,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Cells to leave out, one or a list of: ``{column: value or values, ...}`` for those that
         fulfil all, the name of one of the ``groups``, a boolean mask or positions; or what
         :func:`check_underrepresentation` returned. Cells that match any take no part in anything,
-        and have no values (NaN) in layers and ``obs``.
+        and have no values (NaN) in layers and ``obs``. Groups left out by name are no groups.
     groups
         Groups of cells in which genes are scored as well, by the fit of all cells: a column of
         ``adata.obs``, ``{column: value or values, ...}``, ``{name: filter}``, a list of filters, a
@@ -174,7 +170,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Least share of each condition in percent of all cells of the group; None for no such check.
     check_representation
         Groups with fewer cells of a condition: None warns, True leaves out their cells like
-        ``cell_filter``, False does not check.
+        ``cell_filter``, and the groups with them, False does not check.
     copy
         Return a copy of the data with the results and leave ``adata`` as it is.
     inplace
@@ -183,20 +179,23 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Beginning of every field's name.
     overwrite
         Results of the same names: None replaces them with a warning, True silently, False raises.
+        A run that only adds ``sample_col`` to theirs takes their seed: mean fold changes and
+        layers stay the same.
     store_landmarks
         Keep the landmarks in ``adata.uns[result_key]["landmarks"]``, for reuse.
     return_full_results
         Return the dictionary described below.
     store_posterior_covariance
-        Keep the covariance of the fold change between all cells, ``(n_cells, n_cells)``.
+        Keep the covariance of the fold change between all cells, ``(n_cells, n_cells)``; only
+        without ``sample_col``.
     allow_single_condition_variance
-        Whether one condition may have a single sample, as far as its variance is concerned (only
-        with ``significance="cell"``).
+        Accept a condition with one sample: the variance between samples is then that of the
+        other, and significance is of these cells only (with a warning).
     progress
         Show progress bars.
     null_genes
         Genes to shuffle over cells: how many, or their column numbers; None or 0 for no false
-        discovery rates.
+        discovery rates of these cells. Rates for new donors (``sample_col``) do without them.
     null_seed
         Seed of their choice and shuffling.
     fdr_threshold
@@ -274,8 +273,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
       ``weighted_mean_lfc``, ``composition_change`` and ``expression_change`` (natural log);
     * with ``groups``: ``group_names``, ``group_mean_log_fold_change`` and
       ``group_mahalanobis_distances``, ``(n_genes, n_groups)``; ``groups``, the tables of all
-      groups one after the other as :func:`get_table` gives them; ``underrepresentation``, the
-      conditions with few cells by group;
+      groups one after the other as :func:`get_table` gives them;
+    * ``underrepresentation``, the conditions with few cells by group (None if that was not
+      checked), and ``fdr_summary``, how many genes were called (empty without rates);
     * with ``sample_col``: ``donor_region`` and ``donor_lfc`` in the tables, and ``donor_test``, the
       :class:`kompot.models.donor_expression.DonorExpression`;
     * ``model``: the fitted :class:`kompot.DifferentialExpression`;
@@ -330,7 +330,10 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     refuse_unknown(function_kwargs, compute_differential_expression)
     settings = ExpressionSettings(
         Comparison(
-            *(groupby, condition1, condition2, obsm_key),
+            groupby,
+            condition1,
+            condition2,
+            obsm_key,
             layer,
             genes,
             sample_col,
@@ -381,7 +384,4 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         ),
         SampleSettings(donor_col, paired, covariates, significance, regions),
     )
-    with threads.single_threaded_products(), cluster.used(client), jit_compiled(jit_compile):
-        if needs_given_run(settings):
-            return run_given_expression(adata, settings)
-        return run_expression(adata, settings)
+    return start_expression(adata, settings, client)

@@ -1,8 +1,6 @@
 """Cell states for the analyses: diffusion components from principal components."""
 
 import json
-import warnings
-from typing import Any
 
 import numpy as np
 from anndata import AnnData
@@ -11,8 +9,11 @@ from numpy.typing import NDArray
 from kompot.anndata.states import as_matrix, refuse_bad_states
 from kompot.anndata.writing import existing_fields, write_fields
 from kompot.gp.diffusion import diffusion_map
+from kompot.records.annotation import require_anndata
 from kompot.records.fields import Field
 from kompot.records.history import environment
+from kompot.settings.checks import number
+from kompot.user_warnings import warn_user
 
 __all__ = ["diffusion_maps"]
 
@@ -91,7 +92,11 @@ def diffusion_maps(  # noqa: PLR0917 the documented order of arguments
     """
     given = {name: value for name, value in locals().items() if name not in ("adata", "copy")}
     states = _read(adata, pca_key)
-    _check(given, len(states))
+    n_cells, where = len(states), f"with {len(states)} cells"
+    number("n_components", n_components, least=1, most=n_cells - 2, whole=True, where=where)
+    number("knn", knn, least=4, most=n_cells, whole=True, where=where)
+    number("seed", seed, least=0, most=2**32, whole=True)
+    number("alpha", alpha, least=0, most=1)
     fields = _fields(kernel_key, sim_key, eigval_key, eigvec_key)
     _check_keys(fields)
     _refuse_existing(adata, list(fields.values()), overwrite)
@@ -112,9 +117,7 @@ def diffusion_maps(  # noqa: PLR0917 the documented order of arguments
 
 def _read(adata: AnnData, key: str) -> NDArray[np.float64]:
     """Principal components as finite float64."""
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
-        raise TypeError(msg)
+    require_anndata(adata)
     if key not in adata.obsm:
         msg = (
             f"PCA coordinates not found: adata.obsm has no {key!r}. Available keys: "
@@ -125,29 +128,6 @@ def _read(adata: AnnData, key: str) -> NDArray[np.float64]:
     states = as_matrix(adata, key, "fiu")
     refuse_bad_states(adata, key, states, np.arange(len(states)), "cells")
     return states
-
-
-def _check(given: dict[str, Any], n_cells: int) -> None:
-    """Refuse numbers out of range, naming the argument."""
-    for name, least, most in (
-        ("n_components", 1, n_cells - 2),
-        ("knn", 4, n_cells),
-        ("seed", 0, 2**32),
-    ):
-        value = given[name]
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            msg = f"`{name}` must be a whole number, got {value!r}."
-            raise TypeError(msg)
-        if not least <= value <= most:
-            msg = f"`{name}` must be from {least} to {most} with {n_cells} cells, got {value}."
-            raise ValueError(msg)
-    alpha = given["alpha"]
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float | np.number):
-        msg = f"`alpha` must be a number, got {alpha!r}."
-        raise TypeError(msg)
-    if not 0 <= alpha <= 1:
-        msg = f"`alpha` must be from 0 to 1, got {alpha!r}."
-        raise ValueError(msg)
 
 
 def _check_keys(fields: dict[str, Field]) -> None:
@@ -174,7 +154,7 @@ def _refuse_existing(adata: AnnData, fields: list[Field], overwrite: bool | None
     if overwrite is False:
         msg = f"{found} Set overwrite=True to overwrite, or choose other keys, as `eigvec_key`."
         raise ValueError(msg)
-    warnings.warn(found, UserWarning, stacklevel=3)
+    warn_user(found)
 
 
 def _fields(

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from kompot.anndata.abundance_results import DIRECTION_COLORS
 from kompot.anndata.writing import write_fields
 from kompot.records.fields import Field
-from kompot.records.history import read_history
+from kompot.records.history import HISTORY_KEYS, recorded_runs
+from kompot.records.run_choice import find_run
 from kompot.settings import DAThresholdSettings
+from kompot.settings.checks import number
 from kompot.stats.abundance import DIRECTIONS, abundance_direction
 
 __all__ = ["update_direction_column"]
 
-_HISTORY_KEY = "kompot_da"
+_HISTORY_KEY = HISTORY_KEYS["da"]
 
 
 def update_direction_column(  # noqa: PLR0917 the order of arguments that scripts know
@@ -70,11 +72,16 @@ def update_direction_column(  # noqa: PLR0917 the order of arguments that script
     ``uns["kompot_da"]["direction_thresholds"]`` (JSON) keeps the thresholds of the column. The
     record of the run stays as it is.
     """
-    run = _find_run(adata, run_id, is_needed=None in (direction_column, lfc_key, ptp_key))
+    run: Mapping[str, Any] = {}
+    if None in (direction_column, lfc_key, ptp_key) or recorded_runs(adata, "da"):
+        further = ", or name `lfc_key`, `ptp_key` and `direction_column`"
+        chosen, runs = find_run(adata, "da", run_id, otherwise=further)
+        run = runs[chosen]
     default = _run_thresholds(run)
     lfc_threshold = default.lfc_threshold if lfc_threshold is None else lfc_threshold
     ptp_threshold = default.ptp_threshold if ptp_threshold is None else ptp_threshold
-    _check_thresholds(lfc_threshold, ptp_threshold)
+    number("lfc_threshold", lfc_threshold, least=0)
+    number("ptp_threshold", ptp_threshold, above=0, most=1)
     lfc = _numbers(adata, lfc_key or run.get("lfc_key"), "lfc_key")
     ptp = _numbers(adata, ptp_key or run.get("ptp_key"), "ptp_key")
     column = direction_column or run.get("direction_key")
@@ -98,23 +105,6 @@ def update_direction_column(  # noqa: PLR0917 the order of arguments that script
     return None if inplace else target
 
 
-def _find_run(adata: AnnData, run_id: int, *, is_needed: bool) -> Mapping[str, Any]:
-    """The record of a run; empty if there is none and none is needed."""
-    stored = adata.uns.get(_HISTORY_KEY)
-    runs = read_history(stored) if isinstance(stored, Mapping) else []
-    if -len(runs) <= run_id < len(runs):
-        return runs[run_id]
-    if not is_needed:
-        return {}
-    found = f"{len(runs)} runs are recorded" if runs else "no run is recorded"
-    msg = (
-        f"There is no run {run_id} of differential abundance: {found} in "
-        "adata.uns['kompot_da']. Run compute_differential_abundance, or name `lfc_key`, "
-        "`ptp_key` and `direction_column`."
-    )
-    raise ValueError(msg)
-
-
 def _run_thresholds(run: Mapping[str, Any]) -> DAThresholdSettings:
     """Thresholds of a run, by kind or (older records) as arguments; the defaults if unknown."""
     parameters = run.get("params", {})
@@ -124,16 +114,6 @@ def _run_thresholds(run: Mapping[str, Any]) -> DAThresholdSettings:
         "ptp_threshold": by_kind.get("ptp_threshold", parameters.get("ptp_threshold")),
     }
     return DAThresholdSettings(**{name: v for name, v in found.items() if v is not None})
-
-
-def _check_thresholds(lfc_threshold: float, ptp_threshold: float) -> None:
-    """Refuse thresholds out of range."""
-    if not (np.isfinite(lfc_threshold) and lfc_threshold >= 0):
-        msg = f"`lfc_threshold` must be finite and not negative, got {lfc_threshold!r}."
-        raise ValueError(msg)
-    if not 0 < ptp_threshold <= 1:
-        msg = f"`ptp_threshold` must be greater than 0 and at most 1, got {ptp_threshold!r}."
-        raise ValueError(msg)
 
 
 def _numbers(adata: AnnData, name: str | None, argument: str) -> NDArray[np.float64]:

@@ -16,15 +16,10 @@ from kompot.anndata.null_inputs import read_null_distances
 from kompot.anndata.writing import spread_genes, write_fields
 from kompot.records.encoding import decoded, digest
 from kompot.records.expression_fields import ExpressionFields
-from kompot.records.history import (
-    HISTORY_KEYS,
-    amended_history,
-    field_mapping,
-    recorded_runs,
-    refuse_newer,
-)
+from kompot.records.history import HISTORY_KEYS, amended_history, field_mapping
 from kompot.records.parameters import flattened
 from kompot.records.recorded import field_owners
+from kompot.records.run_choice import find_run
 from kompot.settings import FDRSettings
 
 if TYPE_CHECKING:
@@ -122,9 +117,9 @@ def recompute_fdr(  # noqa: PLR0917 the documented order of arguments
     threshold
         Genes with a lower local false discovery rate are called.
     run_id
-        Number of the run from 0, or from the end if negative.
+        Number of the run from 0 among all runs, or from the end if negative.
     result_key
-        Key of the run: only runs of this key count from the end.
+        Key of the run: only runs with this key count from the end.
     inplace
         Replace the run's ``is_de`` and rates in ``adata.var`` (those it stored; at least ``is_de``
         and the local rate) and note it in its record, also if the run had none. Tables of groups
@@ -205,23 +200,7 @@ class _Run:
 
 def _find_run(adata: AnnData, run_id: int, result_key: str | None) -> _Run:
     """A run of differential expression by its number and key."""
-    if isinstance(run_id, bool) or not isinstance(run_id, int | np.integer):
-        msg = f"`run_id` must be a whole number, got {run_id!r}."
-        raise TypeError(msg)
-    runs = recorded_runs(adata, "de")
-    fitting = [
-        number
-        for number, run in enumerate(runs)
-        if result_key in (None, run.get("result_key")) and (run_id < 0 or number == run_id)
-    ]
-    position = run_id if run_id < 0 else 0
-    if not -len(fitting) <= position < len(fitting):
-        of_key = "" if result_key is None else f" and result_key={result_key!r}"
-        known = [f"{number} ({run.get('result_key')})" for number, run in enumerate(runs)]
-        msg = f"No DE run found with run_id={run_id}{of_key}. Recorded runs: {known}."
-        raise ValueError(msg)
-    number = fitting[position]
-    refuse_newer(runs[number], f"Run {number} of de")
+    number, runs = find_run(adata, "de", run_id, result_key=result_key)
     return _Run(number, runs[number], field_owners(runs))
 
 

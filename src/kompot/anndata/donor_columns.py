@@ -1,7 +1,6 @@
 """Columns of ``obs`` that look as if they named donors, for those who did not say."""
 
 import re
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,9 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
+from kompot.models.arrays import usable_states
 from kompot.settings import Comparison
+from kompot.user_warnings import warn_user
 
 __all__ = ["CellLevelWarning", "looks_like_donors", "warn_of_donors"]
 
@@ -41,11 +42,7 @@ class CellLevelWarning(UserWarning):
 
 
 def warn_of_donors(
-    adata: AnnData,
-    comparison: Comparison,
-    states: NDArray[np.float64] | None = None,
-    *,
-    stacklevel: int,
+    adata: AnnData, comparison: Comparison, states: NDArray[np.float64] | None = None
 ) -> None:
     """Warn of an analysis without samples if a column of ``obs`` looks like donors.
 
@@ -57,21 +54,17 @@ def warn_of_donors(
         What is compared, without samples.
     states
         Cell states, ``(n_obs, n_dims)``.
-    stacklevel
-        Of the line that the warning names, counted from the caller of this function as 1.
     """
-    conditions = (comparison.condition1, comparison.condition2)
     obs: Any = adata.obs
-    found = looks_like_donors(obs, comparison.groupby, conditions, states=states)
+    found = looks_like_donors(obs, comparison.groupby, comparison.conditions, states=states)
     if not found:
         return
     others = f" (so do {list(found[1:4])})" if len(found) > 1 else ""
-    warnings.warn(
+    warn_user(
         f"Column {found[0]!r} of adata.obs looks like donors or samples{others}, but `sample_col` "
         "was not given: results are about these cells, not other donors. Give "
         f"sample_col={found[0]!r} to compare samples.",
         CellLevelWarning,
-        stacklevel=stacklevel + 1,
     )
 
 
@@ -81,8 +74,8 @@ def looks_like_donors(
     conditions: Sequence[str],
     *,
     states: NDArray[np.float64] | None = None,
-) -> tuple[str, ...]:
-    """Columns whose levels look like donors or samples, the likeliest first.
+) -> tuple[Any, ...]:
+    """Names of columns whose levels look like donors or samples, the likeliest first.
 
     Such a column has 2 to 200 levels among the cells of the conditions, and
 
@@ -110,11 +103,13 @@ def looks_like_donors(
     first, second = (number.get(str(name), -2) for name in conditions)
     compared = (condition == first) | (condition == second)
     is_second = condition[compared] == second
-    found: dict[str, int] = {}
-    for name in obs.columns.difference([groupby], sort=False).astype(str):
-        values = obs[name][compared]
-        table = _level_table(name, values, is_second)
-        rank = None if table is None else _likeness(name, table)
+    found: dict[Any, int] = {}
+    for place, name in enumerate(obs.columns):
+        if name == groupby:
+            continue
+        values = obs.iloc[compared, place]
+        table = _level_table(str(name), values, is_second)
+        rank = None if table is None else _likeness(str(name), table)
         if rank == _BY_STATES:
             share = 1.0 if states is None else _share_of_variance(states[compared], values)
             rank = rank if share < _CELL_STATE_SHARE else None
@@ -164,7 +159,7 @@ def _likeness(name: str, table: NDArray[np.intp]) -> int | None:
 def _share_of_variance(states: NDArray[np.float64], values: "pd.Series[Any]") -> float:
     """Share of the variance of cell states that lies between the levels of a column."""
     codes, _ = pd.factorize(values)
-    kept = (codes >= 0) & np.isfinite(states).all(axis=1)
+    kept = (codes >= 0) & usable_states(states)
     inside, codes = states[kept], codes[kept]
     centred = inside - inside.mean(axis=0)
     sums = np.array([np.bincount(codes, column) for column in centred.T])

@@ -64,7 +64,10 @@ def donor_groups(found: DonorAbundance) -> pd.DataFrame:
     """Donor-level results of the groups, by name; the FDR is among the groups."""
     regions, contrast = found.regions, found.regions.contrast
     values = (
-        *(contrast.estimate, contrast.standard_error, contrast.p_value, regions.fdr_within),
+        contrast.estimate,
+        contrast.standard_error,
+        contrast.p_value,
+        regions.fdr_within,
         _words(regions.direction),
     )
     table = pd.DataFrame(

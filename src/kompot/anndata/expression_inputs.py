@@ -16,8 +16,10 @@ from kompot.anndata.inputs import (
     read_cells,
     read_expression,
 )
-from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.landmarks import known_landmarks
 from kompot.anndata.null_inputs import NullInputs, read_null
+from kompot.records.expression_fields import ExpressionFields
+from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
 
 __all__ = ["ExpressionInputs", "read_inputs"]
@@ -70,11 +72,27 @@ class ExpressionInputs:
         """Whether samples are compared, so that significance speaks of new donors."""
         return self.samples is not None and self.samples.design is not None
 
+    def fields(self, settings: ExpressionSettings) -> ExpressionFields:
+        """Names of all that the run could write."""
+        return ExpressionFields(
+            settings.storage.result_key,
+            *settings.comparison.conditions,
+            with_samples=self.samples is not None,
+            donor_level=self.donor_level,
+            with_noise=settings.gp.use_empirical_variance,
+        )
+
+    def wanted(self, settings: ExpressionSettings) -> list[Field]:
+        """Fields that the run writes."""
+        return self.fields(settings).written(
+            settings,
+            has_fdr=self.donor_level or self.null.exists,
+            has_groups=self.choice.groups is not None,
+        )
+
 
 def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInputs:
     """Read and check all but the values of the expression.
-
-    Called by the step of a documented function: warnings name the line that called that.
 
     Raises
     ------
@@ -82,12 +100,12 @@ def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInput
         If something is missing or cannot be used.
     """
     comparison = settings.comparison
-    choice = choose_cells(adata, comparison, settings.filter, stacklevel=5)
+    choice = choose_cells(adata, comparison, settings.filter)
     cells = read_cells(adata, comparison, choice.excluded)
     expression = read_expression(adata, cells, comparison)
     names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
     keys = (settings.storage.result_key, "kompot_de", "kompot_da")
-    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
     samples = read_expression_samples(adata, cells, settings, choice.groups)
     donor_level = samples is not None and samples.design is not None
     return ExpressionInputs(

@@ -1,6 +1,6 @@
 """What a fitted comparison says about each cell, ready to be written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from kompot import threads
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.factored_layers import factor_values, stacked_deviations
+from kompot.anndata.inputs import Cells
 from kompot.anndata.layer_store import DenseLayer
 from kompot.anndata.states import read_states
 from kompot.gp.linalg import row_slices
 from kompot.models.array_store import ArrayStore
+from kompot.models.arrays import usable_states
 from kompot.models.differential_expression import DifferentialExpression
 from kompot.models.expression_prediction import predict_states
+from kompot.models.given_expression import GivenExpression
 from kompot.progress import bar
 from kompot.records.expression_fields import ExpressionFields
 from kompot.records.fields import Field
@@ -24,7 +27,15 @@ from kompot.records.history import HISTORY_KEYS
 from kompot.settings import ExpressionSettings
 from kompot.stats.fold_change import fold_change_zscores
 
-__all__ = ["Outputs", "cell_values", "prediction_parts"]
+__all__ = [
+    "Outputs",
+    "add_zscores",
+    "cell_covariance",
+    "cell_values",
+    "filled",
+    "prediction_parts",
+    "valued_cells",
+]
 
 Outputs = dict[str, Callable[[slice, NDArray[Any]], None]]
 
@@ -52,34 +63,83 @@ def cell_values(  # noqa: PLR0917
         Where dense layers (float32) are made; None for memory.
     """
     genes = inputs.expression.genes
-    names = prediction_parts(fields, wanted)
-    columns = {name: np.empty(adata.n_obs) for name, f in names.items() if f.location == "obs"}
-    outputs: Outputs = {name: column.__setitem__ for name, column in columns.items()}
-    values: dict[Field, NDArray[Any]] = {}
-    with ExitStack() as stack:
-        layers = {
-            name: stack.enter_context(DenseLayer(adata, field.name, genes, store))
-            for name, field in names.items()
-            if field.location == "layers"
-        }
-        outputs |= {name: layer.write for name, layer in layers.items()}
-        if fields.basis in wanted:
-            basis = np.empty((adata.n_obs, model.features_.rank), dtype=np.float32)
-            outputs["features"] = basis.__setitem__
-        if outputs:
-            _predict(adata, model, outputs, inputs.choice.excluded, settings)
-        values |= {names[name]: layer.finished() for name, layer in layers.items()}
-    values |= {names[name]: column for name, column in columns.items()}
+    further: Outputs = {}
+    if fields.basis in wanted:
+        basis = np.empty((adata.n_obs, model.features_.rank), dtype=np.float32)
+        further["features"] = basis.__setitem__
+
+    def fill(outputs: Outputs) -> None:
+        _predict(adata, model, outputs | further, inputs, settings)
+
+    values = filled(adata, prediction_parts(fields, wanted), genes, store, fill)
     if fields.basis in wanted:
         weights = _weights(fields, wanted, model)
         key = HISTORY_KEYS["de"]
         values |= factor_values(adata, key, (fields.basis, basis), weights, genes)
     if fields.covariance in wanted:
-        rows = inputs.cells.rows
-        covariance = np.zeros((adata.n_obs, adata.n_obs))
-        covariance[np.ix_(rows, rows)] = model.covariance(inputs.cells.states)
-        values[fields.covariance] = covariance
+        values[fields.covariance] = cell_covariance(adata, inputs.cells, model)
     return values
+
+
+def filled(
+    adata: AnnData,
+    parts: Mapping[str, Field],
+    genes: NDArray[np.intp] | None,
+    store: ArrayStore | None,
+    fill: Callable[[Outputs], None],
+) -> dict[Field, NDArray[Any]]:
+    """Layers and columns of ``obs`` of every cell, filled a batch of cells at a time.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    parts
+        Where each part of a prediction goes, by its name.
+    genes
+        Positions of the genes with new values; None for all.
+    store
+        Where dense layers (float32) are made; None for memory.
+    fill
+        Gives each part its values.
+    """
+    columns = {name: np.empty(adata.n_obs) for name, f in parts.items() if f.location == "obs"}
+    outputs: Outputs = {name: column.__setitem__ for name, column in columns.items()}
+    with ExitStack() as stack:
+        layers = {
+            name: stack.enter_context(DenseLayer(adata, field.name, genes, store))
+            for name, field in parts.items()
+            if field.location == "layers"
+        }
+        fill(outputs | {name: layer.write for name, layer in layers.items()})
+        values = {parts[name]: layer.finished() for name, layer in layers.items()}
+    return values | {parts[name]: column for name, column in columns.items()}
+
+
+def valued_cells(
+    adata: AnnData, inputs: ExpressionInputs, settings: ExpressionSettings
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """States of all cells, and which cells get values: those with a state that are not left out."""
+    states = read_states(adata, settings.comparison.obsm_key)
+    valued, excluded = usable_states(states), inputs.choice.excluded
+    return states, valued if excluded is None else valued & ~excluded
+
+
+def cell_covariance(
+    adata: AnnData, cells: Cells, model: DifferentialExpression | GivenExpression
+) -> NDArray[np.float64]:
+    """Posterior covariance of the fold change, ``(n_obs, n_obs)``; 0 for cells not compared."""
+    covariance = np.zeros((adata.n_obs, adata.n_obs))
+    covariance[np.ix_(cells.rows, cells.rows)] = model.covariance(cells.states)
+    return covariance
+
+
+def add_zscores(part: dict[str, Any], wanted: Container[str]) -> None:
+    """Add z-scores to a part of a prediction, if they are wanted."""
+    if "fold_change_zscores" in wanted:
+        part["fold_change_zscores"] = fold_change_zscores(
+            part["fold_change"], part["condition1_std"], part["condition2_std"]
+        )
 
 
 def prediction_parts(fields: ExpressionFields, wanted: list[Field]) -> dict[str, Field]:
@@ -101,11 +161,13 @@ def _predict(
     adata: AnnData,
     model: DifferentialExpression,
     outputs: Outputs,
-    excluded: NDArray[np.bool_] | None,
+    inputs: ExpressionInputs,
     settings: ExpressionSettings,
 ) -> None:
     """Give each output its part of the prediction, a batch of cells at a time."""
-    states = read_states(adata, settings.comparison.obsm_key)
+    if not outputs:
+        return
+    states, valued = valued_cells(adata, inputs, settings)
     slices = list(row_slices(adata.n_obs, settings.gp.batch_size))
     posteriors = model.posterior1_, model.posterior2_
     deviations = model.deviations1_, model.deviations2_
@@ -114,19 +176,12 @@ def _predict(
     def predict(rows: slice) -> None:
         phi = model.features_(states[rows])
         part = predict_states(
-            *(phi, posteriors, deviations),
-            eps=model.eps,
-            genes=genes,
-            own_noise=model.own_noise_,
+            phi, posteriors, deviations, eps=model.eps, genes=genes, own_noise=model.own_noise_
         )
         part["features"] = phi
-        if "fold_change_zscores" in outputs:
-            part["fold_change_zscores"] = fold_change_zscores(
-                part["fold_change"], part["condition1_std"], part["condition2_std"]
-            )
+        add_zscores(part, outputs)
         for name, write in outputs.items():
-            if excluded is not None:
-                part[name][excluded[rows]] = np.nan
+            part[name][~valued[rows]] = np.nan
             write(rows, part[name])
 
     done = threads.map_batches(predict, slices)

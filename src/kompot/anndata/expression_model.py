@@ -1,7 +1,8 @@
 """The model of a differential-expression run, fitted."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,12 +11,12 @@ from kompot.anndata.expression_samples import ExpressionSamples, region_finder
 from kompot.anndata.shuffled_genes import shuffled_genes
 from kompot.models.array_store import ArrayStore
 from kompot.models.differential_expression import DifferentialExpression
-from kompot.settings import ExpressionSettings
+from kompot.settings import ExpressionSettings, GPSettings
 
 if TYPE_CHECKING:
     from kompot.models.donor_expression import DonorExpression
 
-__all__ = ["compare_samples", "fit_model", "with_seeds"]
+__all__ = ["compare_samples", "fit_model", "with_seed", "with_seeds"]
 
 
 def fit_model(
@@ -77,12 +78,40 @@ def compare_samples(
     return score_donors((model.statistics1_, model.statistics2_), sums, index, samples.design)
 
 
-def with_seeds(settings: ExpressionSettings) -> ExpressionSettings:
-    """The same with seeds that were left open drawn, so that the record of the run keeps them."""
-    drawn = [int(seed) for seed in np.random.SeedSequence().generate_state(2)]
-    gp, fdr = settings.gp, settings.fdr
-    return replace(
-        settings,
-        gp=gp if gp.random_state is not None else replace(gp, random_state=drawn[0]),
-        fdr=fdr if fdr.null_seed is not None else replace(fdr, null_seed=drawn[1]),
-    )
+def with_seeds(
+    settings: ExpressionSettings, earlier: Mapping[str, Any] | None = None
+) -> ExpressionSettings:
+    """The same with seeds that were left open drawn, so that the record of the run keeps them.
+
+    Parameters
+    ----------
+    settings
+        Options of the run.
+    earlier
+        As for :func:`with_seed`.
+    """
+    gp, fdr = with_seed(settings.gp, earlier), settings.fdr
+    if fdr.null_seed is None:
+        fdr = replace(fdr, null_seed=_drawn_seed())
+    return replace(settings, gp=gp, fdr=fdr)
+
+
+def with_seed(gp: GPSettings, earlier: Mapping[str, Any] | None) -> GPSettings:
+    """Options with a seed of the landmarks that was left open drawn.
+
+    Parameters
+    ----------
+    gp
+        The options.
+    earlier
+        Parameters by dotted name of a run to which this one only adds samples: its seed is taken,
+        so that what does not depend on samples stays the same. None for no such run.
+    """
+    if gp.random_state is not None:
+        return gp
+    seed = (earlier or {}).get("gp.random_state")
+    return replace(gp, random_state=seed if isinstance(seed, int) else _drawn_seed())
+
+
+def _drawn_seed() -> int:
+    return int(np.random.SeedSequence().generate_state(1)[0])

@@ -69,7 +69,7 @@ def expression_record(
         },
         "uses_sample_variance": inputs.samples is not None,
         **_samples(result, inputs),
-        "underrepresentation": choice.underrepresented,
+        "underrepresentation": choice.underrepresented or {},
         "auto_filtered": choice.auto_filtered,
         "n_excluded": 0 if choice.excluded is None else int(choice.excluded.sum()),
         **_groups(wanted, inputs, settings),
@@ -100,12 +100,10 @@ def _groups(
     groups = inputs.choice.groups
     if groups is None:
         return {"has_groups": False}
-    comparison = settings.comparison
-    conditions = (comparison.condition1, comparison.condition2)
     return {
         "has_groups": True,
         "subset_names": list(groups),
-        "groups_summary": groups_summary(groups, inputs.cells, conditions),
+        "groups_summary": groups_summary(groups, inputs.cells, settings.comparison.conditions),
         "varm_keys": {field.role: field.name for field in wanted if field.location == "varm"},
     }
 

@@ -26,7 +26,6 @@ __all__ = [
     "donor_significance",
     "gene_table",
     "gene_values",
-    "stored_fields",
     "table_columns",
 ]
 
@@ -163,61 +162,6 @@ def table_columns(fields: ExpressionFields) -> dict[Field, str]:
         fields.donor_region: "donor_region",
         fields.donor_lfc: "donor_lfc",
     }
-
-
-def stored_fields(
-    fields: ExpressionFields, settings: ExpressionSettings, *, has_fdr: bool
-) -> list[Field]:
-    """The fields that a run with these options writes.
-
-    Groups have no local rates at donor level, and samples no covariance between cells.
-    """
-    output, storage = settings.output, settings.storage
-    donor_level, samples = fields.donor_level, fields.with_samples
-    extra = storage.store_additional_stats
-    distances = output.compute_mahalanobis
-    dense, factored = storage.layers == "dense", storage.layers == "factored"
-    genes = [
-        (fields.mean_lfc, True),
-        (fields.mahalanobis, distances),
-        (fields.local_fdr, has_fdr),
-        (fields.is_de, has_fdr),
-        (fields.pvalue, has_fdr and extra),
-        (fields.tail_fdr, has_fdr and extra),
-        (fields.ptp, distances and extra),
-        (fields.weighted_mean_lfc, settings.comparison.differential_abundance_key is not None),
-        (fields.composition_change, output.attribution),
-        (fields.expression_change, output.attribution),
-    ]
-    by_donors = [
-        (fields.donor_pvalue, donor_level),
-        (fields.donor_fdr, donor_level),
-        (fields.donor_lfc, donor_level),
-    ]
-    groups = settings.filter.groups is not None
-    cells = [
-        (fields.imputed1, dense),
-        (fields.imputed2, dense),
-        (fields.fold_change, dense),
-        (fields.zscores, dense and extra),
-        (fields.std1, dense or fields.std1.location == "obs"),
-        (fields.std2, dense or fields.std2.location == "obs"),
-        (fields.basis, factored),
-        (fields.weights1, factored),
-        (fields.weights2, factored),
-        (fields.deviations1, factored and samples),
-        (fields.deviations2, factored and samples),
-        (fields.posterior_std1, factored and samples),
-        (fields.posterior_std2, factored and samples),
-        (fields.covariance, storage.store_posterior_covariance and not samples),
-    ]
-    by_group = [
-        (fields.of_groups(field), groups and is_written)
-        for field, is_written in [*genes, *by_donors]
-        if not (donor_level and field == fields.local_fdr)
-    ]
-    everywhere = [*genes, *by_donors, (fields.donor_region, donor_level)]
-    return [field for field, is_written in [*everywhere, *by_group, *cells] if is_written]
 
 
 def gene_values(

@@ -1,33 +1,25 @@
 """The steps of a differential-expression run: validate, read, fit, score, write, record."""
 
 import logging
-from typing import Any
 
 import numpy as np
 from anndata import AnnData
 
 from kompot import memory
-from kompot.anndata.expression_groups import full_group_results, group_tables, group_values
+from kompot.anndata.expression_groups import group_tables, group_values
 from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
 from kompot.anndata.expression_layers import cell_values
 from kompot.anndata.expression_model import compare_samples, fit_model, with_seeds
-from kompot.anndata.expression_record import expression_record
+from kompot.anndata.expression_record import expression_record, fdr_results
 from kompot.anndata.expression_resources import store_of_run
-from kompot.anndata.expression_results import (
-    ExpressionResult,
-    gene_table,
-    gene_values,
-    stored_fields,
-)
-from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_own_noise
-from kompot.anndata.null_results import null_data
-from kompot.anndata.on_disk import refuse_unwritable, with_frames
+from kompot.anndata.expression_results import ExpressionResult, gene_table, gene_values
+from kompot.anndata.expression_samples import without_covariance
+from kompot.anndata.on_disk import with_frames
+from kompot.anndata.refusals import refuse_own_noise
+from kompot.anndata.returned_results import full_results
 from kompot.anndata.uns_entries import uns_entries
-from kompot.anndata.writing import refuse_overwrite, write_fields
+from kompot.anndata.writing import Returned, check_target, finish
 from kompot.models.array_store import ArrayStore
-from kompot.records.expression_fields import ExpressionFields
-from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
 
 __all__ = ["run_expression"]
@@ -35,48 +27,31 @@ __all__ = ["run_expression"]
 log = logging.getLogger(__name__)
 
 
-def run_expression(
-    adata: AnnData, settings: ExpressionSettings
-) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
+def run_expression(adata: AnnData, settings: ExpressionSettings) -> Returned:
     """Validate, read, check resources, fit, score, write, record."""
     usage = memory.Usage()
     target, adata = adata, with_frames(adata)
     refuse_own_noise(settings)
-    settings = with_seeds(settings)
-    comparison, storage, output = settings.comparison, settings.storage, settings.output
+    settings = without_covariance(settings)
     inputs = read_inputs(adata, settings)
-    fields = ExpressionFields(
-        storage.result_key,
-        comparison.condition1,
-        comparison.condition2,
-        with_samples=inputs.samples is not None,
-        donor_level=inputs.donor_level,
-        with_noise=settings.gp.use_empirical_variance,
-    )
-    has_fdr = inputs.donor_level or inputs.null.exists
-    wanted = stored_fields(fields, settings, has_fdr=has_fdr)
-    if output.copy or output.inplace:
-        refuse_unwritable(adata, copy=output.copy)
-        what = f"Differential expression results with result_key={storage.result_key!r}"
-        refuse_overwrite(adata, wanted, what, settings)
+    fields, wanted = inputs.fields(settings), inputs.wanted(settings)
+    earlier = check_target(adata, wanted, settings)
+    settings = with_seeds(settings, earlier)
     store = store_of_run(adata, inputs, settings, wanted)
     inputs = inputs.by_rows()
-    refuse_missing_values(inputs.expression)
+    inputs.expression.refuse_missing_values()
     memory.release()
 
     result = _compute(inputs, settings, store)
     model = result.model
     _log_result(result, inputs, settings)
-    full = _full_results(result, inputs, wanted) if output.return_full_results else {}
-    if output.return_null_data:
-        full["null"] = null_data(adata, result, inputs, settings)
-    returns = output.return_full_results or output.return_null_data
-    if not (output.copy or output.inplace):
+    landmarks, genes = model.features_.landmarks, inputs.expression.genes
+    full = full_results(adata, result, inputs, wanted, settings, landmarks=landmarks)
+    if not settings.output.is_written:
         return full
 
-    values: dict[Field, Any] = {}
-    values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
-    values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
+    values = gene_values(adata, fields, wanted, result, genes)
+    values |= group_values(adata, fields, wanted, result, genes)
     values |= cell_values(adata, fields, wanted, model, inputs, settings, store)
     memory.release()
     basis = values.get(fields.basis)
@@ -86,16 +61,12 @@ def run_expression(
     uns = uns_entries(
         adata,
         "kompot_de",
-        model.features_.landmarks,
+        landmarks,
         wanted,
         record,
-        store_landmarks=storage.store_landmarks,
+        store_landmarks=settings.storage.store_landmarks,
     )
-    target = target.copy() if output.copy else target
-    write_fields(target, {field: values[field] for field in wanted}, uns)
-    if output.copy:
-        return (full, target) if returns else target
-    return full if returns else None
+    return finish(target, {field: values[field] for field in wanted}, uns, full, settings.output)
 
 
 def _compute(
@@ -116,24 +87,6 @@ def _compute(
         groups = group_tables(model, inputs, settings, donors)
         memory.release()
     return ExpressionResult(model, table, groups, donors, null, truncation_error)
-
-
-def _full_results(
-    result: ExpressionResult, inputs: ExpressionInputs, wanted: list[Field]
-) -> dict[str, Any]:
-    """The dictionary that is returned if asked for."""
-    full: dict[str, Any] = {
-        "table": result.table,
-        "model": result.model,
-        "landmarks": result.model.features_.landmarks,
-        "field_names": {field.role: field.name for field in wanted},
-    }
-    if result.donors is not None:
-        full["donor_test"] = result.donors
-    if result.groups is None:
-        return full
-    full["underrepresentation"] = inputs.choice.underrepresented
-    return full | full_group_results(result.groups)
 
 
 def _log_result(
@@ -165,7 +118,8 @@ def _log_result(
 
 def _log_calls(result: ExpressionResult, settings: ExpressionSettings) -> None:
     """How many genes were called, and of whom that speaks."""
-    if "is_de" not in result.table:
+    found = fdr_results(result.table, settings.fdr.threshold)
+    if found is None:
         return
     level = "cell-level inference: about these cells, not about other donors"
     rate = "local FDR"
@@ -181,13 +135,15 @@ def _log_calls(result: ExpressionResult, settings: ExpressionSettings) -> None:
                 len(result.donors.regions),
                 ", ".join(unclear[:5]),
             )
+    smallest = found["min_significant_mahalanobis"]
     log.info(
-        "%d of %d genes with a %s below %g (%s)",
-        result.table["is_de"].sum(),
-        len(result.table),
+        "%d of %d genes with a %s below %g (%s)%s",
+        found["n_significant"],
+        found["n_total"],
         rate,
         settings.fdr.threshold,
         level,
+        "" if smallest is None else f"; smallest distance of these {smallest:.4g}",
     )
     if result.groups is not None:
         called = {name: int(table["is_de"].sum()) for name, table in result.groups.items()}

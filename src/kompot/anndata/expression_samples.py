@@ -1,7 +1,7 @@
 """Samples of an expression run: read, checked, and where they are compared."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,14 +12,21 @@ from numpy.typing import NDArray
 from kompot.anndata.donor_columns import warn_of_donors
 from kompot.anndata.groups import parse_groups
 from kompot.anndata.inputs import Cells
-from kompot.anndata.samples import SampleColumns, Samples, read_design, read_samples
+from kompot.anndata.samples import (
+    SampleColumns,
+    Samples,
+    read_design,
+    read_samples,
+    warn_of_single_variance,
+)
 from kompot.anndata.states import read_states
 from kompot.gp.features import FeatureMap
 from kompot.settings import ExpressionSettings
 from kompot.stats.design import Design
 from kompot.stats.region_sums import RegionIndex
+from kompot.user_warnings import warn_user
 
-__all__ = ["ExpressionSamples", "read_expression_samples", "region_finder"]
+__all__ = ["ExpressionSamples", "read_expression_samples", "region_finder", "without_covariance"]
 
 Masks = dict[str, NDArray[np.bool_]]
 
@@ -68,25 +75,28 @@ def read_expression_samples(
     comparison, options = settings.comparison, settings.samples
     if comparison.sample_col is None:
         _refuse_without_samples(settings)
+        warn_of_single_variance(settings.output)
         states = read_states(adata, comparison.obsm_key)
-        warn_of_donors(adata, comparison, states, stacklevel=5)
+        warn_of_donors(adata, comparison, states)
         return None
     obs: Any = adata.obs
-    columns = SampleColumns(
-        comparison.sample_col,
-        options.donor_col,
-        tuple(options.covariates or ()),
-        options.paired,
-    )
+    columns = SampleColumns.of(comparison.sample_col, options)
     samples = read_samples(obs, cells, comparison, columns)
-    if options.significance == "cell":
-        if options.regions is not None:
-            msg = '`regions` are compared at donor level only; leave out `significance="cell"`.'
-            raise ValueError(msg)
-        _refuse_unknown_variance(samples, settings)
+    if _is_described_only(samples, settings):
         return ExpressionSamples(samples, None, {})
     design = read_design(obs, cells, samples, comparison, columns)
     return ExpressionSamples(samples, design, _regions(adata, cells, settings, groups or {}))
+
+
+def without_covariance(settings: ExpressionSettings) -> ExpressionSettings:
+    """The same without the covariance between cells if there are samples, with a warning."""
+    if settings.comparison.sample_col is None or not settings.storage.store_posterior_covariance:
+        return settings
+    warn_user(
+        "`store_posterior_covariance` is only available without samples: with `sample_col` every "
+        "gene has a covariance of its own, and none is stored."
+    )
+    return replace(settings, storage=replace(settings.storage, store_posterior_covariance=False))
 
 
 def region_finder(
@@ -112,6 +122,32 @@ def _regions(adata: AnnData, cells: Cells, settings: ExpressionSettings, groups:
     return {name: mask[cells.rows] for name, mask in (groups | own).items()}
 
 
+def _is_described_only(samples: Samples, settings: ExpressionSettings) -> bool:
+    """Whether significance is of these cells: as asked for, or for want of samples (a warning).
+
+    Raises
+    ------
+    ValueError
+        If regions cannot be compared then, or no condition tells the variance between samples.
+    """
+    options, few = settings.samples, min(samples.sizes) < 2
+    for_want_of_samples = few and settings.output.allow_single_condition_variance
+    if options.significance == "donor" and not for_want_of_samples:
+        return False
+    _refuse_unknown_variance(samples, settings)
+    if options.regions is not None:
+        wanted = "2 samples in each condition" if few else 'significance="donor"'
+        msg = f"`regions` are compared at donor level only, which needs {wanted}; leave them out."
+        raise ValueError(msg)
+    if options.significance == "donor":
+        warn_user(
+            f"A condition has one sample ({samples.sizes[0]} and {samples.sizes[1]}), from which "
+            "the variation between donors cannot be known: significance is of these cells only "
+            '(from shuffled genes), as with significance="cell", which says so without a warning.'
+        )
+    return True
+
+
 def _refuse_unknown_variance(samples: Samples, settings: ExpressionSettings) -> None:
     """Refuse a condition of one sample unless the other's variance is allowed to speak for it."""
     alone = min(samples.sizes) < 2
@@ -132,7 +168,6 @@ def _refuse_without_samples(settings: ExpressionSettings) -> None:
         "paired": options.paired is not None,
         "covariates": bool(options.covariates),
         "regions": options.regions is not None,
-        "allow_single_condition_variance": settings.output.allow_single_condition_variance,
     }
     names = [f"`{name}`" for name, is_given in given.items() if is_given]
     if names:

@@ -13,7 +13,7 @@ functions are then compared in the same way.
 """
 
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot import memory
-from kompot.anndata.expression_groups import full_group_results, group_values
+from kompot.anndata.expression_groups import group_values
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_model import with_seeds
 from kompot.anndata.expression_record import expression_record
@@ -31,17 +31,15 @@ from kompot.anndata.expression_results import (
     gene_values,
 )
 from kompot.anndata.given_inputs import read_given_inputs
-from kompot.anndata.given_layers import given_cell_values, refuse_factored
+from kompot.anndata.given_layers import given_cell_values
 from kompot.anndata.given_resources import store_of_given_run
-from kompot.anndata.inputs import refuse_missing_values
-from kompot.anndata.later import refuse_own_noise
-from kompot.anndata.null_results import null_data
-from kompot.anndata.on_disk import refuse_unwritable, with_frames
+from kompot.anndata.on_disk import with_frames
+from kompot.anndata.refusals import refuse_factored, refuse_own_noise
+from kompot.anndata.returned_results import full_results
 from kompot.anndata.separate_scales import fit_separately
 from kompot.anndata.uns_entries import uns_entries
-from kompot.anndata.writing import refuse_overwrite, write_fields
+from kompot.anndata.writing import Returned, check_target, finish
 from kompot.models.given_expression import GivenExpression
-from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
 from kompot.stats.fold_change import abundance_weights
 
@@ -55,9 +53,7 @@ log = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 
 
-def run_given_expression(
-    adata: AnnData, settings: ExpressionSettings
-) -> dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None:
+def run_given_expression(adata: AnnData, settings: ExpressionSettings) -> Returned:
     """Validate, evaluate, score, write, record; returns what a fitted run does.
 
     Raises
@@ -77,12 +73,8 @@ def run_given_expression(
             "significance"
         )
         settings = given.settled(settings)
-    storage, output = settings.storage, settings.output
     fields, wanted = given.fields(settings), given.wanted(settings)
-    if output.copy or output.inplace:
-        refuse_unwritable(adata, copy=output.copy)
-        what = f"Differential expression results with result_key={storage.result_key!r}"
-        refuse_overwrite(adata, wanted, what, settings)
+    check_target(adata, wanted, settings)
     store = store_of_given_run(adata, given, settings, wanted)
     inputs, model = given.inputs, given.model
     if model is None:
@@ -91,35 +83,34 @@ def run_given_expression(
 
     result = _compute(model, inputs, settings)
     memory.release()
-    full = _full_results(adata, result, inputs, wanted, settings)
-    if not (output.copy or output.inplace):
+    full = full_results(adata, result, inputs, wanted, settings)
+    if not settings.output.is_written:
         return full
-    values: dict[Field, Any] = {}
-    values |= gene_values(adata, fields, wanted, result, inputs.expression.genes)
-    values |= group_values(adata, fields, wanted, result, inputs.expression.genes)
+    genes = inputs.expression.genes
+    values = gene_values(adata, fields, wanted, result, genes)
+    values |= group_values(adata, fields, wanted, result, genes)
     values |= given_cell_values(adata, fields, wanted, model, inputs, settings, store)
     record = expression_record(result, fields, wanted, inputs, settings, usage=usage.taken())
     points = np.empty((0, inputs.cells.n_dims))
-    if output.compute_mahalanobis:
+    if settings.output.compute_mahalanobis:
         points = model.points(inputs.cells.states)
     uns = uns_entries(
-        *(adata, "kompot_de", points, wanted, record),
-        store_landmarks=storage.store_landmarks and len(points) > 0,
+        adata,
+        "kompot_de",
+        points,
+        wanted,
+        record,
+        store_landmarks=settings.storage.store_landmarks and len(points) > 0,
     )
-    target = target.copy() if output.copy else target
-    write_fields(target, {field: values[field] for field in wanted}, uns)
-    returned = full if output.return_full_results or output.return_null_data else None
-    if output.copy:
-        return target if returned is None else (returned, target)
-    return returned
+    return finish(target, {field: values[field] for field in wanted}, uns, full, settings.output)
 
 
 def _fitted(inputs: ExpressionInputs, settings: ExpressionSettings) -> GivenExpression:
     """Functions of both conditions fitted apart (``param_scheme="separate"``)."""
-    refuse_missing_values(inputs.expression)
+    inputs.expression.refuse_missing_values()
     memory.release()
     model = fit_separately(
-        *(inputs.expression, inputs.cells, inputs.null.choice, inputs.landmarks), settings
+        inputs.expression, inputs.cells, inputs.null.choice, inputs.landmarks, settings
     )
     memory.release()
     return model
@@ -209,32 +200,3 @@ def _means(
 def _ratio(sums: Array, count: float) -> Array:
     """Means; NaN without cells."""
     return sums / count if count else np.full_like(sums, np.nan)
-
-
-def _full_results(
-    adata: AnnData,
-    result: ExpressionResult,
-    inputs: ExpressionInputs,
-    wanted: list[Field],
-    settings: ExpressionSettings,
-) -> dict[str, Any]:
-    """The dictionary that is returned if asked for."""
-    full: dict[str, Any] = {
-        "table": result.table,
-        "model": result.model,
-        "field_names": {field.role: field.name for field in wanted},
-    }
-    if settings.output.return_null_data and not settings.model.names:
-        full["null"] = null_data(adata, result, inputs, settings)
-    elif settings.output.return_null_data:
-        full["null"] = {
-            "mahalanobis": result.null,
-            "gene_indices": np.asarray(settings.fdr.null_genes or [], dtype=np.intp),
-            "n_null": len(result.null),
-            "seed": None,
-            "source": "given" if len(result.null) else "none",
-        }
-    if result.groups is None:
-        return full
-    full["underrepresentation"] = inputs.choice.underrepresented
-    return full | full_group_results(result.groups)

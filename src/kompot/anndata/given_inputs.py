@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from kompot.anndata.cell_choice import CellChoice, choose_cells
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_inputs import ExpressionInputs
-from kompot.anndata.expression_results import stored_fields
 from kompot.anndata.inputs import Cells, read_abundance_change, read_cells, read_expression
-from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.landmarks import known_landmarks
 from kompot.anndata.null_inputs import NullInputs, read_null
 from kompot.models.given_expression import GivenExpression, given_expression
 from kompot.records.expression_fields import ExpressionFields
@@ -67,8 +66,7 @@ class GivenInputs:
 
     def fields(self, settings: ExpressionSettings) -> ExpressionFields:
         """Names of all that the run could write."""
-        comparison = settings.comparison
-        names = settings.storage.result_key, comparison.condition1, comparison.condition2
+        names = settings.storage.result_key, *settings.comparison.conditions
         return ExpressionFields(*names, with_samples=self.is_varied)
 
     def wanted(self, settings: ExpressionSettings) -> list[Field]:
@@ -80,7 +78,8 @@ class GivenInputs:
             left_out += [fields.zscores, fields.std1, fields.std2]
         if not self.has_distances:
             left_out += [fields.covariance]
-        stored = stored_fields(fields, settings, has_fdr=has_fdr)
+        has_groups = self.inputs.choice.groups is not None
+        stored = fields.written(settings, has_fdr=has_fdr, has_groups=has_groups)
         return [field for field in stored if field not in left_out]
 
 
@@ -91,8 +90,6 @@ def needs_given_run(settings: ExpressionSettings) -> bool:
 
 def read_given_inputs(adata: AnnData, settings: ExpressionSettings) -> GivenInputs:
     """Cells, genes and functions, all checked.
-
-    Called by a step of the documented functions: warnings name the line that called these.
 
     Raises
     ------
@@ -111,7 +108,7 @@ def read_given_inputs(adata: AnnData, settings: ExpressionSettings) -> GivenInpu
                 "param_scheme='separate' does not have; use another scheme."
             )
         raise ValueError(msg)
-    choice = choose_cells(adata, comparison, settings.filter, stacklevel=5)
+    choice = choose_cells(adata, comparison, settings.filter)
     cells = read_cells(adata, comparison, choice.excluded)
     tested = read_expression(adata, cells, comparison)
     if not settings.model.names:
@@ -119,7 +116,7 @@ def read_given_inputs(adata: AnnData, settings: ExpressionSettings) -> GivenInpu
     columns = np.arange(adata.n_vars) if tested.genes is None else tested.genes
     null = _null_columns(settings, columns)
     given = gp.landmarks if gp.landmarks is not None else "draw"
-    landmarks, source = find_landmarks(adata, given, (), cells.n_dims)
+    landmarks, source = known_landmarks(adata, given, (), cells.n_dims)
     model = given_expression(
         settings.model,
         eps=gp.eps,
@@ -170,7 +167,7 @@ def _to_be_fitted(
         )
         raise ValueError(msg)
     keys = (settings.storage.result_key, "kompot_de", "kompot_da")
-    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
     change = read_abundance_change(adata, settings.comparison, cells.rows)
     names = adata.var_names if tested.genes is None else adata.var_names[tested.genes]
     return ExpressionInputs(choice, cells, tested, names, landmarks, source, change, null, None)

@@ -1,7 +1,7 @@
 """Groups of cells and cells to leave out: every documented form, as boolean masks."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 from pandas.api.types import infer_dtype, is_list_like, is_scalar
 
-__all__ = ["cells_with", "label_masks", "obs_column", "parse_cell_filter", "parse_groups"]
+from kompot.anndata.labels import cells_with, label_masks
+from kompot.records.annotation import obs_column
+
+__all__ = ["excluded_cells", "parse_cell_filter", "parse_groups"]
 
 Mask = NDArray[np.bool_]
 
@@ -39,8 +42,9 @@ def parse_groups(adata: AnnData, groups: Any) -> dict[str, Mask]:
           categorical or text one has a group per label, in the order of the categories or sorted;
         * ``{column: value or values, ...}``: the cells that fulfil all, ``column=value``;
         * ``{name: {column: values, ...}, ...}``, or a list of such filters;
-        * a Series (same index as the cells, in any order) or array with one value per cell, read
-          like a column; whole numbers are labels in a Series, positions of cells in an array;
+        * a Series (same index as the cells in any order, or numbered from 0 in their order) or
+          array with one value per cell, read like a column; whole numbers are labels in a Series,
+          positions of cells in an array;
         * a boolean matrix ``(n_groups, n_obs)`` or a list of vectors: ``subset1``, ``subset2``, ...
           and ``subset1_label`` for vectors of labels;
         * ``{name: boolean mask or positions, ...}``. Whole numbers are positions if the name is
@@ -56,14 +60,7 @@ def parse_groups(adata: AnnData, groups: Any) -> dict[str, Mask]:
         If a column, value or cell does not exist, a length is wrong, numbers would form groups, or
         two groups would be stored under the same name; TypeError if it has none of the forms.
     """
-    masks = _storable(_read_groups(adata, groups))
-    count = np.sum(list(masks.values()), axis=0, dtype=np.intp)
-    log.info(
-        "%d groups of cells; %d cells are in several, %d in none; without cells: %s",
-        *(len(masks), int((count > 1).sum()), int((count == 0).sum())),
-        [name for name, mask in masks.items() if not mask.any()],
-    )
-    return masks
+    return _storable(_read_groups(adata, groups))
 
 
 def parse_cell_filter(adata: AnnData, cell_filter: Any, groups: Any = None) -> Mask:
@@ -91,58 +88,34 @@ def parse_cell_filter(adata: AnnData, cell_filter: Any, groups: Any = None) -> M
         If a column, value, group or cell does not exist, a length is wrong, or a group is named
         without ``groups``; TypeError if it has none of the forms.
     """
+    masks = None if groups is None else parse_groups(adata, groups)
+    return excluded_cells(adata, cell_filter, masks)[0]
+
+
+def excluded_cells(
+    adata: AnnData, cell_filter: Any, groups: Mapping[str, Mask] | None
+) -> tuple[Mask, set[str]]:
+    """Cells to leave out, ``(n_obs,)``, and the groups that are left out by their name.
+
+    Parameters
+    ----------
+    adata, cell_filter
+        As for :func:`parse_cell_filter`.
+    groups
+        What :func:`parse_groups` returned; None for no groups.
+    """
     if cell_filter is None:
-        return np.zeros(adata.n_obs, dtype=bool)
-    masks = None if groups is None else _storable(_read_groups(adata, groups))
+        return np.zeros(adata.n_obs, dtype=bool), set()
     if not (isinstance(cell_filter, Mapping) and REPRESENTATION_KEY in cell_filter):
-        return _excluded(adata, cell_filter, masks, "cell_filter")
+        named = _named_groups(cell_filter, adata.n_obs)
+        return _excluded(adata, cell_filter, groups, "cell_filter"), named
     columns = [key for key in cell_filter if key != REPRESENTATION_KEY and key in adata.obs]
-    if masks is None and columns:
-        masks = _storable(_read_groups(adata, columns[0]))
+    if groups is None and columns:
+        groups = parse_groups(adata, columns[0])
     excluded = np.zeros(adata.n_obs, dtype=bool)
     for name in cell_filter[REPRESENTATION_KEY]:
-        excluded |= _group_cells(masks, name, "cell_filter")
-    return excluded
-
-
-def obs_column(adata: AnnData, column: str, argument: str) -> "pd.Series[Any]":
-    """A column of ``obs`` that an argument names; a ValueError if there is none."""
-    if column not in adata.obs:
-        found = f"Available columns: {list(adata.obs.columns)}"
-        msg = f"`{argument}`: Column {column!r} not found in adata.obs. {found}"
-        raise ValueError(msg)
-    return adata.obs[column]
-
-
-def label_masks(labels: "pd.Series[Any]") -> list[tuple[str, Mask]]:
-    """Each label as text and its cells; in the order of the categories, otherwise sorted."""
-    categorical = labels.astype("category").cat
-    codes = categorical.codes.to_numpy()
-    masks = [(str(label), codes == code) for code, label in enumerate(categorical.categories)]
-    unused = [name for name, mask in masks if not mask.any()]
-    if unused:
-        log.info("%d categories without cells are left out: %s", len(unused), unused[:10])
-    return [(name, mask) for name, mask in masks if mask.any()]
-
-
-def cells_with(labels: "pd.Series[Any]", values: Iterable[Any], argument: str) -> Mask:
-    """Cells with one of some values, equal or the same text; a ValueError if no cell has one."""
-    known: dict[Any, list[Any]] = {}
-    for label in labels.dropna().unique():
-        for key in {label, str(label)}:
-            known.setdefault(key, []).append(label)
-    wanted: list[Any] = []
-    for value in values:
-        same = [] if pd.isna(value) else known.get(value, []) + known.get(str(value), [])
-        if not same:
-            available = sorted({str(key) for key in known})
-            msg = (
-                f"`{argument}`: no cell has the value {value!r} in column {labels.name!r}. "
-                f"Available values: {available[:50]}; cells without any by a boolean mask only."
-            )
-            raise ValueError(msg)
-        wanted += same
-    return labels.isin(wanted).to_numpy(bool)
+        excluded |= _group_cells(groups, name, "cell_filter")
+    return excluded, {_clean(name) for name in cell_filter[REPRESENTATION_KEY]}
 
 
 def _read_groups(adata: AnnData, groups: Any) -> _Named:
@@ -150,7 +123,7 @@ def _read_groups(adata: AnnData, groups: Any) -> _Named:
     if isinstance(groups, Mapping):
         return _read_mapping(adata, groups)
     if isinstance(groups, str):
-        column = obs_column(adata, groups, "groups")
+        column = obs_column(adata.obs, groups, "groups")
         parts = _split(column, f"`groups`: column {groups!r} of adata.obs", integers=False)
     elif not _is_several(groups, adata.n_obs, "groups"):
         parts = _read_vector(adata, groups, "groups")
@@ -202,7 +175,7 @@ def _read_filter(
         raise ValueError(msg)
     names, mask = [], np.ones(adata.n_obs, dtype=bool)
     for column, entry in conditions.items():
-        labels = obs_column(adata, column, argument)
+        labels = obs_column(adata.obs, column, argument)
         values = _values(entry, f"{argument}[{column!r}]")
         mask &= cells_with(labels, values, argument)
         names.append(f"{column}={joint.join(map(str, values))}")
@@ -288,11 +261,13 @@ def _read_vector(adata: AnnData, vector: Any, argument: str) -> _Parts:
 
 
 def _aligned(adata: AnnData, labels: "pd.Series[Any]", argument: str) -> "pd.Series[Any]":
-    """A Series in the order of the cells."""
+    """A Series in the order of the cells: by their names, else by its default index."""
     names, index = adata.obs_names, labels.index
     if index.equals(names):
         return labels
     known = int(index.isin(names).sum())
+    if index.equals(pd.RangeIndex(len(names))) and isinstance(index, pd.RangeIndex) and not known:
+        return labels.set_axis(names)
     if not (len(index) == known == len(names) and index.is_unique and names.is_unique):
         msg = (
             f"`{argument}` is a Series whose index is not adata.obs_names ({known} of {len(index)} "
@@ -362,6 +337,14 @@ def _criteria(criterion: Any, n_obs: int, argument: str) -> list[Any]:
     if is_list and any(isinstance(c, str) or is_list_like(c) for c in criterion):
         return list(criterion)
     return list(criterion) if _is_several(criterion, n_obs, argument) else []
+
+
+def _named_groups(criterion: Any, n_obs: int) -> set[str]:
+    """Groups that a criterion, or any of several, names."""
+    if isinstance(criterion, str):
+        return {_clean(criterion)}
+    several = _criteria(criterion, n_obs, "cell_filter")
+    return {name for one in several for name in _named_groups(one, n_obs)}
 
 
 def _group_cells(groups: Mapping[str, Mask] | None, name: str, argument: str) -> Mask:

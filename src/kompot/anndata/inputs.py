@@ -10,7 +10,9 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.chunks import ExpressionRows, expression_matrix
+from kompot.anndata.labels import members
 from kompot.anndata.states import read_states, refuse_bad_states
+from kompot.records.annotation import obs_column, require_anndata
 from kompot.records.fields import AbundanceFields, clean_name
 from kompot.settings import Comparison
 
@@ -21,7 +23,6 @@ __all__ = [
     "read_condition",
     "read_expression",
     "read_null_genes",
-    "refuse_missing_values",
 ]
 
 Array = NDArray[np.float64]
@@ -73,7 +74,7 @@ def read_cells(
     condition = read_condition(adata, comparison)
     if excluded is not None:
         condition[excluded] = -1
-    for number, name in enumerate((comparison.condition1, comparison.condition2)):
+    for number, name in enumerate(comparison.conditions):
         n_cells = int((condition == number).sum())
         if n_cells < 2:
             filters = "`cell_filter` or `check_representation`"
@@ -99,32 +100,14 @@ def read_condition(adata: AnnData, comparison: Comparison) -> NDArray[np.intp]:
     ValueError
         If the column or a condition does not exist, or the conditions cannot be told apart.
     """
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
-        raise TypeError(msg)
-    names = (comparison.condition1, comparison.condition2)
-    labels = _read_labels(adata, comparison.groupby)
+    require_anndata(adata)
+    names = comparison.conditions
+    labels = obs_column(adata.obs, comparison.groupby, "groupby")
     _check_conditions(labels, comparison.groupby, *names)
     condition = np.full(len(labels), -1, dtype=np.intp)
     for number, name in enumerate(names):
-        condition[_members(labels, name)] = number
+        condition[members(labels, name)] = number
     return condition
-
-
-def _read_labels(adata: AnnData, column: str) -> "pd.Series[Any]":
-    """A column of ``obs``."""
-    if column not in adata.obs:
-        columns = list(adata.obs.columns)
-        msg = f"Column {column!r} not found in adata.obs. Available columns: {columns}"
-        raise ValueError(msg)
-    labels: pd.Series[Any] = adata.obs[column]
-    return labels
-
-
-def _members(labels: "pd.Series[Any]", name: object) -> NDArray[np.bool_]:
-    """Cells with a label, compared as text so that ``True`` and ``"True"`` both work."""
-    same = labels.notna() & (labels.astype(str) == str(name))
-    return same.to_numpy(bool)
 
 
 def _check_conditions(
@@ -181,11 +164,6 @@ def read_expression(adata: AnnData, cells: Cells, comparison: Comparison) -> Exp
     return ExpressionRows(expression_matrix(adata, layer), cells.rows, columns, all_names)
 
 
-def refuse_missing_values(expression: ExpressionRows) -> None:
-    """Refuse expression that is NaN, infinite or huge; what is not in memory when it is read."""
-    expression.refuse_missing_values()
-
-
 def read_abundance_change(
     adata: AnnData, comparison: Comparison, rows: NDArray[np.intp]
 ) -> Array | None:
@@ -201,7 +179,7 @@ def read_abundance_change(
     key = comparison.differential_abundance_key
     if key is None:
         return None
-    fields = AbundanceFields(str(key), comparison.condition1, comparison.condition2)
+    fields = AbundanceFields(str(key), *comparison.conditions)
     names = [fields.density1.name, fields.density2.name]
     absent = [name for name in names if name not in adata.obs]
     if absent:

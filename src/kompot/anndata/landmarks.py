@@ -8,14 +8,14 @@ import numpy as np
 from anndata import AnnData
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["find_landmarks", "landmarks_info"]
+__all__ = ["known_landmarks", "landmarks_info"]
 
 Array = NDArray[np.float64]
 
 log = logging.getLogger(__name__)
 
 
-def find_landmarks(
+def known_landmarks(
     adata: AnnData, landmarks: ArrayLike | str | None, keys: Iterable[str], n_dims: int
 ) -> tuple[Array | None, str]:
     """Landmarks to use instead of drawing them, and where they come from.

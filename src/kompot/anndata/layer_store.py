@@ -74,7 +74,10 @@ def store_of_layers(adata: AnnData, n_layers: int, storage: StorageSettings) -> 
         log.warning(
             "%s need %s, more than max_memory_ratio=%g allows: they are kept in files in %r. "
             "layers='factored' would take %s for every 100 features",
-            *(what, memory.human(n_bytes), storage.max_memory_ratio, str(settled.place)),
+            what,
+            memory.human(n_bytes),
+            storage.max_memory_ratio,
+            str(settled.place),
             memory.human(per_hundred),
         )
     return settled

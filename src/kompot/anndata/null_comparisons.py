@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kompot.anndata import abundance_inputs, expression_inputs
 from kompot.anndata.abundance_inputs import AbundanceInputs
 from kompot.anndata.expression_inputs import ExpressionInputs
-from kompot.anndata.inputs import Cells, refuse_missing_values
+from kompot.anndata.inputs import Cells
 from kompot.anndata.null_plan import NullComparison, NullPlan, planned_comparisons
 from kompot.anndata.samples import Samples
 from kompot.gp.features import FeatureMap, fit_features
@@ -60,8 +60,10 @@ def compare_expression(
 
     inputs = expression_inputs.read_inputs(adata, settings)
     samples, design = _samples(inputs)
-    planned = _planned(samples, design, settings, plan, least_freedom=1)
-    refuse_missing_values(inputs.expression)
+    planned = planned_comparisons(
+        samples, design, settings.comparison.conditions, plan, least_freedom=1
+    )
+    inputs.expression.refuse_missing_values()
     features = _features(inputs.cells, settings.gp, inputs.landmarks)
     names = inputs.gene_names
     regions = {} if inputs.samples is None else inputs.samples.regions
@@ -92,7 +94,9 @@ def compare_abundance(
 
     inputs = abundance_inputs.read_inputs(adata, settings)
     samples, design = _samples(inputs)
-    planned = _planned(samples, design, settings, plan, least_freedom=2)
+    planned = planned_comparisons(
+        samples, design, settings.comparison.conditions, plan, least_freedom=2
+    )
     features, cells = _features(inputs.cells, gp, inputs.landmarks), inputs.cells
     groups = {name: mask[cells.rows] for name, mask in (inputs.groups or {}).items()}
     compared = DonorAbundanceSettings(fdr_threshold=settings.donor.fdr_threshold)
@@ -123,19 +127,6 @@ def _samples(inputs: ExpressionInputs | AbundanceInputs) -> tuple[Samples, Desig
         msg = "`sample_col` must name the column of the samples, got None."
         raise ValueError(msg)
     return inputs.samples.samples, inputs.samples.design
-
-
-def _planned(
-    samples: Samples,
-    design: Design,
-    settings: ExpressionSettings | AbundanceSettings,
-    plan: NullPlan,
-    *,
-    least_freedom: int,
-) -> list[NullComparison]:
-    comparison = settings.comparison
-    names = (comparison.condition1, comparison.condition2)
-    return planned_comparisons(samples, design, names, plan, least_freedom=least_freedom)
 
 
 def _by_condition(planned: list[NullComparison]) -> dict[int | None, list[NullComparison]]:

@@ -1,6 +1,5 @@
 """Whether every condition has enough cells in every group."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,12 +11,13 @@ from pandas.api.types import infer_dtype, is_list_like
 
 from kompot.anndata.groups import (
     REPRESENTATION_KEY,
-    cells_with,
-    label_masks,
-    obs_column,
     parse_groups,
 )
+from kompot.anndata.labels import cells_with, label_masks
 from kompot.anndata.on_disk import with_frames
+from kompot.records.annotation import obs_column, require_anndata
+from kompot.settings.checks import number
+from kompot.user_warnings import warn_user
 
 __all__ = [
     "UnderrepresentedWarning",
@@ -80,17 +80,16 @@ def check_underrepresentation(  # noqa: PLR0917 the documented order of argument
     TypeError
         If an argument is of another type.
     """
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
-        raise TypeError(msg)
+    require_anndata(adata)
     adata = with_frames(adata)
-    _check_minima(min_cells, min_percentage)
+    number("min_cells", min_cells, least=0)
+    number("min_percentage", min_percentage, least=0, most=100, optional=True)
     condition_masks = _condition_masks(adata, groupby, conditions)
     masks = parse_groups(adata, groups)
     found = underrepresented(masks, condition_masks, min_cells, min_percentage)
     if found and warn:
         text = describe_underrepresented(found, masks, condition_masks, min_cells, min_percentage)
-        warnings.warn(text, UnderrepresentedWarning, stacklevel=2)
+        warn_user(text, UnderrepresentedWarning)
     if print_summary:
         print(_summary(found, masks, condition_masks))
     key = _group_key(groups)
@@ -141,25 +140,11 @@ def describe_underrepresented(
     )
 
 
-def _check_minima(min_cells: Any, min_percentage: Any) -> None:
-    """Refuse minima that are no numbers or outside their range."""
-    for name, value in (("min_cells", min_cells), ("min_percentage", min_percentage)):
-        is_share = name == "min_percentage"
-        if value is None and is_share:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-            msg = f"`{name}` must be a number{' or None' * is_share}, got {value!r}."
-            raise TypeError(msg)
-        if not 0 <= value <= (100 if is_share else np.inf):
-            msg = f"`{name}` must be at least 0{' and at most 100' * is_share}, got {value!r}."
-            raise ValueError(msg)
-
-
 def _condition_masks(
     adata: AnnData, groupby: str, conditions: Sequence[str] | None
 ) -> dict[str, NDArray[np.bool_]]:
     """Cells of each condition."""
-    labels = obs_column(adata, groupby, "groupby")
+    labels = obs_column(adata.obs, groupby, "groupby")
     if conditions is not None:
         if isinstance(conditions, str) or not is_list_like(conditions) or not len(conditions):
             msg = f"`conditions` must be a list of values of {groupby!r}, got {conditions!r}."

@@ -9,10 +9,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kompot.anndata.inputs import Cells
-from kompot.settings import Comparison
+from kompot.records.annotation import obs_column
+from kompot.settings import Comparison, OutputSettings, SampleSettings
 from kompot.stats.design import Design, paired_design, two_group_design
+from kompot.user_warnings import warn_user
 
-__all__ = ["SampleColumns", "Samples", "read_design", "read_samples"]
+__all__ = [
+    "SampleColumns",
+    "Samples",
+    "read_design",
+    "read_samples",
+    "refuse_many",
+    "sample_labels",
+    "warn_of_single_variance",
+]
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +50,11 @@ class SampleColumns:
     donor: str | None = None
     covariates: tuple[str, ...] = ()
     paired: bool | None = None
+
+    @classmethod
+    def of(cls, sample: str, options: SampleSettings) -> "SampleColumns":
+        """Those that the options of a run name."""
+        return cls(sample, options.donor_col, tuple(options.covariates or ()), options.paired)
 
     def __post_init__(self) -> None:
         """Refuse a single name where several are meant, and flags that are none."""
@@ -123,10 +138,10 @@ def read_samples(
         If a column does not exist, a cell has no sample, a sample has cells of several donors, or
         there are about as many samples as cells.
     """
-    sample = _labels(obs, cells, columns.sample, "sample_col", comparison)
+    sample = sample_labels(obs, cells.rows, columns.sample, comparison.groupby)
     unit = sample
     if columns.donor is not None:
-        unit = _labels(obs, cells, columns.donor, "donor_col", comparison)
+        unit = sample_labels(obs, cells.rows, columns.donor, comparison.groupby, "donor_col")
         _refuse_several(sample, cells.condition, unit, columns)
     found_labels, numbers = np.unique(unit.astype(str), return_inverse=True)
     keys, codes = np.unique(cells.condition * len(found_labels) + numbers, return_inverse=True)
@@ -134,13 +149,8 @@ def read_samples(
     labels = found_labels[keys % len(found_labels)].astype(object)
     n_cells = np.bincount(codes)
     column = columns.sample if columns.donor is None else columns.donor
-    if 2 * len(keys) > len(codes):
-        msg = (
-            f"Column {column!r} has {len(keys)} levels for {len(codes)} cells, but a sample must "
-            "hold many cells; give a column that names donors or libraries."
-        )
-        raise ValueError(msg)
-    names = (comparison.condition1, comparison.condition2)
+    refuse_many(column, len(keys), len(codes))
+    names = comparison.conditions
     shared = len(set(labels.tolist())) < len(labels)
     named = [
         f"{label} ({names[c]})" if shared else label
@@ -176,7 +186,7 @@ def read_design(
         If a condition has one sample, a covariate is missing or varies within a sample, or the
         effect cannot be told from the covariates.
     """
-    names = (comparison.condition1, comparison.condition2)
+    names = comparison.conditions
     _refuse_single(samples, names)
     covariates = {
         name: _covariate(obs, cells, samples, name, (comparison.groupby, columns))
@@ -202,31 +212,69 @@ def read_design(
     return design
 
 
-def _labels(
-    obs: pd.DataFrame, cells: Cells, column: str, argument: str, comparison: Comparison
+def sample_labels(
+    obs: Any,
+    rows: NDArray[np.intp],
+    column: str,
+    groupby: str | None,
+    argument: str = "sample_col",
+    *,
+    whose: str = "of the two conditions",
 ) -> NDArray[np.object_]:
-    """Labels of the cells compared as text; refuses a missing column or missing labels."""
-    if column not in obs:
-        msg = (
-            f"`{argument}`: Column {column!r} not found in adata.obs. Available columns: "
-            f"{list(obs.columns)}"
-        )
-        raise ValueError(msg)
-    if column == comparison.groupby:
+    """Labels of some cells as text.
+
+    Parameters
+    ----------
+    obs
+        Annotation of all cells.
+    rows
+        Which cells.
+    column
+        Column of the labels.
+    groupby
+        Column of the conditions.
+    argument
+        The argument that names the column.
+    whose
+        Which cells these are, in words.
+
+    Raises
+    ------
+    ValueError
+        If the column does not exist or is that of the conditions, or a cell has no label.
+    """
+    labels = obs_column(obs, column, argument).iloc[rows]
+    if column == groupby:
         msg = (
             f"`{argument}` is {column!r}, the column of the conditions, so that each condition "
             "would be one sample; give the column of the samples."
         )
         raise ValueError(msg)
-    labels: pd.Series[Any] = obs[column].iloc[cells.rows]
     missing = int(labels.isna().sum())
     if missing:
         msg = (
-            f"`{argument}`: {missing} of {len(labels)} cells of the two conditions have no value "
-            f"in adata.obs[{column!r}]; label them or leave them out with `cell_filter`."
+            f"`{argument}`: {missing} of {len(labels)} cells {whose} have no value in "
+            f"adata.obs[{column!r}]; label them or leave them out (`cell_filter` of comparisons, "
+            "or adata[mask].copy())."
         )
         raise ValueError(msg)
     return labels.astype(str).to_numpy(object)
+
+
+def warn_of_single_variance(output: OutputSettings) -> None:
+    """Say that an option of samples has no effect without samples."""
+    if output.allow_single_condition_variance:
+        warn_user("`allow_single_condition_variance=True` has no effect without `sample_col`.")
+
+
+def refuse_many(column: str, n_samples: int, n_cells: int) -> None:
+    """Refuse a column with about as many levels as cells; no samples then, but names of cells."""
+    if 2 * n_samples > n_cells:
+        msg = (
+            f"Column {column!r} has {n_samples} levels for {n_cells} cells, but a sample must "
+            "hold many cells; give a column that names donors or libraries."
+        )
+        raise ValueError(msg)
 
 
 def _refuse_several(
@@ -257,7 +305,8 @@ def _refuse_single(samples: Samples, names: tuple[str, str]) -> None:
             msg = (
                 f"Condition {name!r} has 1 sample ({only!r}), but donor-level significance needs "
                 "at least 2 in each condition: from one sample the variation between donors cannot "
-                'be known. Use `significance="cell"` to describe these cells only.'
+                "be known. To describe these cells only use `allow_single_condition_variance=True` "
+                '(with 2 samples in the other condition) or `significance="cell"`.'
             )
             raise ValueError(msg)
 
@@ -270,17 +319,12 @@ def _covariate(
     used: tuple[str, SampleColumns],
 ) -> NDArray[Any]:
     """Value of a covariate for each sample."""
-    if name not in obs:
-        msg = (
-            f"`covariates`: Column {name!r} not found in adata.obs. Available columns: "
-            f"{list(obs.columns)}"
-        )
-        raise ValueError(msg)
+    column = obs_column(obs, name, "covariates")
     groupby, columns = used
     if name in {groupby, columns.sample, columns.donor}:
         msg = f"`covariates` holds {name!r}, which already says what the samples are; leave it out."
         raise ValueError(msg)
-    values: pd.Series[Any] = obs[name].iloc[cells.rows]
+    values = column.iloc[cells.rows]
     missing = int(values.isna().sum())
     if missing:
         msg = f"The covariate {name!r} is missing in {missing} cells of the two conditions."
@@ -306,8 +350,13 @@ def _report(samples: Samples, column: str, names: tuple[str, str]) -> None:
     sizes = samples.sizes
     log.info(
         "%d samples of %r and %d of %r from column %r, %d to %d cells each",
-        *(sizes[0], names[0], sizes[1], names[1], column),
-        *(samples.n_cells.min(), samples.n_cells.max()),
+        sizes[0],
+        names[0],
+        sizes[1],
+        names[1],
+        column,
+        samples.n_cells.min(),
+        samples.n_cells.max(),
     )
     small = np.flatnonzero(samples.n_cells < _FEW_CELLS)
     if len(small):

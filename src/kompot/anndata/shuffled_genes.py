@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -94,7 +93,7 @@ def _from_store(
     picked = np.concatenate(blocks)
     chosen = expression.of_genes(picked)
     size = expression.row_bytes * len(expression.cells) * len(picked) // expression.matrix.shape[1]
-    on_disk = size > _SHARE * psutil.virtual_memory().available
+    on_disk = size > _SHARE * memory.available_bytes(threads.number())
     read = _read(chosen, blocks, on_disk=on_disk, progress=progress)
     work = zip(_emptied(read), generators, strict=True)
     if on_disk:

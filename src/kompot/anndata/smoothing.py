@@ -8,7 +8,7 @@ from anndata import AnnData
 from numpy.typing import ArrayLike
 
 from kompot import threads
-from kompot.anndata.later import refuse_unknown
+from kompot.anndata.refusals import refuse_unknown
 from kompot.anndata.smoothing_run import run_smoothing
 from kompot.gp.backend import jit_compiled
 from kompot.models.expression_model import ExpressionModel

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +10,11 @@ from numpy.typing import NDArray
 
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.inputs import Cells, read_expression
-from kompot.anndata.landmarks import find_landmarks
+from kompot.anndata.labels import members
+from kompot.anndata.landmarks import known_landmarks
+from kompot.anndata.samples import refuse_many, sample_labels
 from kompot.anndata.states import read_states, refuse_bad_states
+from kompot.records.annotation import obs_column, require_anndata
 from kompot.settings import Comparison, Smoothing, SmoothingSettings
 
 __all__ = ["SmoothingInputs", "read_smoothing_inputs"]
@@ -63,9 +65,7 @@ def read_smoothing_inputs(adata: AnnData, settings: SmoothingSettings) -> Smooth
     ValueError
         If something is missing or cannot be used.
     """
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
-        raise TypeError(msg)
+    require_anndata(adata)
     chosen = settings.comparison
     rows = _read_rows(adata, chosen)
     states = read_states(adata, chosen.obsm_key)
@@ -78,7 +78,7 @@ def read_smoothing_inputs(adata: AnnData, settings: SmoothingSettings) -> Smooth
     if chosen.sample_col is not None:
         sample = _read_sample(adata, chosen.sample_col, chosen.groupby, rows)
     keys = (settings.storage.result_key, settings.KEY)
-    landmarks, source = find_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
     return SmoothingInputs(states, rows, expression, names, sample, landmarks, source)
 
 
@@ -87,9 +87,8 @@ def _read_rows(adata: AnnData, chosen: Smoothing) -> NDArray[np.intp]:
     if chosen.condition is None:
         rows = np.arange(adata.n_obs)
     else:
-        labels = _column(adata, str(chosen.groupby))
-        members = labels.notna() & (labels.astype(str) == str(chosen.condition))
-        rows = np.flatnonzero(members.to_numpy(bool))
+        labels = obs_column(adata.obs, chosen.groupby, "groupby")
+        rows = np.flatnonzero(members(labels, chosen.condition))
         if not len(rows):
             available = sorted(map(str, pd.unique(labels.dropna())))
             msg = (
@@ -104,42 +103,14 @@ def _read_rows(adata: AnnData, chosen: Smoothing) -> NDArray[np.intp]:
     return rows
 
 
-def _column(adata: AnnData, name: str) -> "pd.Series[Any]":
-    """A column of ``obs``."""
-    if name not in adata.obs:
-        columns = list(adata.obs.columns)
-        msg = f"Column {name!r} not found in adata.obs. Available columns: {columns}"
-        raise ValueError(msg)
-    column: pd.Series[Any] = adata.obs[name]
-    return column
-
-
 def _read_sample(
     adata: AnnData, column: str, groupby: str | None, rows: NDArray[np.intp]
 ) -> NDArray[np.intp]:
     """Number of each fitted cell's sample."""
-    labels = _column(adata, column).iloc[rows]
-    if column == groupby:
-        msg = (
-            f"`sample_col` is {column!r}, the column of the condition, so that all cells would be "
-            "one sample; give the column of the samples."
-        )
-        raise ValueError(msg)
-    missing = int(labels.isna().sum())
-    if missing:
-        msg = (
-            f"`sample_col`: {missing} of {len(labels)} cells to be fitted have no value in "
-            f"adata.obs[{column!r}]; label them or leave them out."
-        )
-        raise ValueError(msg)
-    names, codes = np.unique(labels.astype(str).to_numpy(object), return_inverse=True)
+    labels = sample_labels(adata.obs, rows, column, groupby, whose="to be fitted")
+    names, codes = np.unique(labels, return_inverse=True)
     sizes = np.bincount(codes)
-    if 2 * len(names) > len(codes):
-        msg = (
-            f"Column {column!r} has {len(names)} levels for {len(codes)} cells, but a sample must "
-            "hold many cells; give a column that names donors or libraries."
-        )
-        raise ValueError(msg)
+    refuse_many(column, len(names), len(codes))
     if int((sizes >= 2).sum()) < 2:
         msg = (
             f"At least 2 samples with 2 cells are needed, column {column!r} has "

@@ -15,6 +15,7 @@ from kompot.anndata.smoothing_inputs import SmoothingInputs
 from kompot.gp.features import residual_variance
 from kompot.gp.linalg import row_slices
 from kompot.models.array_store import ArrayStore
+from kompot.models.arrays import usable_states
 from kompot.models.expression_model import ExpressionModel
 from kompot.progress import bar
 from kompot.records.fields import Field
@@ -64,7 +65,7 @@ def smoothed_values(  # noqa: PLR0917
 
         def predict(rows: slice) -> tuple[Array, int]:
             states = inputs.states[rows]
-            known = (np.abs(states) < 1e150).all(axis=1)
+            known = usable_states(states)
             parts = _parts(model, states[known], fields)
             for field, part in parts.items():
                 width = n_genes if field in layers else part.shape[1]

@@ -9,14 +9,14 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot import memory
+from kompot.anndata.expression_model import with_seed
 from kompot.anndata.factored_layers import basis_digest
-from kompot.anndata.inputs import refuse_missing_values
 from kompot.anndata.layer_store import array_store, store_of_layers
-from kompot.anndata.on_disk import refuse_unwritable, with_frames
+from kompot.anndata.on_disk import with_frames
 from kompot.anndata.smoothing_inputs import SmoothingInputs, read_smoothing_inputs
 from kompot.anndata.smoothing_layers import smoothed_values
 from kompot.anndata.uns_entries import uns_entries
-from kompot.anndata.writing import refuse_overwrite, write_fields
+from kompot.anndata.writing import Returned, check_target, finish
 from kompot.models.expression_model import ExpressionModel
 from kompot.records.factored import factored_entry, smoothing_layers
 from kompot.records.fields import Field
@@ -27,7 +27,6 @@ from kompot.settings import SmoothingSettings
 __all__ = ["run_smoothing"]
 
 Array = NDArray[np.float64]
-Returned = dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None
 
 log = logging.getLogger(__name__)
 
@@ -38,33 +37,31 @@ def run_smoothing(
     """Validate, read, check resources, fit unless fitted, evaluate, write, record."""
     usage = memory.Usage()
     target, adata = adata, with_frames(adata)
-    settings = _checked(settings)
-    storage, output = settings.storage, settings.output
+    _refuse_nothing(settings)
     inputs = read_smoothing_inputs(adata, settings)
-    fields = SmoothingFields(storage.result_key, settings.comparison.condition)
+    fields = SmoothingFields(settings.storage.result_key, settings.comparison.condition)
     wanted = _wanted(fields, settings, inputs, model)
-    is_written = output.copy or output.inplace
+    output = settings.output
+    earlier = check_target(adata, wanted, settings)
+    settings = replace(settings, gp=with_seed(settings.gp, earlier))
     store = None
-    if is_written:
-        refuse_unwritable(adata, copy=output.copy)
-        what = f"Smoothed expression results with result_key={storage.result_key!r}"
-        refuse_overwrite(adata, wanted, what, settings)
+    if output.is_written:
         n_layers = sum(field.location == "layers" for field in wanted)
-        store = store_of_layers(adata, n_layers, storage)
+        store = store_of_layers(adata, n_layers, settings.storage)
     if model is None:
         inputs = replace(inputs, expression=inputs.expression.by_rows())
-        refuse_missing_values(inputs.expression)
+        inputs.expression.refuse_missing_values()
         model = _fit(inputs, settings)
         model.gene_names_ = inputs.gene_names.astype(str).tolist()
     else:
         _check_model(model, inputs)
 
-    written = wanted if is_written else []
+    written = wanted if output.is_written else []
     values, table = smoothed_values(adata, model, inputs, fields, written, settings, store)
     log.info("%d cells fitted, %d genes smoothed", len(inputs.rows), len(table))
     names = {field.role: field.name for field in wanted}
     full = {"model": model, "table": table, "field_names": names}
-    if not is_written:
+    if not output.is_written:
         return full
     numerics = _numerics(model, inputs)
     record = new_record("smooth", settings, wanted, numerics, usage.taken())
@@ -74,28 +71,24 @@ def run_smoothing(
         record |= factored_entry(layers, basis_digest(values[fields.basis]))
     landmarks = _landmarks(model, inputs)
     uns = uns_entries(
-        adata, settings.KEY, landmarks, wanted, record, store_landmarks=storage.store_landmarks
+        adata,
+        settings.KEY,
+        landmarks,
+        wanted,
+        record,
+        store_landmarks=settings.storage.store_landmarks,
     )
-    target = target.copy() if output.copy else target
-    write_fields(target, values, uns)
-    if output.copy:
-        return (full, target) if output.return_full_results else target
-    return full if output.return_full_results else None
+    return finish(target, values, uns, full if output.return_full_results else {}, output)
 
 
-def _checked(settings: SmoothingSettings) -> SmoothingSettings:
-    """The options with a seed that was left open drawn, after refusing what cannot be done."""
-    gp, storage = settings.gp, settings.storage
-    if storage.layers == "none" and not settings.output.return_full_results:
+def _refuse_nothing(settings: SmoothingSettings) -> None:
+    """Refuse a run of which nothing would be left."""
+    if settings.storage.layers == "none" and not settings.output.return_full_results:
         msg = (
             "layers='none' without return_full_results=True would leave nothing of the results; "
             "give one of the two."
         )
         raise ValueError(msg)
-    if gp.random_state is None:
-        seed = int(np.random.SeedSequence().generate_state(1)[0])
-        gp = replace(gp, random_state=seed)
-    return replace(settings, gp=gp)
 
 
 def _wanted(

@@ -6,6 +6,8 @@ import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
 
+from kompot.gp.coordinates import FARTHEST, usable_states
+
 __all__ = ["as_matrix", "read_states", "refuse_bad_states"]
 
 Array = NDArray[np.float64]
@@ -14,8 +16,6 @@ _DIFFUSION_HINT = (
     " `kompot.diffusion_maps(adata)`, or `kompot dm` in a shell, makes the default one "
     "from principal components."
 )
-_HUGE = 1e150
-"""Squares of larger numbers may overflow."""
 
 
 def read_states(adata: AnnData, obsm_key: str) -> Array:
@@ -87,11 +87,11 @@ def refuse_bad_states(
     ValueError
         If any is bad.
     """
-    bad = ~(np.abs(states) < _HUGE).all(axis=1)
+    bad = ~usable_states(states)
     if bad.any():
         names = adata.obs_names[rows[bad][:5]].tolist()
         msg = (
-            f"adata.obsm[{key!r}] holds NaN, infinite or huge (> 1e150) values in "
+            f"adata.obsm[{key!r}] holds NaN, infinite or huge (> {FARTHEST:g}) values in "
             f"{int(bad.sum())} of {len(rows)} {whose} (first: {names}); "
             "leave these cells out, adata[mask].copy(), or mend the embedding."
         )

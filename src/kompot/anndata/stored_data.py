@@ -12,6 +12,7 @@ import numpy as np
 from anndata import AnnData
 from anndata.io import read_elem, sparse_dataset, write_elem
 
+from kompot import memory
 from kompot.anndata.on_disk import as_frame, is_store
 from kompot.gp.linalg import row_slices
 from kompot.replacement import replaced
@@ -69,7 +70,7 @@ def matrix_bytes(path: Path) -> int:
     root = _opened(path)
     found = [root[name] for name in ("X",) if name in root]
     found += [root["layers"][name] for name in root["layers"]] if "layers" in root else []
-    return sum(_n_bytes(element) for element in found)
+    return sum(memory.stored_bytes(element) for element in found)
 
 
 def write_results(adata: AnnData, path: str | Path) -> None:
@@ -247,11 +248,3 @@ def _is_array(element: Any) -> bool:
 def _plain(value: Any) -> Any:
     """An attribute as both kinds of file know it."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-
-
-def _n_bytes(element: Any) -> int:
-    if _is_sparse(element):
-        return sum(_n_bytes(element[name]) for name in ("data", "indices", "indptr"))
-    if not _is_array(element):
-        return 0
-    return int(np.prod(element.shape)) * int(element.dtype.itemsize)

@@ -10,12 +10,18 @@ import pandas as pd
 from anndata import AnnData, ImplicitModificationWarning
 from numpy.typing import NDArray
 
-from kompot.anndata.on_disk import as_frame
+from kompot.anndata.on_disk import as_frame, refuse_unwritable
 from kompot.records.fields import Field
 from kompot.records.history import recorded_runs
 from kompot.records.parameters import flattened, stored_parameters
 from kompot.records.recorded import field_owners
-from kompot.settings import AbundanceSettings, ExpressionSettings, SmoothingSettings
+from kompot.settings import (
+    AbundanceSettings,
+    ExpressionSettings,
+    OutputSettings,
+    SmoothingSettings,
+)
+from kompot.user_warnings import warn_user
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +32,22 @@ _SAME_RUN = (
 )
 """Parameters by which a run is the same but for its samples."""
 
+_RESULTS = {
+    "de": "Differential expression results",
+    "da": "Results",
+    "smooth": "Smoothed expression results",
+}
+"""What is found, as scripts look for it."""
+
 AnySettings = ExpressionSettings | AbundanceSettings | SmoothingSettings
+Returned = dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None
 
 __all__ = [
+    "Returned",
+    "check_target",
     "existing_fields",
+    "finish",
     "refuse_overwrite",
-    "spread_columns",
     "spread_frame",
     "spread_genes",
     "write_fields",
@@ -43,16 +59,37 @@ def existing_fields(adata: AnnData, fields: Iterable[Field]) -> list[Field]:
     return [field for field in fields if field.name in getattr(adata, field.location)]
 
 
+def check_target(
+    adata: AnnData, fields: Iterable[Field], settings: AnySettings
+) -> Mapping[str, Any] | None:
+    """Refuse a run whose results could not be kept or would replace others, before any computing.
+
+    Parameters
+    ----------
+    adata
+        The data.
+    fields
+        What the run would write.
+    settings
+        Options of the run.
+
+    Returns
+    -------
+    What :func:`refuse_overwrite` does; None if nothing is written.
+    """
+    if not settings.output.is_written:
+        return None
+    refuse_unwritable(adata, copy=settings.output.copy)
+    return refuse_overwrite(adata, fields, settings)
+
+
 def refuse_overwrite(
-    adata: AnnData,
-    fields: Iterable[Field],
-    what: str,
-    settings: AnySettings,
-) -> None:
+    adata: AnnData, fields: Iterable[Field], settings: AnySettings
+) -> Mapping[str, Any] | None:
     """Apply the rule for results that exist: refuse (False), warn (None) or say nothing (True).
 
     With None, a run that only adds samples to an earlier one is logged and not warned of: what
-    both write is the same.
+    both write is the same. Colours in ``uns`` do not count.
 
     Parameters
     ----------
@@ -60,10 +97,13 @@ def refuse_overwrite(
         The data.
     fields
         What a run would write.
-    what
-        The results in words, plural.
     settings
         Options of the run, with the user's choice.
+
+    Returns
+    -------
+    Parameters by dotted name of the earlier run to which this one only adds samples; None if there
+    is none.
 
     Raises
     ------
@@ -71,21 +111,28 @@ def refuse_overwrite(
         If fields exist and ``overwrite`` is False.
     """
     overwrite = settings.storage.overwrite
-    existing = existing_fields(adata, fields)
-    if not existing or overwrite:
-        return
+    existing = existing_fields(adata, (field for field in fields if field.location != "uns"))
+    if not existing:
+        return None
+    earlier = _earlier_run(adata, existing, settings)
+    extended = None if earlier is None else _extended_by(earlier[1], settings)
+    if overwrite:
+        return extended
     names = [field.name for field in existing]
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more fields" if len(names) > 5 else "")
-    earlier = _earlier_run(adata, existing, settings)
     said = "" if earlier is None else f" {_in_words(*earlier)}"
-    found = f"{what} already exist in the dataset. Fields that will be overwritten: {listed}.{said}"
+    found = (
+        f"{_RESULTS[_analysis_type(settings)]} with result_key={settings.storage.result_key!r} "
+        f"already exist in the dataset. Fields that will be overwritten: {listed}.{said}"
+    )
     if overwrite is False:
         msg = f"{found} Set overwrite=True to overwrite or use a different result_key."
         raise ValueError(msg)
-    if earlier is not None and _only_adds_samples(earlier[1], settings):
+    if extended is not None:
         log.info("%s Samples are added; what does not depend on them stays the same.", found)
     else:
-        warnings.warn(found, UserWarning, stacklevel=4)
+        warn_user(found)
+    return extended
 
 
 def _earlier_run(
@@ -111,13 +158,14 @@ def _in_words(number: int, run: Mapping[str, Any]) -> str:
     return f"Previous run: run_id={number}, {run.get('timestamp')}, {what}."
 
 
-def _only_adds_samples(run: Mapping[str, Any], settings: AnySettings) -> bool:
-    """Whether a run repeats an earlier one with samples."""
+def _extended_by(run: Mapping[str, Any], settings: AnySettings) -> dict[str, Any] | None:
+    """Parameters of an earlier run that this one repeats with samples; None if it does not."""
     analysis_type = _analysis_type(settings)
     earlier = flattened(run.get("params") or {}, analysis_type)
     now = flattened(stored_parameters(settings)[0], analysis_type)
     same = all(earlier.get(name) == now.get(name) for name in _SAME_RUN)
-    return same and earlier.get("sample_col") is None and now["sample_col"] is not None
+    added = earlier.get("sample_col") is None and now["sample_col"] is not None
+    return earlier if same and added else None
 
 
 def _analysis_type(settings: AnySettings) -> str:
@@ -164,21 +212,6 @@ def spread_frame(
     return pd.DataFrame(columns, index=adata.var_names)
 
 
-def spread_columns(
-    adata: AnnData, name: str, values: NDArray[Any], genes: NDArray[np.intp] | None
-) -> NDArray[Any]:
-    """A layer: new values for chosen genes, earlier ones or NaN for the others."""
-    if genes is None:
-        return values
-    if name in adata.layers:
-        layer: Any = adata.layers[name]
-        full = np.array(layer.toarray() if hasattr(layer, "toarray") else layer, values.dtype)
-    else:
-        full = np.full(adata.shape, np.nan, dtype=values.dtype)
-    full[:, genes] = values
-    return full
-
-
 def write_fields(
     adata: AnnData, values: Mapping[Field, Any], uns: Mapping[str, dict[str, Any]]
 ) -> None:
@@ -211,6 +244,33 @@ def write_fields(
         finally:
             if not done:
                 _put_back(adata, frames, arrays, entries)
+
+
+def finish(
+    target: AnnData,
+    values: Mapping[Field, Any],
+    uns: Mapping[str, dict[str, Any]],
+    full: dict[str, Any],
+    output: OutputSettings,
+) -> Returned:
+    """Write results to the data or a copy, and give back what was asked for.
+
+    Parameters
+    ----------
+    target
+        The user's data.
+    values, uns
+        As for :func:`write_fields`.
+    full
+        The dictionary to return; empty for none.
+    output
+        What is wanted.
+    """
+    target = target.copy() if output.copy else target
+    write_fields(target, values, uns)
+    if output.copy:
+        return (full, target) if full else target
+    return full or None
 
 
 def _set_frame(adata: AnnData, location: str, frame: pd.DataFrame) -> None:

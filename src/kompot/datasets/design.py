@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kompot.datasets.limits import as_pair, check_integer, check_number
+from kompot.datasets.pairs import as_pair
+from kompot.settings import checks
 
 UNEQUAL_CELLS_SD = 0.5
 
@@ -42,22 +43,22 @@ class Design:
     def __post_init__(self) -> None:
         """Check the parameters."""
         for number in self.n_donors:
-            check_integer("n_donors", number, 1)
+            checks.number("n_donors", number, least=1, whole=True)
         if self.paired and self.n_donors[0] != self.n_donors[1]:
             msg = (
                 "`n_donors` must be the same in both conditions when `paired` is True; "
                 f"found {self.n_donors}."
             )
             raise ValueError(msg)
-        check_integer("n_cells", self.n_cells, 1)
+        checks.number("n_cells", self.n_cells, least=1, whole=True)
         if self.n_cells < self.n_samples:
             msg = (
                 f"`n_cells` must be at least the number of samples, {self.n_samples}; "
                 f"found {self.n_cells}."
             )
             raise ValueError(msg)
-        check_number("cells_ratio", self.cells_ratio, 0, above_minimum=True)
-        check_number("unequal_cells", self.unequal_cells, 0)
+        checks.number("cells_ratio", self.cells_ratio, above=0)
+        checks.number("unequal_cells", self.unequal_cells, least=0)
 
     @property
     def n_samples(self) -> int:
@@ -120,7 +121,7 @@ def read_donors(value: object) -> tuple[int, int]:
     pair = isinstance(value, list | tuple | np.ndarray)
     first, second = as_pair("n_donors", value) if pair else (value, value)
     for number in (first, second):
-        check_integer("n_donors", number, 1)
+        checks.number("n_donors", number, least=1, whole=True)
     return int(first), int(second)  # type: ignore[call-overload]
 
 
@@ -136,7 +137,7 @@ def read_unequal_cells(value: object) -> float:
     """Read the standard deviation of log cells per sample; True stands for 0.5, False for 0."""
     if isinstance(value, bool | np.bool_):
         return UNEQUAL_CELLS_SD if value else 0.0
-    check_number("unequal_cells", value, 0)
+    checks.number("unequal_cells", value, least=0)
     return float(value)  # type: ignore[arg-type]
 
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot.datasets.design import Design
-from kompot.datasets.limits import check_number
 from kompot.datasets.states import CellStates
 from kompot.datasets.trajectory import Trajectory
+from kompot.settings import checks
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class DonorVariation:
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        check_number("donor_sd", self.donor_sd, 0, 5)
-        check_number("donor_sd_dispersion", self.donor_sd_dispersion, 0, 100)
-        check_number("donor_state_fraction", self.donor_state_fraction, 0, 1)
-        check_number("donor_frequency", self.donor_frequency, 0, 20, above_minimum=True)
-        check_number("donor_trend", self.donor_trend, -5, 5)
-        check_number("donor_correlation", self.donor_correlation, 0, 1)
+        checks.number("donor_sd", self.donor_sd, least=0, most=5)
+        checks.number("donor_sd_dispersion", self.donor_sd_dispersion, least=0, most=100)
+        checks.number("donor_state_fraction", self.donor_state_fraction, least=0, most=1)
+        checks.number("donor_frequency", self.donor_frequency, above=0, most=20)
+        checks.number("donor_trend", self.donor_trend, least=-5, most=5)
+        checks.number("donor_correlation", self.donor_correlation, least=0, most=1)
 
     def draw_sd(self, n_genes: int, rng: np.random.Generator) -> NDArray[np.float64]:
         r"""Draw the standard deviation :math:`\sigma_g` of each gene, ``(n_genes,)``."""

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kompot.datasets.limits import check_number
 from kompot.datasets.states import CellStates
 from kompot.datasets.trajectory import Trajectory
+from kompot.settings import checks
 
 EFFECTS = ("none", "global", "branch", "local")
 BRANCH_RISE = 0.2
@@ -42,8 +42,8 @@ class Effects:
     def __post_init__(self) -> None:
         """Check the parameters."""
         for kind in EFFECTS[1:]:
-            check_number(f"fraction_{kind}", getattr(self, f"fraction_{kind}"), 0, 1)
-            check_number(f"lfc_{kind}", getattr(self, f"lfc_{kind}"), 0, 10)
+            checks.number(f"fraction_{kind}", getattr(self, f"fraction_{kind}"), least=0, most=1)
+            checks.number(f"lfc_{kind}", getattr(self, f"lfc_{kind}"), least=0, most=10)
         total = self.fraction_global + self.fraction_branch + self.fraction_local
         if total > 1 + 1e-9:
             msg = (
@@ -51,8 +51,8 @@ class Effects:
                 f"found {total:g}."
             )
             raise ValueError(msg)
-        check_number("lfc_spread", self.lfc_spread, 0, 3)
-        check_number("local_width", self.local_width, 0, 0.5, above_minimum=True)
+        checks.number("lfc_spread", self.lfc_spread, least=0, most=3)
+        checks.number("local_width", self.local_width, above=0, most=0.5)
 
 
 def draw_effects(

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from kompot.datasets.limits import check_integer, check_number
 from kompot.datasets.states import CellStates
 from kompot.datasets.trajectory import Trajectory
+from kompot.settings import checks
 
 NODES_PER_LENGTH = 100
 PICTURE_NOISE = 0.02
@@ -34,9 +34,9 @@ class Embedding:
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        check_integer("n_dims", self.n_dims, 1, 50)
-        check_number("embedding_noise", self.embedding_noise, 0)
-        check_number("embedding_shift", self.embedding_shift, 0)
+        checks.number("n_dims", self.n_dims, least=1, most=50, whole=True)
+        checks.number("embedding_noise", self.embedding_noise, least=0)
+        checks.number("embedding_shift", self.embedding_shift, least=0)
 
 
 def tree_laplacian(n_nodes: list[int]) -> NDArray[np.float64]:

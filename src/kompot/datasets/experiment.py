@@ -21,10 +21,10 @@ from kompot.datasets.expression import (
     draw_genes,
     log_normalize,
 )
-from kompot.datasets.limits import check_integer
 from kompot.datasets.rates import LogRates
 from kompot.datasets.states import Abundance, CellStates, draw_states
 from kompot.datasets.trajectory import Trajectory
+from kompot.settings import checks
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         """Check the parameters that the parts do not check."""
-        check_integer("n_genes", self.n_genes, 1)
-        check_integer("random_state", self.random_state, 0)
+        checks.number("n_genes", self.n_genes, least=1, whole=True)
+        checks.number("random_state", self.random_state, least=0, whole=True)
         self.abundance.check_tree(self.tree)
 
     def parameters(self) -> dict[str, Any]:

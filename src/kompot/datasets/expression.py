@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
-from kompot.datasets.limits import check_choice, check_number
+from kompot.settings import checks
 
 CELLS_PER_BLOCK = 1024
 TARGET_SUM = 1e4
@@ -43,12 +43,12 @@ class Counts:
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        check_number("mean_count", self.mean_count, 0, 1e6, above_minimum=True)
-        check_number("mean_count_sd", self.mean_count_sd, 0, 5)
-        check_number("state_sd", self.state_sd, 0, 5)
-        check_number("dispersion", self.dispersion, 0, 100)
-        check_number("depth_sd", self.depth_sd, 0, 3)
-        check_choice("dtype", self.dtype, ("float32", "float64"))
+        checks.number("mean_count", self.mean_count, above=0, most=1e6)
+        checks.number("mean_count_sd", self.mean_count_sd, least=0, most=5)
+        checks.number("state_sd", self.state_sd, least=0, most=5)
+        checks.number("dispersion", self.dispersion, least=0, most=100)
+        checks.number("depth_sd", self.depth_sd, least=0, most=3)
+        checks.choice("dtype", self.dtype, ("float32", "float64"))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot.datasets.design import Design
-from kompot.datasets.limits import as_pair, check_choice, check_number
+from kompot.datasets.pairs import as_pair
 from kompot.datasets.trajectory import Trajectory
+from kompot.settings import checks
 
 N_BINS = 200
 
@@ -54,13 +55,13 @@ class Abundance:
     def __post_init__(self) -> None:
         """Check the parameters that do not depend on the tree."""
         if self.donor_composition is not None:
-            check_number("donor_composition", self.donor_composition, 0, above_minimum=True)
-        check_number("donor_tilt", self.donor_tilt, 0, 20)
-        check_number("abundance_log_odds", self.abundance_log_odds, -20, 20)
+            checks.number("donor_composition", self.donor_composition, above=0)
+        checks.number("donor_tilt", self.donor_tilt, least=0, most=20)
+        checks.number("abundance_log_odds", self.abundance_log_odds, least=-20, most=20)
 
     def check_tree(self, tree: Trajectory) -> None:
         """Raise unless the changed part of the tree is in `tree`."""
-        check_choice("abundance_branch", self.abundance_branch, tree.segments)
+        checks.choice("abundance_branch", self.abundance_branch, tree.segments)
         if self.abundance_segment is None:
             return
         start, end = tree.bounds(tree.segments.index(self.abundance_branch))
@@ -103,7 +104,7 @@ def read_segment(value: object) -> tuple[float, float] | None:
         return None
     pair = as_pair("abundance_segment", value)
     for time in pair:
-        check_number("abundance_segment", time, 0, 1)
+        checks.number("abundance_segment", time, least=0, most=1)
     return float(pair[0]), float(pair[1])  # type: ignore[arg-type]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kompot.datasets.limits import check_integer, check_number
+from kompot.settings import checks
 
 N_HARMONICS = 4
 
@@ -30,8 +30,8 @@ class Trajectory:
 
     def __post_init__(self) -> None:
         """Check the parameters."""
-        check_integer("n_branches", self.n_branches, 1, 20)
-        check_number("branch_point", self.branch_point, 0.05, 0.95)
+        checks.number("n_branches", self.n_branches, least=1, most=20, whole=True)
+        checks.number("branch_point", self.branch_point, least=0.05, most=0.95)
 
     @property
     def branches(self) -> list[str]:

@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["find_landmarks"]
+from kompot.gp.coordinates import FARTHEST, usable_states
 
-_FARTHEST = 1e150
+__all__ = ["find_landmarks"]
 
 
 def find_landmarks(  # noqa: PLR0917 the order of arguments that users know
@@ -62,8 +62,8 @@ def find_landmarks(  # noqa: PLR0917 the order of arguments that users know
         )
         raise ValueError(msg)
     states = given.astype(np.float64)
-    if not (np.abs(states) < _FARTHEST).all():
-        msg = f"`X` must hold finite numbers below {_FARTHEST:g}, whose squares do not overflow."
+    if not usable_states(states).all():
+        msg = f"`X` must hold finite numbers below {FARTHEST:g}, whose squares do not overflow."
         raise ValueError(msg)
     for name, number in (("n_clusters", n_clusters), ("n_neighbors", n_neighbors)):
         if not isinstance(number, int | np.integer) or number < 1:

@@ -11,7 +11,6 @@ Newton's method finds its only maximum :math:`\hat z` in a few steps, and
 (Rasmussen & Williams 2006, section 3.4).
 """
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,8 +20,15 @@ from numpy.typing import NDArray
 from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.linalg import cholesky_solve, explained_cholesky, product, solved_squares
+from kompot.user_warnings import warn_user
 
-__all__ = ["OPTIMIZERS", "DensityConvergenceWarning", "DensityPosterior", "fit_density"]
+__all__ = [
+    "OPTIMIZERS",
+    "DensityConvergenceWarning",
+    "DensityPosterior",
+    "available_optimizer",
+    "fit_density",
+]
 
 Array = NDArray[np.float64]
 
@@ -138,28 +144,38 @@ def fit_density(
     ValueError
         If the optimizer is unknown.
     """
-    if optimizer not in OPTIMIZERS:
-        msg = f"`optimizer` must be one of {OPTIMIZERS}, got {optimizer!r}."
-        raise ValueError(msg)
-    if optimizer == "advi":
-        warnings.warn(
-            "optimizer='advi' is not available: the exact Laplace posterior is computed by "
-            "Newton's method instead. Use optimizer='newton' to silence this.",
-            UserWarning,
-            stacklevel=2,
-        )
+    optimizer = available_optimizer(optimizer)
     problem = _LogPosterior(cells, likelihood, mu, 1.0 / prior_variance)
     minimize = _minimize_lbfgs if optimizer == "L-BFGS-B" else _minimize_newton
     state, steps = minimize(problem, problem.regression_start(), n_iter)
     if state.gradient_norm > _GRADIENT_LIMIT:
-        warnings.warn(
+        warn_user(
             f"The density of {len(cells)} cells was not found to full accuracy: after {steps} "
             f"steps of {optimizer} the relative gradient norm is {state.gradient_norm:.1e}, above "
             f"{_GRADIENT_LIMIT:g}. Use optimizer='newton' or more steps (`n_iter`).",
             DensityConvergenceWarning,
-            stacklevel=2,
         )
     return _posterior(problem, state, steps)
+
+
+def available_optimizer(name: str) -> str:
+    """The optimizer of a name; with a warning ``"newton"`` in place of ``"advi"``.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
+    if name not in OPTIMIZERS:
+        msg = f"`optimizer` must be one of {OPTIMIZERS}, got {name!r}."
+        raise ValueError(msg)
+    if name != "advi":
+        return name
+    warn_user(
+        "optimizer='advi' is not available: the exact Laplace posterior is computed by Newton's "
+        "method instead. Use optimizer='newton' to silence this."
+    )
+    return "newton"
 
 
 @dataclass(frozen=True)

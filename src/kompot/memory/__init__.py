@@ -14,6 +14,7 @@ from kompot.memory.sizes import (
     dense_bytes,
     human,
     layer_bytes,
+    stored_bytes,
     weights_bytes,
 )
 from kompot.memory.usage import Usage, peak_bytes
@@ -35,5 +36,6 @@ __all__ = [
     "peak_bytes",
     "release",
     "require",
+    "stored_bytes",
     "weights_bytes",
 ]

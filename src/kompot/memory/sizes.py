@@ -1,6 +1,7 @@
 """Sizes of arrays, in numbers and in words."""
 
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = [
     "DENSE_SHARE",
@@ -9,6 +10,7 @@ __all__ = [
     "dense_bytes",
     "human",
     "layer_bytes",
+    "stored_bytes",
     "weights_bytes",
 ]
 
@@ -41,6 +43,30 @@ def weights_bytes(n_genes: int, rank: int, n_differences: int = 0) -> int:
     condition), float32.
     """
     return 2 * dense_bytes(n_genes, rank) + dense_bytes(n_genes, n_differences * rank, itemsize=4)
+
+
+def stored_bytes(value: Any, *, with_index: bool = False) -> int:
+    """Bytes of a table, a column or an array, dense or sparse, in memory or in a file.
+
+    Parameters
+    ----------
+    value
+        What AnnData holds; anything else takes 0.
+    with_index
+        Whether the row names of a table count.
+    """
+    if hasattr(value, "iloc") and hasattr(value, "memory_usage"):
+        usage = value.memory_usage(index=with_index, deep=True)
+        return int(usage.sum() if hasattr(usage, "sum") else usage)
+    value = getattr(value, "group", value)  # of a sparse matrix in a file
+    if hasattr(value, "nbytes"):
+        return int(value.nbytes)
+    names = ("data", "indices", "indptr", "row", "col")  # of sparse matrices
+    if hasattr(value, "keys"):
+        parts = [value[name] for name in names if name in value]
+    else:
+        parts = [getattr(value, name, None) for name in names]
+    return sum(int(getattr(part, "nbytes", 0)) for part in parts)
 
 
 def human(n_bytes: float) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from kompot.gp.coordinates import FARTHEST, usable_states
 from kompot.gp.linalg import without_duplicates
 
 __all__ = [
@@ -16,14 +17,13 @@ __all__ = [
     "is_usable",
     "require_fitted",
     "unusable",
+    "usable_states",
 ]
 
 Array = NDArray[np.float64]
 
 LARGEST = 1e30
 """Expression beyond is refused: squares add up, and layers of float32 end at 3e38."""
-_FARTHEST = 1e150
-"""Coordinates beyond are refused, whose squares would overflow."""
 
 
 def is_usable(values: NDArray[Any]) -> bool:
@@ -59,11 +59,11 @@ def as_states(states: ArrayLike, name: str, n_dims: int | None = None) -> Array:
         msg = f"`{name}` has {array.shape[1]} dimensions but the model was made with {n_dims}."
         raise ValueError(msg)
     array = np.ascontiguousarray(array, dtype=np.float64)
-    bad = ~(np.abs(array) < _FARTHEST).all(axis=1)
+    bad = ~usable_states(array)
     if bad.any():
         first = np.flatnonzero(bad)[:5].tolist()
         msg = (
-            f"`{name}` holds NaN, infinite or huge (> {_FARTHEST:g}) values in "
+            f"`{name}` holds NaN, infinite or huge (> {FARTHEST:g}) values in "
             f"{int(bad.sum())} of {len(array)} rows (first: {first}); leave these cells out."
         )
         raise ValueError(msg)

@@ -11,6 +11,7 @@ from kompot.gp.backend import compiled
 from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.halves import HALF_NEIGHBORS
+from kompot.gp.laplace import available_optimizer
 from kompot.gp.linalg import row_slices
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.density_estimator import DensityEstimator, lexicographic_order
@@ -265,6 +266,7 @@ class DifferentialAbundance(FittedAbundance, Parameters):
             return self
         settings = self._settings(landmarks, ls_factor, density_kwargs)
         settings.check_parameters()
+        settings.set_params(optimizer=available_optimizer(settings.optimizer))  # warns once
         order = lexicographic_order(states)
         places = [np.flatnonzero(condition[order] == c) for c in (0, 1)]
         rows = [order[where] for where in places]

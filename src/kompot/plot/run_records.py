@@ -7,19 +7,10 @@ from typing import Any
 from anndata import AnnData
 
 from kompot.records.history import recorded_runs
+from kompot.records.run_choice import find_run
 
 __all__ = ["Record", "find_record"]
 
-_FUNCTIONS = {
-    "de": "compute_differential_expression",
-    "da": "compute_differential_abundance",
-    "smooth": "compute_smoothed_expression",
-}
-_KINDS = {
-    "de": "differential expression",
-    "da": "differential abundance",
-    "smooth": "smoothed expression",
-}
 _SECTIONS = ("gp", "fdr", "filter", "storage", "output", "threshold")
 
 
@@ -96,34 +87,11 @@ def find_record(
     ValueError
         If there is no such run, or the history cannot be read.
     """
-    runs = {number: Record(number, run) for number, run in enumerate(recorded_runs(adata, kind))}
-    given = {"condition1": condition1, "condition2": condition2}
-    wanted = {name: label for name, label in given.items() if label is not None}
-    fitting = [number for number, run in runs.items() if wanted.items() <= _labels(run).items()]
-    numbers = fitting if run_id < 0 else [number for number in fitting if number == run_id]
-    position = run_id if run_id < 0 else 0
-    if not -len(numbers) <= position < len(numbers):
-        if not runs and not is_needed:
-            return Record(None, wanted)
-        raise ValueError(_no_run(runs, kind, run_id, wanted))
-    return runs[numbers[position]]
-
-
-def _labels(run: Record) -> dict[str, str]:
-    """Labels of the conditions of a run."""
-    return {f"condition{number}": run.label(number) for number in (1, 2)}
-
-
-def _no_run(runs: Mapping[int, Record], kind: str, run_id: int, wanted: Mapping[str, str]) -> str:
-    """Why there is no such run, and what to do."""
-    if not runs:
-        return (
-            f"No run of {_KINDS[kind]} is recorded in adata.uns['kompot_{kind}']. Run "
-            f"{_FUNCTIONS[kind]} first, or name the columns to draw."
-        )
-    known = ", ".join(
-        "{} ({condition1} to {condition2})".format(number, **_labels(run))
-        for number, run in runs.items()
+    labels = {"condition1": condition1, "condition2": condition2}
+    if not is_needed and not recorded_runs(adata, kind):
+        given = {name: label for name, label in labels.items() if label is not None}
+        return Record(None, given)
+    number, runs = find_run(
+        adata, kind, run_id, otherwise=", or name the columns to draw", labels=labels
     )
-    condition = f" with {', '.join(f'{k}={v!r}' for k, v in wanted.items())}" if wanted else ""
-    return f"There is no run {run_id}{condition}. Recorded runs: {known}."
+    return Record(number, runs[number])

@@ -18,6 +18,7 @@ from kompot.plot.stored_runs import gene_layer
 from kompot.plot.words import shortened
 from kompot.records.history import recorded_runs
 from kompot.records.layers import get_layer, has_layer
+from kompot.records.run_choice import find_run
 from kompot.records.smoothing_fields import SmoothingFields
 
 __all__ = ["SmoothingPanels", "plot_smoothing"]
@@ -141,27 +142,17 @@ def plot_smoothing(  # noqa: PLR0917 the documented order of arguments
 
 
 def _find_run(adata: AnnData, result_key: str, condition: str | None) -> Record:
-    """The last run of a key and condition; without any, a record without entries.
+    """The last run of a key and condition; a record without entries if none is recorded.
 
     Raises
     ------
     ValueError
         If runs are recorded, but none of these.
     """
-    known = []
-    for number, entries in reversed(list(enumerate(recorded_runs(adata, "smooth")))):
-        run = Record(number, entries)
-        key, label = run.entries.get("result_key", result_key), run.parameter("condition")
-        known.append(f"{key!r} with condition {label!r}")
-        if key == result_key and condition in (None, label):
-            return run
-    if known:
-        msg = (
-            f"No run with result_key={result_key!r} and condition={condition!r} is recorded. "
-            f"Recorded runs: {', '.join(known)}."
-        )
-        raise ValueError(msg)
-    return Record(None, {})
+    if not recorded_runs(adata, "smooth"):
+        return Record(None, {})
+    number, runs = find_run(adata, "smooth", result_key=result_key, labels={"condition": condition})
+    return Record(number, runs[number])
 
 
 def _layers(adata: AnnData, fields: SmoothingFields, *, show_obs_variance: bool) -> dict[str, str]:

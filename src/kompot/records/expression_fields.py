@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kompot.records.fields import Field, Names
+from kompot.settings import ExpressionSettings
 
 __all__ = ["ExpressionFields"]
 
@@ -229,6 +230,59 @@ class ExpressionFields(Names):
         yield from map(self.of_groups, genes)
         for name in (*_CELL_FIELDS, *_FACTORS, *(_SAMPLE_FACTORS if self.with_samples else ())):
             yield getattr(self, name)
+
+    def written(
+        self, settings: ExpressionSettings, *, has_fdr: bool, has_groups: bool
+    ) -> list[Field]:
+        """The fields that a run with these options writes.
+
+        Groups have no local rates at donor level, and samples no covariance between cells.
+        """
+        output, storage = settings.output, settings.storage
+        donor_level, samples = self.donor_level, self.with_samples
+        extra = storage.store_additional_stats
+        distances = output.compute_mahalanobis
+        dense, factored = storage.layers == "dense", storage.layers == "factored"
+        genes = [
+            (self.mean_lfc, True),
+            (self.mahalanobis, distances),
+            (self.local_fdr, has_fdr),
+            (self.is_de, has_fdr),
+            (self.pvalue, has_fdr and extra),
+            (self.tail_fdr, has_fdr and extra),
+            (self.ptp, distances and extra),
+            (self.weighted_mean_lfc, settings.comparison.differential_abundance_key is not None),
+            (self.composition_change, output.attribution),
+            (self.expression_change, output.attribution),
+        ]
+        by_donors = [
+            (self.donor_pvalue, donor_level),
+            (self.donor_fdr, donor_level),
+            (self.donor_lfc, donor_level),
+        ]
+        cells = [
+            (self.imputed1, dense),
+            (self.imputed2, dense),
+            (self.fold_change, dense),
+            (self.zscores, dense and extra),
+            (self.std1, dense or self.std1.location == "obs"),
+            (self.std2, dense or self.std2.location == "obs"),
+            (self.basis, factored),
+            (self.weights1, factored),
+            (self.weights2, factored),
+            (self.deviations1, factored and samples),
+            (self.deviations2, factored and samples),
+            (self.posterior_std1, factored and samples),
+            (self.posterior_std2, factored and samples),
+            (self.covariance, storage.store_posterior_covariance and not samples),
+        ]
+        by_group = [
+            (self.of_groups(field), has_groups and is_written)
+            for field, is_written in [*genes, *by_donors]
+            if not (donor_level and field == self.local_fdr)
+        ]
+        everywhere = [*genes, *by_donors, (self.donor_region, donor_level)]
+        return [field for field, is_written in [*everywhere, *by_group, *cells] if is_written]
 
     @property
     def _level(self) -> str:

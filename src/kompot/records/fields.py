@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kompot.settings import StorageSettings
+
 __all__ = ["AbundanceFields", "Field", "Names", "clean_name"]
 
 
@@ -186,6 +188,13 @@ class AbundanceFields(Names):
         """What a run writes of the donor-level test only."""
         statistics = (self.donor_lfc, self.donor_lfc_se, self.donor_pvalue, self.donor_fdr)
         return (*statistics, self.donor_direction, self.donor_region, self.donor_colors)
+
+    def written(self, storage: StorageSettings, *, donor_level: bool) -> list[Field]:
+        """The fields that a run with these options writes."""
+        left_out = [] if storage.store_additional_stats else [self.lfsr, self.svalue]
+        if not donor_level:
+            left_out += self.donor_level
+        return [field for field in self if field not in left_out]
 
     def __iter__(self) -> Iterator[Field]:
         """All fields that a run can have."""

@@ -6,7 +6,6 @@
 
 import json
 import platform
-import warnings
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib import metadata
@@ -15,8 +14,10 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 
+from kompot.records.annotation import require_anndata
 from kompot.records.fields import Field
 from kompot.records.recorded import field_owners
+from kompot.user_warnings import warn_user
 
 __all__ = [
     "HISTORY_KEYS",
@@ -77,9 +78,7 @@ def recorded_runs(adata: AnnData, analysis_type: str) -> list[dict[str, Any]]:
     TypeError
         If this is no AnnData object.
     """
-    if not isinstance(adata, AnnData):
-        msg = f"`adata` must be an AnnData object, got {type(adata).__name__}."
-        raise TypeError(msg)
+    require_anndata(adata)
     if analysis_type not in HISTORY_KEYS:
         known = ", ".join(map(repr, HISTORY_KEYS))
         msg = f"Invalid analysis_type: {analysis_type!r}. Must be one of {known}."
@@ -161,9 +160,7 @@ def appended_history(
         runs = read_history(changed)
     except ValueError as error:
         name = _put_aside(changed, "run_history")
-        warnings.warn(
-            f"{error} A new history was begun; the old one is kept as {name!r}.", stacklevel=2
-        )
+        warn_user(f"{error} A new history was begun; the old one is kept as {name!r}.")
         runs = []
     owners = _read_owners(changed, runs)
     for field in fields:
@@ -227,10 +224,7 @@ def _read_owners(stored: dict[str, Any], runs: list[dict[str, Any]]) -> dict[str
     except (TypeError, ValueError, AttributeError, RecursionError):
         pass
     name = _put_aside(stored, "anndata_fields")
-    warnings.warn(
-        f"The record of which run wrote each field was not readable; it is kept as {name!r}.",
-        stacklevel=3,
-    )
+    warn_user(f"The record of which run wrote each field was not readable; it is kept as {name!r}.")
     made: dict[str, dict[str, int]] = {}
     for (location, field), number in field_owners(runs).items():
         made.setdefault(location, {})[field] = number

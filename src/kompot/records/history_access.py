@@ -12,6 +12,7 @@ from kompot.records.history import (
     recorded_runs,
 )
 from kompot.records.recorded import field_owners, recorded_fields
+from kompot.records.run_choice import run_number
 
 __all__ = [
     "append_to_run_history",
@@ -78,7 +79,8 @@ def get_run_from_history(
             raise ValueError(msg)
         analysis_type = kinds[history_key]
     runs = recorded_runs(adata, analysis_type)
-    return runs[run_id] if -len(runs) <= run_id < len(runs) else None
+    number = run_number(runs, run_id)
+    return None if number is None else runs[number]
 
 
 def append_to_run_history(

@@ -197,7 +197,7 @@ def call_arguments(
             if dotted not in _DERIVED and not _is_unset(dotted, value):
                 unknown[dotted] = value
         elif dotted in defaults and not dotted.startswith(_ALWAYS):
-            if argument not in OUTCOME and not _same(value, defaults[dotted]):
+            if argument not in OUTCOME and not _is_default(value, defaults[dotted]):
                 arguments[argument] = value
         else:
             arguments[argument] = value
@@ -237,11 +237,11 @@ def _is_unset(dotted: str, value: Any) -> bool:
     name = dotted.rpartition(".")[2]
     known = {**_defaults("de"), **_defaults("da")}
     return any(
-        _same(value, default)
+        _is_default(value, default)
         for other, default in known.items()
         if other.rpartition(".")[2] == name
     )
 
 
-def _same(value: Any, default: Any) -> bool:
+def _is_default(value: Any, default: Any) -> bool:
     return type(value) is type(default) and bool(value == default)

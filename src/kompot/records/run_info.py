@@ -1,6 +1,5 @@
 """What a recorded run was, what is left of it, and how to repeat it."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,9 @@ from kompot.records.encoding import decoded, digest
 from kompot.records.history import HISTORY_KEYS, recorded_runs, refuse_newer
 from kompot.records.parameters import argument_names, call_arguments, flattened
 from kompot.records.recorded import field_owners, is_present, recorded_fields
+from kompot.records.run_choice import run_number
 from kompot.records.run_settings import refuse_injected, settings_of_run
+from kompot.user_warnings import warn_user
 
 if TYPE_CHECKING:
     from kompot.records.run_comparison import RunComparison
@@ -73,9 +74,8 @@ class RunInfo:
     def __init__(
         self, adata: AnnData, run_id: int | None = None, analysis_type: str | None = None
     ) -> None:
-        number = _checked_id(run_id)
         kind = _detected(adata) if analysis_type is None else analysis_type
-        self._read(adata, number, kind, recorded_runs(adata, kind))
+        self._read(adata, -1 if run_id is None else run_id, kind, recorded_runs(adata, kind))
 
     @classmethod
     def _of(
@@ -91,13 +91,14 @@ class RunInfo:
     ) -> None:
         self.adata, self.run_id, self.analysis_type = adata, run_id, analysis_type
         self.storage_key = HISTORY_KEYS[analysis_type]
-        if not -len(runs) <= run_id < len(runs):
+        number = run_number(runs, run_id)
+        if number is None:
             msg = (
                 f"Run ID {run_id} not found in {analysis_type} run history. "
                 f"{len(runs)} runs are recorded in adata.uns[{self.storage_key!r}]."
             )
             raise ValueError(msg)
-        self.adjusted_run_id = run_id % len(runs)
+        self.adjusted_run_id = number
         self.run_info: dict[str, Any] = runs[self.adjusted_run_id]
         refuse_newer(self.run_info, f"Run {self.adjusted_run_id} of {analysis_type}")
         self.field_names = self._dict("field_names")
@@ -295,7 +296,7 @@ class RunInfo:
     def _warn_of_unknown(self, unknown: Mapping[str, Any]) -> None:
         if unknown:
             message = f"Parameters of the run that are unknown here are left out: {unknown}."
-            warnings.warn(message, stacklevel=3)
+            warn_user(message)
 
     def _restored(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters by dotted name with the arrays among them, but for those to be replaced."""
@@ -330,7 +331,7 @@ class RunInfo:
         for key in (self.run_info.get("result_key"), self.storage_key, *stored):
             if key in stored:
                 message = f"Which landmarks the run used is not recorded; those in {key!r} are."
-                warnings.warn(message, stacklevel=4)
+                warn_user(message)
                 return stored[key]
         return _kept("landmarks", form)
 
@@ -366,15 +367,6 @@ def _kept(argument: str, form: Any) -> Any:
 
 def _is_unkept(form: Any) -> bool:
     return isinstance(form, Mapping) and form.get("kind") == "unkept"
-
-
-def _checked_id(run_id: int | None) -> int:
-    if run_id is None:
-        return -1
-    if isinstance(run_id, bool) or not isinstance(run_id, int | np.integer):
-        msg = f"`run_id` must be a whole number or None, got {run_id!r}."
-        raise TypeError(msg)
-    return int(run_id)
 
 
 def _detected(adata: AnnData) -> str:

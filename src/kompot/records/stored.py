@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from anndata import AnnData, ImplicitModificationWarning
 
 from kompot import memory
@@ -15,6 +14,8 @@ from kompot.records.factored import is_shared
 from kompot.records.fields import AbundanceFields, Field
 from kompot.records.history import recorded_runs, refuse_newer
 from kompot.records.recorded import LOCATIONS, field_owners, is_present, recorded_fields
+from kompot.records.run_choice import run_number
+from kompot.user_warnings import warn_user
 
 __all__ = ["cleanup", "get_field_status"]
 
@@ -104,11 +105,18 @@ def cleanup(  # noqa: PLR0917 the documented order of arguments
     chosen = _checked_runs(runs, run_ids, analysis_type)
     removed, later = _to_remove(adata, runs, chosen, rules)
     target = adata if inplace else _copied(adata)
-    freed = sum(_n_bytes(getattr(target, field.location)[field.name]) for field in removed)
+    freed = sum(
+        memory.stored_bytes(getattr(target, field.location)[field.name]) for field in removed
+    )
     _remove(target, removed)
     log.info(
         "%d fields of %d runs of %r removed, %s freed (%d bytes); %d that later runs wrote stay",
-        *(len(removed), len(chosen), analysis_type, memory.human(freed), freed, later),
+        len(removed),
+        len(chosen),
+        analysis_type,
+        memory.human(freed),
+        freed,
+        later,
     )
     return None if inplace else target
 
@@ -148,9 +156,10 @@ def get_field_status(
     {'kompot_de_control_imputed': True, 'kompot_de_treated_imputed': False}
     """
     runs = recorded_runs(adata, analysis_type)
-    number = -1 if run_id is None else run_id
-    if not -len(runs) <= number < len(runs):
-        log.warning("There is no run %d of %r; %d are recorded", number, analysis_type, len(runs))
+    wanted = -1 if run_id is None else run_id
+    number = run_number(runs, wanted)
+    if number is None:
+        log.warning("There is no run %d of %r; %d are recorded", wanted, analysis_type, len(runs))
         return {}
     refuse_newer(runs[number], f"Run {number} of {analysis_type}")
     status: dict[str, dict[str, dict[str, bool]]] = {}
@@ -189,20 +198,17 @@ def _checked_runs(
 ) -> set[int]:
     """Numbers from 0 of the runs that exist and can be read."""
     if not runs:
-        warnings.warn(f"No run of {analysis_type!r} is recorded in these data.", stacklevel=3)
+        warn_user(f"No run of {analysis_type!r} is recorded in these data.")
         return set()
     wanted = [run_ids] if isinstance(run_ids, int | np.integer) else run_ids
     chosen: set[int] = set()
-    for number in range(len(runs)) if wanted is None else wanted:
-        if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            msg = f"`run_ids` must be whole numbers or None, got {number!r}."
-            raise TypeError(msg)
-        if not -len(runs) <= number < len(runs):
-            message = f"There is no run {number} of {analysis_type!r}; {len(runs)} are recorded."
-            warnings.warn(message, stacklevel=3)
+    for one in range(len(runs)) if wanted is None else wanted:
+        number = run_number(runs, one, argument="run_ids")
+        if number is None:
+            warn_user(f"There is no run {one} of {analysis_type!r}; {len(runs)} are recorded.")
             continue
         refuse_newer(runs[number], f"Run {number} of {analysis_type}")
-        chosen.add(int(number) % len(runs))
+        chosen.add(number)
     return chosen
 
 
@@ -254,18 +260,6 @@ def _is_kept(field: Field, rules: Mapping[str, set[str] | bool]) -> bool:
     if isinstance(rule, bool):
         return rule
     return field.type in rule or (is_factor and bool(rule & _FACTORED))
-
-
-def _n_bytes(value: Any) -> int:
-    """Bytes that a stored value takes."""
-    if isinstance(value, pd.DataFrame):
-        return int(value.memory_usage(index=False, deep=True).sum())
-    if isinstance(value, pd.Series):
-        return int(value.memory_usage(index=False, deep=True))
-    if hasattr(value, "nbytes"):
-        return int(value.nbytes)
-    names = ("data", "indices", "indptr", "row", "col")  # of sparse matrices
-    return sum(int(getattr(getattr(value, name, None), "nbytes", 0)) for name in names)
 
 
 def _copied(adata: AnnData) -> AnnData:

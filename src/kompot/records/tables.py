@@ -1,6 +1,5 @@
 """Gene tables of recorded runs, read from the fields that the runs stored."""
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,8 +8,9 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot.records.history import recorded_runs, refuse_newer
 from kompot.records.recorded import field_owners, recorded_fields
+from kompot.records.run_choice import find_run
+from kompot.user_warnings import warn_user
 
 __all__ = ["get_table", "long_table", "ranked"]
 
@@ -62,10 +62,8 @@ def get_table(
     >>> kompot.get_table(adata).head()  # doctest: +SKIP
     >>> kompot.get_table(adata, group=True).to_csv("groups.csv")  # doctest: +SKIP
     """
-    runs = recorded_runs(adata, "de")
-    number = _run_number(run_id, len(runs))
+    number, runs = find_run(adata, "de", run_id)
     run = runs[number]
-    refuse_newer(run, f"Run {number}")
     location = "var" if group is None else "varm"
     names = _stored_names(run, location, getattr(adata, location))
     if not names:
@@ -114,20 +112,6 @@ def long_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([pd.Series(groups, long.index, name="group"), long], axis="columns")
 
 
-def _run_number(run_id: int, n_runs: int) -> int:
-    """Number of a run from 0."""
-    if not n_runs:
-        msg = (
-            "No run of differential expression is recorded in adata.uns['kompot_de']; run "
-            "compute_differential_expression first."
-        )
-        raise ValueError(msg)
-    if not -n_runs <= run_id < n_runs:
-        msg = f"`run_id`: there is no run {run_id}; there are {n_runs}, 0 to {n_runs - 1}."
-        raise ValueError(msg)
-    return run_id % n_runs
-
-
 def _stored_names(run: Mapping[str, Any], location: str, holder: Any) -> dict[str, str]:
     """Column of the table to name of the field, for fields that exist, in the usual order."""
     names = {}
@@ -158,10 +142,9 @@ def _warn_if_overwritten(
     owners = field_owners(runs)
     others = sorted({owners[location, name] for name in names} - {number})
     if others:
-        warnings.warn(
+        warn_user(
             f"Fields of run {number} were overwritten by run {', '.join(map(str, others))}, and "
-            "hold its values now; give runs their own `result_key` to keep both.",
-            stacklevel=3,
+            "hold its values now; give runs their own `result_key` to keep both."
         )
 
 

@@ -2,74 +2,26 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any
 
-from kompot.settings import (
-    AbundanceSettings,
-    Comparison,
-    DAThresholdSettings,
-    DensitySettings,
-    DonorAbundanceOptions,
-    ExpressionSettings,
-    FDRSettings,
-    FilterSettings,
-    GPSettings,
-    OutputSettings,
-    SampleSettings,
-    StorageSettings,
-)
+from kompot.records.parameters import argument_names, by_kind
 
-__all__ = ["abundance_settings", "expression_settings", "with_documented_names"]
-
-_PREFIXED = {
-    FDRSettings: {"threshold": "fdr_threshold"},
-    DAThresholdSettings: {"lfc_threshold": "log_fold_change_threshold"},
-}
-"""Options whose argument has another name."""
+__all__ = ["settings_by_kind", "with_defaults", "with_documented_names"]
 
 
-def expression_settings(parameters: Mapping[str, Any]) -> ExpressionSettings:
-    """Settings of a differential-expression run.
+def settings_by_kind(arguments: Mapping[str, Any], analysis_type: str) -> dict[str, Any]:
+    """Options of a run as objects by kind: ``comparison``, ``gp``, ``filter``, ...
 
     Parameters
     ----------
-    parameters
-        Arguments of :func:`kompot.compute_differential_expression`, defaults included.
+    arguments
+        Arguments of the documented function, defaults included.
+    analysis_type
+        ``"de"`` or ``"da"``.
     """
-    return ExpressionSettings(
-        _chosen(Comparison, parameters),
-        _chosen(GPSettings, parameters),
-        _chosen(FDRSettings, parameters),
-        _chosen(FilterSettings, parameters),
-        _chosen(StorageSettings, parameters),
-        _chosen(OutputSettings, parameters),
-        _chosen(SampleSettings, parameters),
-    )
-
-
-def abundance_settings(
-    parameters: Mapping[str, Any], estimator: Mapping[str, Any]
-) -> AbundanceSettings:
-    """Settings of a differential-abundance run.
-
-    Parameters
-    ----------
-    parameters
-        Arguments of :func:`kompot.compute_differential_abundance`, defaults included.
-    estimator
-        Further parameters of the density, checked.
-    """
-    return AbundanceSettings(
-        _chosen(Comparison, parameters),
-        _chosen(DensitySettings, {**parameters, "estimator": estimator}),
-        _chosen(DAThresholdSettings, parameters),
-        _chosen(FilterSettings, parameters),
-        _chosen(StorageSettings, parameters),
-        _chosen(OutputSettings, parameters),
-        _chosen(SampleSettings, parameters),
-        _chosen(DonorAbundanceOptions, parameters),
-    )
+    names = argument_names(analysis_type).items()
+    given = {dotted: arguments[name] for dotted, name in names if name in arguments}
+    return by_kind(given, analysis_type)
 
 
 def with_documented_names(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,9 +56,3 @@ def with_defaults(function: Callable[..., Any], given: Mapping[str, Any]) -> dic
     parameters = inspect.signature(function).parameters.values()
     defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
     return defaults | dict(given)
-
-
-def _chosen(kind: Any, parameters: Mapping[str, Any]) -> Any:
-    """Settings of one kind from the arguments of the same names."""
-    names = {one.name: _PREFIXED.get(kind, {}).get(one.name, one.name) for one in fields(kind)}
-    return kind(**{own: parameters[name] for own, name in names.items() if name in parameters})

@@ -1,22 +1,22 @@
 """Dry runs: all that a run reads and checks, and what it would take, without computing it."""
 
 import inspect
-import warnings
 from typing import Any
 
 from anndata import AnnData
 
 from kompot.anndata import compute_differential_abundance, compute_differential_expression
 from kompot.anndata.abundance_run import density_parameters
-from kompot.anndata.later import refuse_unknown
+from kompot.anndata.refusals import refuse_unknown
 from kompot.resource_estimation.call import (
-    abundance_settings,
-    expression_settings,
+    settings_by_kind,
     with_defaults,
     with_documented_names,
 )
 from kompot.resource_estimation.plan import ResourcePlan
 from kompot.resource_estimation.planning import plan_abundance, plan_expression
+from kompot.settings import AbundanceSettings, ExpressionSettings
+from kompot.user_warnings import warn_user
 
 __all__ = ["dry_run_differential_abundance", "dry_run_differential_expression"]
 
@@ -78,7 +78,7 @@ def dry_run_differential_expression(
     parameters = with_defaults(function, names | given)
     known = _known(function)
     refuse_unknown({name: one for name, one in parameters.items() if name not in known}, function)
-    plan = plan_expression(adata, expression_settings(parameters))
+    plan = plan_expression(adata, ExpressionSettings(**settings_by_kind(parameters, "de")))
     if verbose:
         print(plan.format_report())
     return plan
@@ -125,8 +125,8 @@ def dry_run_differential_abundance(
     parameters = with_defaults(compute_differential_abundance, names | given)
     known = _known(compute_differential_abundance)
     estimator = {name: value for name, value in parameters.items() if name not in known}
-    settings = abundance_settings(parameters, density_parameters(estimator))
-    plan = plan_abundance(adata, settings)
+    arguments = parameters | {"estimator": density_parameters(estimator)}
+    plan = plan_abundance(adata, AbundanceSettings(**settings_by_kind(arguments, "da")))
     if verbose:
         print(plan.format_report())
     return plan
@@ -153,5 +153,5 @@ def _in_order(adata: AnnData, groupby: str, condition1: str, condition2: str) ->
         f"{groupby!r} is no column of adata.obs but {condition2!r} is: read as {names}. Runs need "
         "the order (adata, groupby, condition1, condition2)."
     )
-    warnings.warn(msg, UserWarning, stacklevel=3)
+    warn_user(msg)
     return names

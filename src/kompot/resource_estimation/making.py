@@ -86,7 +86,7 @@ def planned(
     )
     if settings.gp.jit_compile:
         plan.info.append("Memory and time are of NumPy; JAX takes some 0.3 GB more.")
-    if output.copy or output.inplace:
+    if output.is_written:
         plan.output_fields = output_fields(wanted)
         plan.overwritten, runs = overwritten_fields(adata, wanted, analysis_type)
         told = previous_runs(plan.overwritten, runs, storage.result_key, analysis_type)

@@ -11,24 +11,20 @@ from kompot.anndata.abundance_resources import (
     estimate_abundance,
     rank_of_labels,
 )
-from kompot.anndata.abundance_results import stored_fields as abundance_fields
 from kompot.anndata.expression_resources import (
     estimate_run,
     expression_rank,
     expression_sizes,
 )
-from kompot.anndata.expression_results import stored_fields as expression_fields
 from kompot.anndata.given_inputs import needs_given_run, read_given_inputs
-from kompot.anndata.given_layers import refuse_factored
 from kompot.anndata.given_resources import estimate_given_run, given_ranks, given_sizes
-from kompot.anndata.later import refuse_own_noise
+from kompot.anndata.refusals import refuse_factored, refuse_own_noise
 from kompot.gp.rank import RankEstimate
 from kompot.memory import human
 from kompot.memory.estimate import Estimate
 from kompot.memory.expression import ExpressionSizes
 from kompot.memory.given import GivenSizes
-from kompot.records.expression_fields import ExpressionFields
-from kompot.records.fields import AbundanceFields, Field
+from kompot.records.fields import Field
 from kompot.resource_estimation.making import (
     about_rank,
     availability_of,
@@ -69,16 +65,7 @@ def plan_expression(adata: AnnData, settings: ExpressionSettings) -> ResourcePla
     availability = availability_of(settings.storage)
     with quiet():
         inputs = expression_inputs.read_inputs(adata, settings)
-    fields = ExpressionFields(
-        settings.storage.result_key,
-        settings.comparison.condition1,
-        settings.comparison.condition2,
-        with_samples=inputs.samples is not None,
-        donor_level=inputs.donor_level,
-        with_noise=settings.gp.use_empirical_variance,
-    )
-    has_fdr = inputs.donor_level or inputs.null.exists
-    wanted = expression_fields(fields, settings, has_fdr=has_fdr)
+    wanted = inputs.wanted(settings)
     rank = expression_rank(inputs, settings)
 
     def sizes_of(*, on_disk: bool) -> ExpressionSizes:
@@ -103,10 +90,7 @@ def plan_abundance(adata: AnnData, settings: AbundanceSettings) -> ResourcePlan:
     availability = availability_of(settings.storage)
     with quiet():
         inputs = abundance_inputs.read_inputs(adata, settings)
-    comparison, key = settings.comparison, settings.storage.result_key
-    names = key, comparison.condition1, comparison.condition2
-    fields = AbundanceFields(*names, inputs.samples is not None)
-    wanted = abundance_fields(fields, settings.storage, donor_level=inputs.donor_level)
+    wanted = inputs.wanted(settings)
     rank = abundance_rank(inputs, settings)
     of_labels = rank_of_labels(inputs, settings)
     sizes = abundance_sizes(adata, inputs, settings, rank.rank, of_labels)

@@ -27,7 +27,7 @@ class DensitySettings(Options):
     random_state
         Seed of the landmarks.
     batch_size
-        Cells predicted at a time; None or 0 for all that fit.
+        Cells predicted at a time; None or 0 for 4096.
     sync_parameters
         Whether shared parameters come from both conditions: another name of
         ``param_scheme="symmetric"``.

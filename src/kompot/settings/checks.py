@@ -11,7 +11,6 @@ __all__ = [
     "SEPARATE",
     "choice",
     "flags",
-    "given_flags",
     "kind",
     "null_genes",
     "number",
@@ -36,6 +35,7 @@ def number(
     most: float = np.inf,
     whole: bool = False,
     optional: bool = False,
+    where: str = "",
 ) -> None:
     """Refuse what is no number or outside its range, naming option and argument.
 
@@ -53,6 +53,8 @@ def number(
         Whether it must be a whole number.
     optional
         Whether it may be None.
+    where
+        Where its range comes from, in words, such as ``"with 90 cells"``.
     """
     if value is None and optional:
         return
@@ -73,9 +75,8 @@ def number(
             )
             if np.isfinite(limit)
         ]
-        msg = (
-            f"{quoted} must be finite{' and ' * bool(limits)}{' and '.join(limits)}, got {value!r}."
-        )
+        words = " and ".join(["finite", *limits]) + f" {where}" * bool(where)
+        msg = f"{quoted} must be {words}, got {value!r}."
         raise ValueError(msg)
 
 
@@ -86,17 +87,13 @@ def choice(name: str, value: Any, allowed: Sequence[str]) -> None:
         raise ValueError(msg)
 
 
-def flags(**values: Any) -> None:
-    """Refuse what is neither True nor False."""
+def flags(*, optional: bool = False, **values: Any) -> None:
+    """Refuse what is neither True nor False, nor None if that is ``optional``."""
     for name, value in values.items():
-        if not isinstance(value, bool | np.bool_):
-            msg = f"'{name}' must be True or False, got {value!r}."
+        if not (isinstance(value, bool | np.bool_) or (optional and value is None)):
+            allowed = "True, False or None" if optional else "True or False"
+            msg = f"'{name}' must be {allowed}, got {value!r}."
             raise TypeError(msg)
-
-
-def given_flags(**values: Any) -> dict[str, Any]:
-    """Those that are not None."""
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def kind(name: str, value: Any, kinds: type | tuple[type, ...], wanted: str) -> None:

@@ -10,7 +10,6 @@ from kompot.settings.checks import (
     SEPARATE,
     choice,
     flags,
-    given_flags,
     kind,
     null_genes,
     number,
@@ -48,6 +47,9 @@ class GPSettings(Options):
         Largest rank of the features; None for the number of cells.
     landmarks
         Landmarks to use instead, ``(n_landmarks, n_dims)``.
+    use_empirical_variance
+        Whether each gene has noise of its own, as a function of cell state, estimated from
+        residuals.
     batch_size
         Cells predicted at a time; None or 0 for all.
     eps
@@ -56,15 +58,12 @@ class GPSettings(Options):
         Run through JAX.
     random_state
         Seed of the landmarks.
+    param_scheme
+        From which cells the length scale is estimated.
     kernel
         Name of the covariance function.
     tol
         Prior variance that the features may leave on average, in [0, 1).
-    param_scheme
-        From which cells the length scale is estimated.
-    use_empirical_variance
-        Whether each gene has noise of its own, as a function of cell state, estimated from
-        residuals.
     """
 
     sigma: float = 1.0
@@ -72,14 +71,14 @@ class GPSettings(Options):
     ls_factor: float = 10.0
     n_landmarks: int | None = 5000
     landmarks: Any = None
+    use_empirical_variance: bool = False
     batch_size: int | None = 100
     eps: float = 1e-8
     jit_compile: bool = False
     random_state: int | None = None
+    param_scheme: str = "condition1"
     kernel: str = "matern52"
     tol: float = 1e-6
-    param_scheme: str = "condition1"
-    use_empirical_variance: bool = False
 
     def __post_init__(self) -> None:
         number("sigma", self.sigma, above=0)
@@ -177,7 +176,7 @@ class FilterSettings(Options):
         number("min_cells", self.min_cells, least=0)
         number("min_percentage", self.min_percentage, least=0, most=100, optional=True)
         number("group_variance", self.group_variance, above=0, most=1)
-        flags(**given_flags(check_representation=self.check_representation))
+        flags(check_representation=self.check_representation, optional=True)
         if self.check_representation and self.groups is None:
             msg = "'check_representation' is True but there are no `groups` to check; give some."
             raise ValueError(msg)
@@ -229,7 +228,7 @@ class StorageSettings(Options):
             msg = f"'overwrite' must be None, True or False, got {self.overwrite!r}."
             raise ValueError(msg)
         number("max_memory_ratio", self.max_memory_ratio, above=0, most=1)
-        flags(**given_flags(store_arrays_on_disk=self.store_arrays_on_disk))
+        flags(store_arrays_on_disk=self.store_arrays_on_disk, optional=True)
         kind("disk_storage_dir", self.disk_storage_dir, (str, PathLike), "a path")
         choice("layers", self.layers, ("dense", "factored", "none"))
         flags(
@@ -251,6 +250,8 @@ class OutputSettings(Options):
         Write the results to the data.
     return_full_results
         Return the dictionary of all results.
+    return_null_data
+        Also return what distances were judged against, as ``"null"`` of the dictionary.
     compute_mahalanobis
         Compute distances of genes.
     allow_single_condition_variance
@@ -259,37 +260,44 @@ class OutputSettings(Options):
         Show progress bars.
     attribution
         Split changes of mean expression into their parts.
-    return_null_data
-        Also return what distances were judged against, as ``"null"`` of the dictionary.
     """
 
     copy: bool = False
     inplace: bool = True
     return_full_results: bool = False
+    return_null_data: bool = False
     compute_mahalanobis: bool = True
     allow_single_condition_variance: bool = False
     progress: bool = True
     attribution: bool = False
-    return_null_data: bool = False
 
     def __post_init__(self) -> None:
         flags(
             copy=self.copy,
             inplace=self.inplace,
             return_full_results=self.return_full_results,
+            return_null_data=self.return_null_data,
             compute_mahalanobis=self.compute_mahalanobis,
+            allow_single_condition_variance=self.allow_single_condition_variance,
             progress=self.progress,
             attribution=self.attribution,
-            return_null_data=self.return_null_data,
-            allow_single_condition_variance=self.allow_single_condition_variance,
         )
-        returns = self.return_full_results or self.return_null_data
-        if not (self.copy or self.inplace or returns):
+        if not (self.is_written or self.returns):
             msg = (
                 "'inplace' is False but neither copy=True nor return_full_results=True was given; "
                 "nothing would be left of the results."
             )
             raise ValueError(msg)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether results are written, to the data or a copy."""
+        return self.copy or self.inplace
+
+    @property
+    def returns(self) -> bool:
+        """Whether a dictionary is returned."""
+        return self.return_full_results or self.return_null_data
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,11 @@ class Comparison:
     sample_col: str | None = None
     differential_abundance_key: str | None = None
 
+    @property
+    def conditions(self) -> tuple[str, str]:
+        """Labels of the two conditions."""
+        return self.condition1, self.condition2
+
 
 @dataclass(frozen=True)
 class ExpressionSettings:

@@ -1,4 +1,4 @@
-"""Parameters that are refused: where they have no meaning, and unknown ones."""
+"""Options that are refused: unknown ones, and those that do not go together."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -7,7 +7,23 @@ from typing import Any
 from kompot.settings import ExpressionSettings
 from kompot.settings.checks import SEPARATE
 
-__all__ = ["refuse_own_noise", "refuse_unknown"]
+__all__ = ["refuse_factored", "refuse_own_noise", "refuse_unknown"]
+
+
+def refuse_factored(settings: ExpressionSettings) -> None:
+    """Refuse forms of layers that need features of the functions.
+
+    Raises
+    ------
+    ValueError
+        If layers are to be anything but dense, or none.
+    """
+    if settings.storage.layers not in ("dense", "none"):
+        msg = (
+            f"`layers={settings.storage.layers!r}` needs fitted features that both conditions "
+            "share; give layers='dense' or 'none'."
+        )
+        raise ValueError(msg)
 
 
 def refuse_own_noise(settings: ExpressionSettings) -> None:
