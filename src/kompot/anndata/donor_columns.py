@@ -13,7 +13,7 @@ from kompot.models.arrays import usable_states
 from kompot.settings import Comparison
 from kompot.user_warnings import warn_user
 
-__all__ = ["CellLevelWarning", "looks_like_donors", "warn_of_donors"]
+__all__ = ["CellLevelWarning", "donors_measured_twice", "looks_like_donors", "warn_of_donors"]
 
 _LEVELS = (2, 200)
 _CELLS_PER_LEVEL = 5
@@ -59,13 +59,39 @@ def warn_of_donors(
     found = looks_like_donors(obs, comparison.groupby, comparison.conditions, states=states)
     if not found:
         return
-    others = f" (so do {list(found[1:4])})" if len(found) > 1 else ""
+    sample, others = found[0], ", ".join(repr(name) for name in found[1:4])
+    others = others and f" (so {'do' if len(found) > 2 else 'does'} {others})"
+    donor = donors_measured_twice(obs, sample, comparison)
+    pairs = "" if donor is None else f" and donor_col={donor!r}"
     warn_user(
-        f"Column {found[0]!r} of adata.obs looks like donors or samples{others}, but `sample_col` "
+        f"Column {sample!r} of adata.obs looks like donors or samples{others}, but `sample_col` "
         "was not given: results are about these cells, not other donors. Give "
-        f"sample_col={found[0]!r} to compare samples.",
+        f"sample_col={sample!r}{pairs} to compare samples.",
         CellLevelWarning,
     )
+
+
+def donors_measured_twice(obs: pd.DataFrame, sample: Any, comparison: Comparison) -> Any:
+    """Column of donors who all have samples in both conditions; None if there is none.
+
+    Parameters
+    ----------
+    obs
+        Annotation of cells.
+    sample
+        Column of the samples, every one of a single donor.
+    comparison
+        What is compared.
+    """
+    compared = obs[obs[comparison.groupby].astype(str).isin(comparison.conditions)]
+    samples, condition = (compared[name].astype(str) for name in (sample, comparison.groupby))
+    for name in looks_like_donors(obs, comparison.groupby, comparison.conditions):
+        donors = compared[name].astype(str)
+        nested = donors.groupby(samples).nunique().max() == 1
+        crossed = condition.groupby(donors).nunique().min() == len(comparison.conditions)
+        if name != sample and nested and crossed and donors.nunique() < samples.nunique():
+            return name
+    return None
 
 
 def looks_like_donors(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kompot.anndata.donor_columns import donors_measured_twice
 from kompot.anndata.inputs import Cells
 from kompot.records.annotation import obs_column
 from kompot.settings import Comparison, OutputSettings, SampleSettings
@@ -209,6 +210,8 @@ def read_design(
         )
         raise
     _report_design(samples, design, columns, paired=bool(paired))
+    if columns.donor is None and columns.paired is None and not paired:
+        _warn_of_pairs(obs, comparison, columns.sample)
     return design
 
 
@@ -344,6 +347,17 @@ def _covariate(
         raise ValueError(msg)
     firsts = by_sample.first()
     return firsts.to_numpy(object if text else None)
+
+
+def _warn_of_pairs(obs: pd.DataFrame, comparison: Comparison, sample: str) -> None:
+    """Say so if samples of the same donors are compared as if they were others'."""
+    donor = donors_measured_twice(obs, sample, comparison)
+    if donor is not None:
+        warn_user(
+            f"The samples of column {sample!r} are of donors (column {donor!r}) who are in both "
+            f"conditions: give donor_col={donor!r} to compare each donor with itself, or "
+            "paired=False if they are to be compared as others."
+        )
 
 
 def _report(samples: Samples, column: str, names: tuple[str, str]) -> None:
