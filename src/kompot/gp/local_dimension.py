@@ -41,7 +41,7 @@ def fractal_dimension(states: Array, n_neighbors: int = 10, max_queries: int = 5
         return float(states.shape[1])
     places = np.linspace(0, len(cells) - 1, min(max_queries, len(cells))).astype(np.intp)
     tree = KDTree(cells, balanced_tree=False, compact_nodes=False)
-    neighbors = cells[tree.query(cells[places], k=size, workers=threads.limit())[1]]
+    neighbors = cells[tree.query(cells[places], k=size, workers=threads.number())[1]]
     return float(_pair_slopes(neighbors).mean())
 
 

@@ -49,7 +49,7 @@ def _second_neighbor_distances(states: Array, wanted: Array) -> Array:
         return np.full(len(wanted), np.inf)
     if states.shape[1] <= _TREE_DIMS:
         tree = KDTree(states, balanced_tree=False, compact_nodes=False)
-        distances: Array = tree.query(wanted, k=2, workers=threads.limit())[0][:, 1]
+        distances: Array = tree.query(wanted, k=2, workers=threads.number())[0][:, 1]
         return distances
     from sklearn.neighbors import NearestNeighbors  # half a second, for wide embeddings only
 
@@ -111,7 +111,7 @@ def find_neighborhoods(states: Array, n_neighbors: int) -> Neighborhoods:
         distances, rows = np.empty((1, 0)), np.empty((1, 0), dtype=np.intp)
     elif places.shape[1] <= _TREE_DIMS:
         tree = KDTree(places, balanced_tree=False, compact_nodes=False)
-        distances, rows = tree.query(places, k=n_neighbors + 1, workers=threads.limit())
+        distances, rows = tree.query(places, k=n_neighbors + 1, workers=threads.number())
         distances, rows = distances[:, 1:], rows[:, 1:]
     else:
         from sklearn.neighbors import NearestNeighbors  # half a second, for wide embeddings only
