@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kompot.gp.cell_order import evenly_spaced
 from kompot.models.label_ratio import PRIOR_VARIANCES, fit_label_ratio
 
 N = 1500
@@ -67,3 +68,15 @@ def test_separable_conditions_stay_finite(rng):
     assert np.isfinite(ends).all()
     assert ends[1] - ends[0] > 2
     assert found.posterior.prior_variance == PRIOR_VARIANCES[-1]
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_a_condition_of_few_cells_among_many_is_seen(rng, exchanged):
+    states = np.sort(rng.normal(size=(9000, 1)), axis=0)
+    is_second = np.zeros(len(states), dtype=bool)
+    passed_over = np.setdiff1d(np.arange(9000), evenly_spaced(9000, 5000))
+    is_second[passed_over[[10, 900, 2000, 3900]]] = True
+    found = fit_label_ratio(states, is_second ^ exchanged, 0.3)
+    assert np.isfinite(found.posterior.log_evidence)
+    assert np.isfinite(found.mean(states)).all()
+    assert (found.variance(states) > 0).all()

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from kompot import threads
+from kompot.gp.cell_order import lexicographic_order
 
 __all__ = ["Neighborhoods", "find_neighborhoods", "nearest_distinct_distances"]
 
@@ -99,7 +100,7 @@ def find_neighborhoods(states: Array, n_neighbors: int) -> Neighborhoods:
     n_neighbors
         At least 1.
     """
-    order = np.lexsort(states.T[::-1])
+    order = lexicographic_order(states)
     ordered = states[order]
     begins = np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)]
     place = np.empty(len(states), dtype=np.intp)

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.backend import compiled
 from kompot.gp.cell_features import CellFeatures
+from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
 from kompot.gp.evidence import ScaleEvidence, length_scale_by_evidence
 from kompot.gp.features import FeatureMap, fit_features, residual_variance
@@ -368,11 +369,6 @@ class DensityEstimator(Parameters):
         states = as_states(X, "X", self.features_.landmarks.shape[1])
         rows = row_slices(len(states), self.batch_size)
         return np.concatenate([value(self.features_(states[r])) for r in rows])
-
-
-def lexicographic_order(states: Array) -> NDArray[np.intp]:
-    """Order of cells by their states alone, so that the order they come in does not matter."""
-    return np.lexsort(states.T[::-1])
 
 
 def refuse_one_place(distances: Array) -> Array:

@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from kompot import memory, threads
 from kompot.gp.backend import compiled
 from kompot.gp.cell_features import CellFeatures
+from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.halves import HALF_NEIGHBORS
 from kompot.gp.laplace import available_optimizer
 from kompot.gp.linalg import row_slices
 from kompot.models.arrays import as_states, check_positive, require_fitted
-from kompot.models.density_estimator import DensityEstimator, lexicographic_order
+from kompot.models.density_estimator import DensityEstimator
 from kompot.models.fitted_abundance import FittedAbundance
 from kompot.models.fold_change_summary import fold_change_summary
 from kompot.models.fold_change_variance import UNCERTAINTIES, FoldChangeVariance

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.features import FeatureMap
 from kompot.gp.principal_coordinates import principal_coordinates
 from kompot.gp.regression import SufficientStatistics
 from kompot.models.arrays import as_expression, as_states
-from kompot.models.density_estimator import lexicographic_order
 from kompot.models.sample_fit import sum_samples
 from kompot.stats.design import Design
 from kompot.stats.donor_significance import (

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh
 
+from kompot.gp.cell_order import evenly_spaced, lexicographic_order
 from kompot.gp.linalg import row_slices
 from kompot.models.arrays import as_states
 from kompot.models.expression_prediction import predict_batches
@@ -370,8 +371,7 @@ def _evenly(points: Array, most: int) -> Array:
     """At most so many points, evenly spaced in lexicographic order."""
     if len(points) <= most:
         return points
-    order = np.lexsort(points.T[::-1])
-    return points[order[np.linspace(0, len(points) - 1, most).astype(np.intp)]]
+    return points[lexicographic_order(points)[evenly_spaced(len(points), most)]]
 
 
 def _distance(delta: Array, covariance: Array, share: float | None) -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot.gp.cell_features import CellFeatures
+from kompot.gp.cell_order import evenly_spaced
 from kompot.gp.classification import LabelPosterior, fit_labels
 from kompot.gp.features import FeatureMap, fit_features, residual_variance
 from kompot.gp.gradients import function_gradient
@@ -28,7 +29,9 @@ SCALE_FACTORS = (17.8, 10.0, 5.6, 3.2, 1.8)
 PRIOR_VARIANCES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Variances of the log ratio that are tried; 1 is a factor of e."""
 _CELLS = 5000
-"""Cells by which scale and variance are chosen."""
+"""Cells by which scale and variance are chosen, about."""
+_FEWEST_CELLS = 500
+"""Of a condition, or all that it has."""
 LABEL_RANK, LABEL_TOLERANCE = 500, 1e-4
 """Largest rank of the features, and the variance that they may leave."""
 _CONSTANT = 10.0
@@ -125,14 +128,14 @@ def fit_label_ratio(
     kernel
         A key of :data:`kompot.gp.KERNELS`.
     ls
-        Length scale; None for that of largest marginal likelihood of at most 5,000 cells, as the
+        Length scale; None for that of largest marginal likelihood of about 5,000 cells, as the
         prior variance is chosen.
     posterior_variance
         Whether :attr:`LabelRatio.spread` is the posterior covariance.
     seed
         Of the landmarks.
     """
-    chosen = np.linspace(0, len(states) - 1, min(len(states), _CELLS)).astype(np.intp)
+    chosen = _some_cells(is_second)
     some, labels = states[chosen], is_second[chosen]
     best: tuple[float, float, float] | None = None
     for scale in [f * heuristic for f in SCALE_FACTORS] if ls is None else [ls]:
@@ -160,6 +163,16 @@ def _features(states: Array, kernel: str, scale: float, seed: int) -> _WithConst
             rng=np.random.default_rng(seed),
         )
     )
+
+
+def _some_cells(is_second: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """About 5,000 cells, evenly spaced in each condition: at least 500 of each, or all."""
+    share = _CELLS / len(is_second)
+    found = []
+    for members in (np.flatnonzero(~is_second), np.flatnonzero(is_second)):
+        most = max(round(share * len(members)), _FEWEST_CELLS)
+        found.append(members[evenly_spaced(len(members), most)])
+    return np.sort(np.concatenate(found))
 
 
 def _best_variance(cells: CellFeatures, labels: NDArray[np.bool_]) -> tuple[float, float]:

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.cell_features import CellFeatures
+from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.features import FeatureMap
 from kompot.gp.laplace import DensityPosterior
 from kompot.gp.linalg import row_slices
 from kompot.models.arrays import check_positive
-from kompot.models.density_estimator import DensityEstimator, lexicographic_order
+from kompot.models.density_estimator import DensityEstimator
 from kompot.stats.abundance import ratio_offset
 
 __all__ = ["ConditionCells", "SampleDensities", "fit_sample_densities", "number_samples"]

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
+from kompot.gp.cell_order import evenly_spaced
+
 __all__ = [
     "DIRECTIONS",
     "Shrinkage",
@@ -171,7 +173,7 @@ def adaptive_shrinkage(effects: Array, standard_errors: Array) -> Shrinkage:
     cells = np.arange(len(effects))
     if len(cells) > _FITTED_CELLS:
         by_z = np.lexsort((effects, effects / standard_errors))
-        cells = by_z[np.linspace(0, len(cells) - 1, _FITTED_CELLS).astype(np.intp)]
+        cells = by_z[evenly_spaced(len(cells), _FITTED_CELLS)]
     weights = _fit_weights(effects[cells], standard_errors[cells], scales)
     parts = [
         _shrink(effects[i : i + _CHUNK], standard_errors[i : i + _CHUNK], scales, weights)
