@@ -30,7 +30,7 @@ PRIOR_VARIANCES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Variances of the log ratio that are tried; 1 is a factor of e."""
 _CELLS = 5000
 """Cells by which scale and variance are chosen, about."""
-_FEWEST_CELLS = 500
+_FEWEST_CELLS = 100
 """Of a condition, or all that it has."""
 LABEL_RANK, LABEL_TOLERANCE = 500, 1e-4
 """Largest rank of the features, and the variance that they may leave."""
@@ -166,13 +166,13 @@ def _features(states: Array, kernel: str, scale: float, seed: int) -> _WithConst
 
 
 def _some_cells(is_second: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """About 5,000 cells, evenly spaced in each condition: at least 500 of each, or all."""
-    share = _CELLS / len(is_second)
-    found = []
+    """About 5,000 cells, evenly spaced, and more of a rare condition: at least 100, or all."""
+    chosen = np.zeros(len(is_second), dtype=bool)
+    chosen[evenly_spaced(len(is_second), _CELLS)] = True
     for members in (np.flatnonzero(~is_second), np.flatnonzero(is_second)):
-        most = max(round(share * len(members)), _FEWEST_CELLS)
-        found.append(members[evenly_spaced(len(members), most)])
-    return np.sort(np.concatenate(found))
+        if chosen[members].sum() < _FEWEST_CELLS:
+            chosen[members[evenly_spaced(len(members), _FEWEST_CELLS)]] = True
+    return np.flatnonzero(chosen)
 
 
 def _best_variance(cells: CellFeatures, labels: NDArray[np.bool_]) -> tuple[float, float]:
