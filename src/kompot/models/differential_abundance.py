@@ -361,8 +361,8 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         parts = each(lambda rows: chunk(states[rows]), slices)
         shown = bar(parts, "predicting", "batch", len(slices), shown=progress)
         density1, density2, variance = (np.concatenate(a) for a in zip(*shown, strict=True))
-        for predictor in (self.variance_predictor1, self.variance_predictor2):
-            variance = variance + given_sample_variance(predictor, states)
+        for name in ("variance_predictor1", "variance_predictor2"):
+            variance = variance + given_sample_variance(getattr(self, name), states, name)
         return fold_change_summary(density1, density2, variance + self.eps, *thresholds)
 
     def _settings(
