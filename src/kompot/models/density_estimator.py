@@ -11,9 +11,9 @@ from kompot.gp.cell_features import CellFeatures
 from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
 from kompot.gp.evidence import ScaleEvidence, length_scale_by_evidence
-from kompot.gp.features import FeatureMap, fit_features, residual_variance
+from kompot.gp.features import FeatureMap, residual_variance
 from kompot.gp.gradients import function_gradient
-from kompot.gp.kernels import KERNELS, make_kernel
+from kompot.gp.kernels import KERNELS
 from kompot.gp.laplace import OPTIMIZERS, DensityPosterior, fit_density
 from kompot.gp.length_scale import length_scale_of_distances
 from kompot.gp.linalg import row_slices
@@ -21,6 +21,7 @@ from kompot.gp.local_dimension import fractal_dimension
 from kompot.gp.neighbors import nearest_distinct_distances
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.parameters import Parameters
+from kompot.models.state_features import features_at
 
 __all__ = ["D_METHODS", "DensityEstimator", "lexicographic_order", "refuse_one_place"]
 
@@ -316,9 +317,14 @@ class DensityEstimator(Parameters):
                 seed=seed,
             )
         scale = self.ls_factor * heuristic if self.ls is None else float(self.ls)
-        kernel, rng = make_kernel(self.kernel, scale), np.random.default_rng(seed)
-        features = fit_features(
-            states, kernel, max_rank=self.n_landmarks, tol=self.tol, landmarks=landmarks, rng=rng
+        features = features_at(
+            states,
+            self.kernel,
+            scale,
+            max_rank=self.n_landmarks,
+            tol=self.tol,
+            landmarks=landmarks,
+            seed=seed,
         )
         return features, None
 

@@ -9,12 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot import memory
 from kompot.gp.backend import compiled
-from kompot.gp.features import FeatureMap, fit_features
-from kompot.gp.kernels import make_kernel
+from kompot.gp.features import FeatureMap
 from kompot.gp.length_scale import length_scale_by_scheme
 from kompot.gp.regression import Posterior, fit_posterior
 from kompot.models.array_store import ArrayStore
-from kompot.models.arrays import as_states, require_fitted
+from kompot.models.arrays import require_fitted
 from kompot.models.condition_samples import requested_samples, split_by_condition
 from kompot.models.expression_scores import (
     GeneScores,
@@ -29,6 +28,7 @@ from kompot.models.row_chunks import Rows
 from kompot.models.sample_fit import sum_conditions
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
 from kompot.models.stacked_conditions import stack_conditions
+from kompot.models.state_features import features_at
 from kompot.settings.checks import PARAM_SCHEMES, choice, number
 from kompot.stats.mahalanobis import difference_covariance, landmark_jitter, mahalanobis
 from kompot.stats.own_noise import tail_with_own_noise
@@ -242,15 +242,14 @@ class DifferentialExpression(FittedExpression):
         by_scheme = partial(length_scale_by_scheme, states, condition, self.param_scheme)
         chosen = choose_smoothness(wanted, states, expression, condition, by_scheme)
         self.ls_, self.sigma_, self.evidence_ = chosen.length_scale, chosen.sigma, chosen.evidence
-        if landmarks is not None:
-            landmarks = as_states(landmarks, "landmarks", states.shape[1])
-        self.features_: FeatureMap = fit_features(
+        self.features_: FeatureMap = features_at(
             states,
-            make_kernel(self.kernel, self.ls_),
+            self.kernel,
+            self.ls_,
             max_rank=self.n_landmarks,
             tol=self.tol,
             landmarks=landmarks,
-            rng=np.random.default_rng(self.random_state),
+            seed=self.random_state,
         )
         memory.release()
         self.region_index_ = None if regions is None else regions(self.features_)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from kompot.gp.cell_features import CellFeatures
 from kompot.gp.cell_order import evenly_spaced
 from kompot.gp.classification import LabelPosterior, fit_labels
-from kompot.gp.features import FeatureMap, fit_features, residual_variance
+from kompot.gp.features import FeatureMap, residual_variance
 from kompot.gp.gradients import function_gradient
-from kompot.gp.kernels import make_kernel
+from kompot.models.state_features import features_at
 
 __all__ = ["LabelRatio", "fit_label_ratio"]
 
@@ -155,13 +155,7 @@ def fit_label_ratio(
 
 def _features(states: Array, kernel: str, scale: float, seed: int) -> _WithConstant:
     return _WithConstant(
-        fit_features(
-            states,
-            make_kernel(kernel, scale),
-            max_rank=LABEL_RANK,
-            tol=LABEL_TOLERANCE,
-            rng=np.random.default_rng(seed),
-        )
+        features_at(states, kernel, scale, max_rank=LABEL_RANK, tol=LABEL_TOLERANCE, seed=seed)
     )
 
 
