@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from kompot.gp.features import FeatureMap
+from kompot.models import fitted_abundance
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.models.sample_densities import number_samples
@@ -24,7 +26,7 @@ def conditions(rng):
 
 
 def fit(conditions, labels=None, **options):
-    parameters = {"ratio_normalized"} & options.keys()
+    parameters = {"ratio", "ratio_normalized"} & options.keys()
     model = DifferentialAbundance(**{name: options.pop(name) for name in parameters})
     first, second, *samples = conditions
     given = dict(zip(SAMPLES, labels or samples, strict=True))
@@ -153,6 +155,21 @@ def test_mean_over_cells_has_the_variance_of_a_mean(conditions):
     cells = conditions[0][:40]
     _, variance = model.mean_fold_change(cells)
     assert variance == pytest.approx(model.covariance(cells).mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("ratio", ["densities", "labels"])
+def test_mean_over_cells_is_summed_by_chunks(conditions, ratio, monkeypatch):
+    cells = np.vstack(conditions[:2])
+    model = fit(conditions, ratio=ratio)
+    whole = model.mean_fold_change(cells)
+    largest = []
+    original = FeatureMap.__call__
+    monkeypatch.setattr(
+        FeatureMap, "__call__", lambda m, s: largest.append(len(s)) or original(m, s)
+    )
+    monkeypatch.setattr(fitted_abundance, "CHUNK", 17)
+    np.testing.assert_allclose(model.mean_fold_change(cells), whole, rtol=1e-10)
+    assert max(largest) == 17
 
 
 def test_given_variances_are_added(conditions):

@@ -76,25 +76,42 @@ class LabelRatio:
 
     def mean(self, states: Array) -> Array:
         """Log ratio at cell states ``(n_cells, n_dims)``: ``(n_cells,)``, natural log."""
-        return _WithConstant(self.features)(states) @ self.posterior.weights
+        return self.log_ratio(self.embed(states))
 
-    def variance(self, states: Array, _phi: Array | None = None) -> Array:
+    def embed(self, states: Array) -> Array:
+        """Features of cell states with a constant one, ``(n_cells, rank + 1)``."""
+        return _WithConstant(self.features)(states)
+
+    def log_ratio(self, wide: Array) -> Array:
+        """Log ratio at features with a constant one: ``(n_cells,)``, natural log."""
+        return wide @ self.posterior.weights
+
+    def variance(self, wide: Array) -> Array:
         """Its variance, ``(n_cells,)``."""
-        wide = _WithConstant(self.features)(states)
         return np.einsum("ij,ij->i", wide @ self.spread, wide) + self._left(wide)
 
-    def covariance(self, states: Array, _phi: Array | None = None) -> Array:
+    def covariance(self, wide: Array) -> Array:
         """Its covariance between cells, ``(n_cells, n_cells)``."""
-        wide = _WithConstant(self.features)(states)
         covariance: Array = wide @ self.spread @ wide.T
         covariance[np.diag_indices_from(covariance)] += self._left(wide)
         return covariance
 
-    def variance_of_mean(self, states: Array, _phi: Array | None = None) -> float:
-        """Variance of its mean over cells; what features leave is independent in each."""
-        wide = _WithConstant(self.features)(states)
-        mean = wide.mean(axis=0)
-        return float(mean @ self.spread @ mean) + float(self._left(wide).mean()) / len(wide)
+    def residual(self, wide: Array) -> Array:
+        r"""What the features leave, :math:`1 - |\phi|^2`, ``(n_cells,)``."""
+        return residual_variance(wide[:, :-1])
+
+    def variance_of_mean(self, mean: Array, residual: float, n_cells: int) -> float:
+        """Variance of its mean over cells; what features leave is independent in each.
+
+        Parameters
+        ----------
+        mean, residual
+            Means over the cells of features with a constant one, ``(rank + 1,)``, and of
+            :meth:`residual`.
+        n_cells
+            Number of cells.
+        """
+        return float(mean @ self.spread @ mean) + self.posterior.prior_variance * residual / n_cells
 
     def gradient(self, states: Array) -> Array:
         """Gradient of the log ratio by cell state, ``(n_cells, n_dims)``."""
@@ -102,7 +119,7 @@ class LabelRatio:
 
     def _left(self, wide: Array) -> Array:
         """Prior variance that the features leave, ``(n_cells,)``."""
-        return self.posterior.prior_variance * residual_variance(wide[:, :-1])
+        return self.posterior.prior_variance * self.residual(wide)
 
 
 def fit_label_ratio(
