@@ -294,7 +294,9 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         if self.ratio == "labels":
             embedded.clear()
             self.ratio_ = fit_label_ratio(
-                *(states, condition[order] == 1, shared.heuristic),
+                states,
+                condition[order] == 1,
+                shared.heuristic,
                 kernel=settings.kernel,
                 ls=None if isinstance(settings.ls, str) else settings.ls,
                 posterior_variance=self.uncertainty != "sampling",

@@ -152,7 +152,8 @@ class ExpressionModel(Parameters):
                 raise ValueError(msg)
             sample = np.unique(labels, return_inverse=True)[1].astype(np.intp)
         return self.fit_cells(
-            *(states, expression),
+            states,
+            expression,
             sigma=sigma,
             ls=ls,
             ls_factor=ls_factor,
@@ -205,9 +206,7 @@ class ExpressionModel(Parameters):
         )
         store = ArrayStore(self.store_arrays_on_disk, self.disk_storage_dir)
         sums, self.deviations_ = sum_one_condition(
-            *(features, states, expression, sample, chosen.sigma),
-            store=store,
-            progress=progress,
+            features, states, expression, sample, chosen.sigma, store=store, progress=progress
         )
         posterior = fit_posterior(sums, chosen.sigma)
         self.function_ = FunctionEstimator(batch_size=self.batch_size).of(
@@ -217,8 +216,7 @@ class ExpressionModel(Parameters):
         self.noise_: NoiseVariance | None = None
         if self.use_empirical_variance:
             (self.noise_,) = fit_noise(
-                *(features, states, [expression], condition, [posterior], [sums]),
-                progress=progress,
+                features, states, [expression], condition, [posterior], [sums], progress=progress
             )
         return self
 

@@ -122,7 +122,7 @@ def fit_own_noise(  # noqa: PLR0917
         As for :func:`fit_noise`.
     """
     noise = fit_noise(
-        *(features, states, expression, condition, posteriors, statistics), progress=progress
+        features, states, expression, condition, posteriors, statistics, progress=progress
     )
     bins = state_bins(states, features.rank)
     n_bins = int(bins.max()) + 1
@@ -146,7 +146,10 @@ def fit_own_noise(  # noqa: PLR0917
         totals[divmod(number, n_bins)] += total
     first, second = (
         ErrorCovariance.of(
-            *(posteriors[c], noise[c], grams[c], totals[c]),
+            posteriors[c],
+            noise[c],
+            grams[c],
+            totals[c],
             np.bincount(bins[condition == c], minlength=n_bins).astype(float),
         )
         for c in (0, 1)
