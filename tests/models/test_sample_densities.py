@@ -167,7 +167,7 @@ def test_mean_over_cells_is_summed_by_chunks(conditions, ratio, monkeypatch):
     monkeypatch.setattr(
         FeatureMap, "__call__", lambda m, s: largest.append(len(s)) or original(m, s)
     )
-    monkeypatch.setattr(fitted_abundance, "CHUNK", 17)
+    monkeypatch.setattr(fitted_abundance, "FEATURE_CHUNK", 17)
     np.testing.assert_allclose(model.mean_fold_change(cells), whole, rtol=1e-10)
     assert max(largest) == 17
 

@@ -14,9 +14,10 @@ from kompot.gp.density import NeighborLikelihood
 from kompot.gp.halves import HALF_NEIGHBORS
 from kompot.gp.laplace import available_optimizer
 from kompot.gp.linalg import row_slices
+from kompot.memory.expression_sizes import FEATURE_CHUNK
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.density_estimator import DensityEstimator
-from kompot.models.fitted_abundance import CHUNK, FittedAbundance
+from kompot.models.fitted_abundance import FittedAbundance
 from kompot.models.fold_change_summary import fold_change_summary
 from kompot.models.fold_change_variance import UNCERTAINTIES, FoldChangeVariance
 from kompot.models.given_density import check_given, given_sample_variance, predict_given
@@ -357,7 +358,7 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         else:
             self._check_parameters()
             states, chunk = as_states(X_new, "X_new"), partial(predict_given, given)
-        slices = list(row_slices(len(states), self.batch_size or CHUNK))
+        slices = list(row_slices(len(states), self.batch_size or FEATURE_CHUNK))
         each = threads.map_batches if given[0] is None else map
         parts = each(lambda rows: chunk(states[rows]), slices)
         shown = bar(parts, "predicting", "batch", len(slices), shown=progress)

@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from kompot import threads
 from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
+from kompot.memory.expression_sizes import FEATURE_CHUNK
 from kompot.models.arrays import as_states, require_fitted
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.fold_change_gradient import FoldChangeGradient
@@ -14,12 +15,9 @@ from kompot.models.label_ratio import LabelRatio
 from kompot.models.sample_densities import SampleDensities
 from kompot.models.shared_density import normalized_log_density
 
-__all__ = ["CHUNK", "FittedAbundance"]
+__all__ = ["FittedAbundance"]
 
 Array = NDArray[np.float64]
-
-CHUNK = 4096
-"""Cells at a time."""
 
 
 class FittedAbundance(FoldChangeGradient):
@@ -51,7 +49,7 @@ class FittedAbundance(FoldChangeGradient):
         """
         require_fitted(self, "density2_")
         states = as_states(X, "X", self.features_.landmarks.shape[1])
-        n_cells, slices = len(states), list(row_slices(len(states), CHUNK))
+        n_cells, slices = len(states), list(row_slices(len(states), FEATURE_CHUNK))
 
         def sums(rows: slice) -> tuple[float, Array, float, Array]:
             phi, own = self._embed(states[rows])

@@ -12,6 +12,7 @@ from kompot.gp.density import NeighborLikelihood
 from kompot.gp.features import FeatureMap
 from kompot.gp.laplace import DensityPosterior
 from kompot.gp.linalg import row_slices
+from kompot.memory.expression_sizes import FEATURE_CHUNK
 from kompot.models.arrays import check_positive
 from kompot.models.density_estimator import DensityEstimator
 from kompot.stats.abundance import ratio_offset
@@ -22,7 +23,6 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 _FEWEST_CELLS = 2
-_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _offsets(cells: ConditionCells, features: FeatureMap, slopes: Array, levels:
     """What normalises the ratio of each sample's density to the condition's, ``(n_samples,)``."""
     parts = [
         features(cells.states[rows]) @ slopes + levels
-        for rows in row_slices(len(cells.states), _CHUNK)
+        for rows in row_slices(len(cells.states), FEATURE_CHUNK)
     ]
     ratio = np.concatenate(parts) - cells.density.predict(cells.states, normalize=True)[:, None]
     offsets = np.empty(len(levels))

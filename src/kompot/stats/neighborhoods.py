@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot.gp.linalg import row_slices
+from kompot.memory.abundance import ANCHORS
 
 __all__ = ["Neighborhoods", "find_neighborhoods", "neighborhood_size"]
 
@@ -19,7 +20,6 @@ _FEWEST_PER_SAMPLE = 2
 _KMEANS_STEPS = 30
 _FITTED_CELLS = 50_000
 """Above this many cells the anchors are found on so many of them."""
-_ANCHORS_AT_A_TIME = 16
 _CHUNK = 8192
 
 
@@ -78,7 +78,7 @@ def find_neighborhoods(
     size = neighborhood_size(n_cells, n_samples)
     squares = np.einsum("ij,ij->i", coordinates, coordinates)
     counts = np.empty((n_samples, len(centers)))
-    for some in row_slices(len(centers), _ANCHORS_AT_A_TIME):
+    for some in row_slices(len(centers), ANCHORS):
         distances = squares - 2.0 * centers[some] @ coordinates.T
         nearest = np.argpartition(distances, size - 1, axis=1)[:, :size]
         for number, cells in enumerate(nearest, start=some.start):
