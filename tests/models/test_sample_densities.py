@@ -3,6 +3,7 @@ import pytest
 
 from kompot.gp.features import FeatureMap
 from kompot.models import fitted_abundance
+from kompot.models.condition_samples import numbered_samples
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.models.sample_densities import number_samples
@@ -223,3 +224,20 @@ def test_samples_of_one_cell_are_left_out():
     codes = number_samples(condition, labels)
     np.testing.assert_array_equal(codes, [0, 0, -1, 1, 1, 1, 1, 0, 0])
     assert number_samples(condition, (None, None)) is None
+
+
+def test_samples_are_numbered_by_their_labels_and_small_ones_are_not():
+    labels = np.array(["b", "a", "c", "b", "c", "d"])
+    codes, names = numbered_samples(labels)
+    np.testing.assert_array_equal(codes, [0, -1, 1, 0, 1, -1])
+    assert names.tolist() == ["b", "c"]
+    assert (numbered_samples(labels, 3)[0] == -1).all()
+
+
+def test_one_condition_is_proposed_only_where_it_has_samples(conditions):
+    first, second, sample1, _ = conditions
+    with pytest.raises(ValueError, match="With `allow_single_condition_variance=True`"):
+        fit((first, second, sample1, np.zeros(len(second))))
+    with pytest.raises(ValueError, match="At least 2 groups") as caught:
+        fit((first, second, np.zeros(len(first)), np.zeros(len(second))))
+    assert "allow_single" not in str(caught.value)
