@@ -109,8 +109,8 @@ class DonorExpression:
         Samples and what is compared.
     null
         P-values of random covariates, ``(n_draws, n_genes)``.
-    ridges, freedoms
-        Ridge of each level's state effect and its effective degrees of freedom.
+    ridges
+        Ridge of each level's state effect.
     """
 
     p: Array
@@ -124,7 +124,6 @@ class DonorExpression:
     design: Design
     null: Array
     ridges: tuple[float, ...]
-    freedoms: tuple[float, ...]
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -295,7 +294,6 @@ def score_donors(
         design,
         null,
         tuple(level.ridge for level in means),
-        tuple(level.freedom for level in means),
     )
 
 
