@@ -132,7 +132,12 @@ def batched(
         def wrapped(X: ArrayLike, *args: Any, **kwargs: Any) -> Any:
             return apply_batched(
                 lambda piece: function(piece, *args, **kwargs),
-                *(X, batch_size, axis, show_progress, desc, concat_axis),
+                X,
+                batch_size,
+                axis=axis,
+                show_progress=show_progress,
+                desc=desc,
+                concat_axis=concat_axis,
             )
 
         return wrapped  # type: ignore[return-value]

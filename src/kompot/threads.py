@@ -1,32 +1,35 @@
 """How many threads the numerics may use, and work on batches in parallel."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
-__all__ = ["limit", "limited", "map_batches", "number", "single_threaded_products"]
+__all__ = ["limited", "map_batches", "number", "single_threaded_products"]
 
 _Batch = TypeVar("_Batch")
 _Result = TypeVar("_Result")
 
-_limit: ContextVar[int] = ContextVar("kompot_threads", default=-1)
-_single: ContextVar[bool] = ContextVar("kompot_single_threaded_products", default=False)
-
-
-def limit() -> int:
-    """Largest number of threads; -1 for all cores."""
-    return _limit.get()
+_limit: ContextVar[int | None] = ContextVar("kompot_threads", default=None)
 
 
 def number() -> int:
-    """Threads that work on batches side by side."""
-    return limit() if limit() > 0 else os.cpu_count() or 1
+    """Threads that work side by side: the limit, or one for each core that the process may use."""
+    return _limit.get() or _usable_cores()
+
+
+def _usable_cores() -> int:
+    """Cores of this process; batch systems give it fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -38,9 +41,9 @@ def limited(n_threads: int | None) -> Iterator[None]:
     n_threads
         None for all cores.
     """
-    token = _limit.set(n_threads or -1)
+    token = _limit.set(n_threads or None)
     try:
-        with threadpool_limits(n_threads):
+        with _products_limited(n_threads):
             yield
     finally:
         _limit.reset(token)
@@ -53,15 +56,76 @@ def single_threaded_products() -> Iterator[None]:
     The matrices of a fit are thin: a multi-threaded BLAS mostly waits for its threads, and a whole
     run took a sixth longer with two of them on two free cores. Nested uses cost nothing.
     """
-    if _single.get():
+    with _products_limited(1):
+        yield
+
+
+class _ThreadLimit:
+    """Threads of one kind of library: as many as found, or the least that anyone wants.
+
+    Analyses in threads of one process overlap: what was found is restored when the last one ends.
+
+    Parameters
+    ----------
+    api
+        ``"blas"`` or ``"openmp"``.
+    """
+
+    def __init__(self, api: str) -> None:
+        self._api, self._lock = api, threading.Lock()
+        self._wanted: list[int] = []
+        self._held: Any = None
+
+    @contextmanager
+    def at_most(self, n_threads: int, libraries: Callable[[], Any]) -> Iterator[None]:
+        """Allow so many threads inside, in what ``libraries`` finds."""
+        self._change(self._wanted.append, n_threads, libraries)
+        try:
+            yield
+        finally:
+            self._change(self._wanted.remove, n_threads, libraries)
+
+    def _change(
+        self, change: Callable[[int], None], n_threads: int, libraries: Callable[[], Any]
+    ) -> None:
+        with self._lock:
+            before = min(self._wanted, default=None)
+            change(n_threads)
+            least = min(self._wanted, default=None)
+            if least == before:
+                return
+            if before is not None:
+                with self._held:  # restores what was found
+                    pass
+            if least is not None:
+                controller = libraries().select(user_api=self._api)
+                self._held = controller.limit(limits=least)
+                with controller.limit():  # lets other threads restore (threadpoolctl 3.8)
+                    pass
+
+
+class _OfThread(threading.local):
+    """OpenMP keeps a number of its own for each thread that calls it, other than BLAS."""
+
+    def __init__(self) -> None:
+        self.openmp = _ThreadLimit("openmp")
+
+
+_of_thread, _blas = _OfThread(), _ThreadLimit("blas")
+
+
+@contextmanager
+def _products_limited(n_threads: int | None) -> Iterator[None]:
+    """Let linear algebra use at most so many threads inside; any number with None."""
+    if not n_threads:
         yield
         return
-    _single.set(True)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        _single.set(False)
+    libraries = cache(ThreadpoolController)  # looking for them takes milliseconds
+    with (  # in this order: a BLAS may share its number with OpenMP
+        _of_thread.openmp.at_most(n_threads, libraries),
+        _blas.at_most(n_threads, libraries),
+    ):
+        yield
 
 
 def map_batches(work: Callable[[_Batch], _Result], batches: Iterable[_Batch]) -> Iterator[_Result]:

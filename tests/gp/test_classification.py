@@ -12,6 +12,7 @@ from kompot.gp.cell_features import CellFeatures
 from kompot.gp.classification import _step_length, fit_labels
 from kompot.gp.features import fit_features
 from kompot.gp.kernels import make_kernel
+from kompot.gp.laplace import DensityConvergenceWarning
 
 SCALE, VARIANCE = 1.5, 2.0
 
@@ -80,13 +81,40 @@ def test_exchanging_the_labels_changes_the_sign(cells, labels):
 
 
 def test_the_certificate_is_relative_to_the_sum_of_all_features(cells, states, labels, monkeypatch):
-    monkeypatch.setattr(module, "_STEPS", 1)
+    monkeypatch.setattr(module, "_STEPS", 0)
     phi = cells.features(states)
     start = 0.1 * np.ones(cells.features.rank)
-    found = fit_labels(cells, labels, 0.3, VARIANCE, start)
+    with pytest.warns(DensityConvergenceWarning, match="80 cells .* after 0 steps"):
+        found = fit_labels(cells, labels, 0.3, VARIANCE, start)
     gradient = phi.T @ (labels - expit(0.3 + phi @ start)) - start / VARIANCE
     relative = np.linalg.norm(gradient) / np.linalg.norm(phi.sum(axis=0))
     assert found.gradient_norm == pytest.approx(relative)
+
+
+@pytest.mark.parametrize("n_steps", [1, 2])
+def test_all_that_is_returned_belongs_to_the_last_step(cells, states, labels, n_steps, monkeypatch):
+    monkeypatch.setattr(module, "_STEPS", n_steps)
+    phi = cells.features(states)
+    with pytest.warns(DensityConvergenceWarning, match=f"after {n_steps} steps"):
+        found = fit_labels(cells, labels, 0.3, VARIANCE)
+    chance = expit(0.3 + phi @ found.weights)
+    hessian = (phi.T * (chance * (1 - chance))) @ phi + np.eye(len(found.weights)) / VARIANCE
+    np.testing.assert_allclose(found.factor @ found.factor.T, hessian, atol=1e-10)
+    gradient = phi.T @ (labels - chance) - found.weights / VARIANCE
+    relative = np.linalg.norm(gradient) / np.linalg.norm(phi.sum(axis=0))
+    assert found.gradient_norm == pytest.approx(relative)
+
+
+def test_a_failed_line_search_is_reported(cells, labels, monkeypatch):
+    monkeypatch.setattr(module, "_step_length", lambda *_: 0.0)
+    with pytest.warns(DensityConvergenceWarning, match="after 0 steps"):
+        fit_labels(cells, labels, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("offset", [-1000.0, 1000.0])
+def test_extreme_odds_overflow_nowhere(cells, labels, offset):
+    found = fit_labels(cells, labels, offset, 1e6)
+    assert np.isfinite(found.weights).all()
 
 
 def test_steps_rise_and_are_halved_until_they_do(cells, states, labels):

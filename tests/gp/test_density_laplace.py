@@ -106,8 +106,8 @@ def test_unknown_optimizer_is_refused(problem):
 def test_features_computed_in_each_pass_change_nothing(problem, monkeypatch):
     kept = fit_density(*problem)
     cells, likelihood, mu = problem
-    monkeypatch.setattr(cell_features, "_STORED_BYTES", 0)
-    monkeypatch.setattr(cell_features, "_CHUNK", 7)
+    monkeypatch.setattr(cell_features, "STORED_BYTES", 0)
+    monkeypatch.setattr(cell_features, "FEATURE_CHUNK", 7)
     again = fit_density(CellFeatures(cells.features, cells.states), likelihood, mu)
     np.testing.assert_allclose(again.weights, kept.weights, rtol=1e-9)
     np.testing.assert_allclose(again.factor, kept.factor, rtol=1e-9, atol=1e-12)

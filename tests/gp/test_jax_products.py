@@ -148,9 +148,9 @@ def test_sums_over_cells_agree(states, rng, is_stored, is_apart, monkeypatch):
         self.is_apart = is_apart
 
     monkeypatch.setattr(JaxProducts, "__init__", make)
-    monkeypatch.setattr("kompot.gp.cell_features._CHUNK", 100)
+    monkeypatch.setattr("kompot.gp.cell_features.FEATURE_CHUNK", 100)
     if not is_stored:
-        monkeypatch.setattr("kompot.gp.cell_features._STORED_BYTES", 0)
+        monkeypatch.setattr("kompot.gp.cell_features.STORED_BYTES", 0)
     features = fit_features(states, make_kernel("matern52", 2.0), tol=1e-4, rng=rng)
     weights, cells = rng.normal(size=features.rank), rng.random(len(states))
     assert_same(lambda: CellFeatures(features, states).times(weights))

@@ -3,6 +3,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from kompot.gp import estimate_length_scale, nearest_distinct_distances
+from kompot.gp.neighbors import find_neighborhoods
 
 
 def brute_force(states):
@@ -17,13 +18,30 @@ def test_neighbors_are_exact(n_dims, rng):
     np.testing.assert_allclose(nearest_distinct_distances(states), brute_force(states), rtol=1e-9)
 
 
-def test_copies_of_a_cell_are_ignored(rng):
-    states = rng.normal(size=(50, 2))
+@pytest.mark.parametrize("n_dims", [2, 15, 16, 50])
+def test_copies_of_a_cell_are_ignored(rng, n_dims):
+    states = rng.normal(size=(50, n_dims))
     copies = np.vstack([states, states[:20], states[:5]])
     expected = brute_force(states)
-    np.testing.assert_allclose(
-        nearest_distinct_distances(copies), np.r_[expected, expected[:20], expected[:5]]
-    )
+    expected = np.r_[expected, expected[:20], expected[:5]]
+    np.testing.assert_allclose(nearest_distinct_distances(copies), expected)
+    np.testing.assert_allclose(find_neighborhoods(copies, 3).nearest_distances, expected)
+    some = np.arange(0, 75, 7)
+    np.testing.assert_allclose(nearest_distinct_distances(copies, some), expected[some])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_copy_in_a_wide_embedding_is_ignored(seed):
+    """Products of squares give it a small distance, above zero for some of these."""
+    states = np.random.default_rng(seed).normal(size=(300, 50))
+    found = nearest_distinct_distances(np.vstack([states, states[:1]]))
+    np.testing.assert_allclose(found, np.r_[brute_force(states), found[0]])
+
+
+@pytest.mark.parametrize("n_dims", [3, 30])
+def test_cells_in_one_place_have_no_neighbor(n_dims):
+    assert np.isinf(nearest_distinct_distances(np.ones((4, n_dims)))).all()
+    assert np.isinf(find_neighborhoods(np.ones((4, n_dims)), 2).nearest_distances).all()
 
 
 def test_length_scale_is_the_stated_formula(rng):

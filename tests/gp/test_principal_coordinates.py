@@ -15,7 +15,7 @@ def features_of(states, scale):
 def test_distances_are_those_of_the_features(rng, monkeypatch):
     states = rng.normal(size=(400, 3))
     features = features_of(states, 3.0)
-    monkeypatch.setattr(module, "_CHUNK", 64)
+    monkeypatch.setattr(module, "FEATURE_CHUNK", 64)
     found = principal_coordinates(features, states)
     exact = np.square(pdist(features(states)))
     lost = exact - np.square(pdist(found))

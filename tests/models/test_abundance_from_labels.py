@@ -5,6 +5,7 @@ import pytest
 
 import kompot
 from kompot import DifferentialAbundance
+from kompot.gp.features import FeatureMap
 
 CONDITIONS = ("condition", "control", "treated")
 
@@ -52,6 +53,18 @@ def test_variance_covariance_and_mean_agree(model, places):
     mean, variance = model.mean_fold_change(places)
     assert mean == pytest.approx(found["log_fold_change"].mean())
     assert variance == pytest.approx(covariance.mean() + model.eps, rel=1e-3)
+
+
+def test_features_are_evaluated_once_for_each_map(model, places, monkeypatch):
+    evaluated = []
+    original = FeatureMap.__call__
+    monkeypatch.setattr(
+        FeatureMap, "__call__", lambda m, s: evaluated.append(len(s)) or original(m, s)
+    )
+    for call in (model.mean_fold_change, model.covariance, model._predict_chunk):
+        evaluated.clear()
+        call(places)
+        assert evaluated == [len(places)] * 2  # those of the densities and of the ratio
 
 
 def test_exchanging_the_conditions_changes_the_sign(cells, places):

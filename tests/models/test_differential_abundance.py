@@ -247,6 +247,34 @@ def test_predictors_that_cannot_be_used_are_refused(conditions):
 
 
 @pytest.mark.parametrize(
+    ("density", "variance", "message"),
+    [
+        (lambda n: np.zeros((n, 1)), np.ones, None),
+        (lambda n: np.zeros((n, 2)), np.ones, r"`density_predictor2` must give one number.*, 2\)"),
+        (lambda _n: 0.0, np.ones, r"`density_predictor2` must give finite.* shape \(\)"),
+        (lambda n: np.zeros(n - 1), np.ones, "`density_predictor2` must give finite numbers, one"),
+        (lambda n: np.full(n, np.nan), np.ones, "`density_predictor2` must give finite numbers"),
+        (np.zeros, lambda n: np.full(n, np.nan), "`density_predictor2.variance` must give finite"),
+        (np.zeros, lambda n: -np.ones(n), "`density_predictor2.variance` .* the smallest is -1"),
+    ],
+)
+def test_what_given_densities_give_is_checked(conditions, density, variance, message):
+    class Given(Plain):
+        def __call__(self, states):
+            return density(len(states))
+
+        def uncertainty(self, states):
+            return variance(len(states))
+
+    model = DifferentialAbundance(density_predictor1=Plain(), density_predictor2=Given())
+    if message is None:
+        assert model.predict(conditions[0], progress=False)[Z].shape == (len(conditions[0]),)
+        return
+    with pytest.raises(ValueError, match=message):
+        model.predict(conditions[0], progress=False)
+
+
+@pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"eps": -1.0}, "'eps' must be"),

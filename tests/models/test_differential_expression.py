@@ -217,3 +217,27 @@ def test_bad_arrays_are_refused(conditions):
         fit((states1, values1, states2[:, :1], values2))
     with pytest.raises(ValueError, match="'eps' must be finite and at least 0, got -1"):
         fit(conditions, eps=-1)
+
+
+def test_what_scores_share_is_made_once_and_again_for_another_fit(rng, monkeypatch):
+    from kompot.models import differential_expression as module
+
+    made = []
+    original = module.landmark_jitter
+    monkeypatch.setattr(
+        module, "landmark_jitter", lambda *given: made.append(given[1]) or original(*given)
+    )
+    states, values = rng.normal(size=(80, 2)), rng.normal(size=(80, 3))
+    model = DifferentialExpression(random_state=0).fit(
+        states[:40], values[:40], states[40:], values[40:]
+    )
+    first = model.score().mahalanobis
+    error = model.truncation_error()
+    assert made == [model.eps]
+    model.eps = 1.0
+    assert (model.score().mahalanobis < first).all()
+    assert made == [1e-8, 1.0]
+    model.eps = 1e-8
+    model.fit(states[:40], 2 * values[:40], states[40:], 2 * values[40:])
+    np.testing.assert_allclose(model.score().mahalanobis, 2 * first)
+    assert model.truncation_error() == pytest.approx(error)

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 
-from kompot.models import FunctionEstimator
+from kompot.models import DensityEstimator, FunctionEstimator
 
 
 @pytest.fixture
@@ -91,3 +91,12 @@ def test_bad_use_is_refused(problem):
         FunctionEstimator(sigma=0.0).fit(states, values)
     with pytest.raises(ValueError, match="`X` has 2 dimensions but the model was made with 3"):
         FunctionEstimator(ls=1.0).fit(states, values).predict(states[:, :2])
+
+
+@pytest.mark.parametrize("model", [FunctionEstimator, DensityEstimator])
+def test_landmarks_of_another_width_are_named(problem, model):
+    states, values = problem
+    with pytest.raises(ValueError, match=r"`landmarks` has 2 dimensions but .* with 3"):
+        model(landmarks=states[:20, :2]).fit(states, values)
+    fitted = model(landmarks=states[:20], ls=3.0).fit(states, values)
+    assert fitted.features_.rank <= 20

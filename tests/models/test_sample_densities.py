@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 
+from kompot.gp.features import FeatureMap
+from kompot.models import fitted_abundance
+from kompot.models.condition_samples import numbered_samples
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.models.sample_densities import number_samples
@@ -24,7 +27,7 @@ def conditions(rng):
 
 
 def fit(conditions, labels=None, **options):
-    parameters = {"ratio_normalized"} & options.keys()
+    parameters = {"ratio", "ratio_normalized"} & options.keys()
     model = DifferentialAbundance(**{name: options.pop(name) for name in parameters})
     first, second, *samples = conditions
     given = dict(zip(SAMPLES, labels or samples, strict=True))
@@ -155,6 +158,21 @@ def test_mean_over_cells_has_the_variance_of_a_mean(conditions):
     assert variance == pytest.approx(model.covariance(cells).mean(), rel=1e-6)
 
 
+@pytest.mark.parametrize("ratio", ["densities", "labels"])
+def test_mean_over_cells_is_summed_by_chunks(conditions, ratio, monkeypatch):
+    cells = np.vstack(conditions[:2])
+    model = fit(conditions, ratio=ratio)
+    whole = model.mean_fold_change(cells)
+    largest = []
+    original = FeatureMap.__call__
+    monkeypatch.setattr(
+        FeatureMap, "__call__", lambda m, s: largest.append(len(s)) or original(m, s)
+    )
+    monkeypatch.setattr(fitted_abundance, "FEATURE_CHUNK", 17)
+    np.testing.assert_allclose(model.mean_fold_change(cells), whole, rtol=1e-10)
+    assert max(largest) == 17
+
+
 def test_given_variances_are_added(conditions):
     first, second = conditions[:2]
 
@@ -206,3 +224,20 @@ def test_samples_of_one_cell_are_left_out():
     codes = number_samples(condition, labels)
     np.testing.assert_array_equal(codes, [0, 0, -1, 1, 1, 1, 1, 0, 0])
     assert number_samples(condition, (None, None)) is None
+
+
+def test_samples_are_numbered_by_their_labels_and_small_ones_are_not():
+    labels = np.array(["b", "a", "c", "b", "c", "d"])
+    codes, names = numbered_samples(labels)
+    np.testing.assert_array_equal(codes, [0, -1, 1, 0, 1, -1])
+    assert names.tolist() == ["b", "c"]
+    assert (numbered_samples(labels, 3)[0] == -1).all()
+
+
+def test_one_condition_is_proposed_only_where_it_has_samples(conditions):
+    first, second, sample1, _ = conditions
+    with pytest.raises(ValueError, match="With `allow_single_condition_variance=True`"):
+        fit((first, second, sample1, np.zeros(len(second))))
+    with pytest.raises(ValueError, match="At least 2 groups") as caught:
+        fit((first, second, np.zeros(len(first)), np.zeros(len(second))))
+    assert "allow_single" not in str(caught.value)

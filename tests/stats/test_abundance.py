@@ -4,6 +4,8 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import norm
 
+from kompot.memory.abundance import AbundanceSizes, abundance_steps
+from kompot.stats import abundance as module
 from kompot.stats.abundance import (
     abundance_direction,
     adaptive_shrinkage,
@@ -200,3 +202,15 @@ def test_posterior_is_prior_times_likelihood():
         assert found.sd[k] == pytest.approx(np.sqrt(second - mean**2), abs=1e-3)
         wrong = mass[grid < 0].sum() if effects[k] > 0 else mass[grid > 0].sum()
         assert found.lfsr[k] == pytest.approx((at_zero + wrong) / total, abs=1e-3)
+
+
+def test_the_prior_is_fitted_to_as_many_cells_as_memory_is_planned_for(rng, monkeypatch):
+    fitted = []
+    original = module._fit_weights
+    monkeypatch.setattr(
+        module, "_fit_weights", lambda *given: fitted.append(len(given[0])) or original(*given)
+    )
+    adaptive_shrinkage(rng.normal(size=25_000), np.ones(25_000))
+    steps = abundance_steps(AbundanceSizes(25_000, (15_000, 10_000), 2, 10))
+    (planned,) = (one.shape[0] for step in steps for one in step.held if one.name == "Likelihoods")
+    assert fitted == [planned]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from kompot.stats import neighborhoods as module
-from kompot.stats.neighborhoods import find_neighborhoods, neighborhood_size
+from kompot.stats import kmeans
+from kompot.stats.neighborhoods import count_neighborhoods, neighborhood_size
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def cells(rng):
 
 def test_neighborhoods_hold_the_nearest_cells(cells):
     coordinates, sample = cells
-    found = find_neighborhoods(coordinates, sample, 5)
+    found = count_neighborhoods(coordinates, sample, 5)
     assert found.counts.shape == (5, 45)
     assert found.size == 45
     np.testing.assert_array_equal(found.counts.sum(axis=0), found.size)
@@ -28,10 +28,10 @@ def test_neighborhoods_hold_the_nearest_cells(cells):
 
 def test_many_cells_give_nearly_the_same_neighborhoods(cells, monkeypatch):
     coordinates, sample = cells
-    whole = find_neighborhoods(coordinates, sample, 5)
-    monkeypatch.setattr(module, "_FITTED_CELLS", 500)
-    monkeypatch.setattr(module, "_CHUNK", 128)
-    part = find_neighborhoods(coordinates, sample, 5)
+    whole = count_neighborhoods(coordinates, sample, 5)
+    monkeypatch.setattr(kmeans, "_FITTED_CELLS", 500)
+    monkeypatch.setattr(kmeans, "_CHUNK", 128)
+    part = count_neighborhoods(coordinates, sample, 5)
     assert part.counts.shape == whole.counts.shape
     np.testing.assert_array_equal(part.counts.sum(axis=0), part.size)
     nearest = np.linalg.norm(coordinates - _centers(coordinates, part)[part.anchor], axis=1)
@@ -45,8 +45,8 @@ def _centers(coordinates, found):
 
 def test_few_or_equal_cells_have_few_anchors(rng):
     sample = np.repeat([0, 1], 20)
-    assert find_neighborhoods(rng.normal(size=(40, 2)), sample, 2).counts.shape == (2, 2)
-    same = find_neighborhoods(np.ones((40, 2)), sample, 2)
+    assert count_neighborhoods(rng.normal(size=(40, 2)), sample, 2).counts.shape == (2, 2)
+    same = count_neighborhoods(np.ones((40, 2)), sample, 2)
     np.testing.assert_array_equal(same.counts.sum(), same.size)
     assert same.counts.shape == (2, 1)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kompot.stats import regions
+from kompot.stats import kmeans
 from kompot.stats.regions import group_levels, kmeans_levels
 
 
@@ -36,8 +36,8 @@ def test_rotated_and_shifted_features_have_the_same_regions(rng):
 
 def test_centres_from_some_cells_serve_all(rng, monkeypatch):
     phi, truth = blobs(rng)
-    monkeypatch.setattr(regions, "_FITTED_CELLS", 100)
-    monkeypatch.setattr(regions, "_CHUNK", 64)
+    monkeypatch.setattr(kmeans, "_FITTED_CELLS", 100)
+    monkeypatch.setattr(kmeans, "_CHUNK", 64)
     (found,) = kmeans_levels(phi, [4])
     assert same_partition(found.labels, truth)
 

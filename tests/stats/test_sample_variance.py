@@ -57,7 +57,7 @@ def test_the_order_of_samples_and_other_genes_do_not_matter(rng, monkeypatch):
     whole = mahalanobis_with_samples(delta, np.eye(6), sample_deviations(copies(weights)))
     turned = sample_deviations(copies([weights[s] for s in (2, 0, 3, 1)]))
     np.testing.assert_allclose(mahalanobis_with_samples(delta, np.eye(6), turned), whole)
-    monkeypatch.setattr(sample_variance, "_BATCH_ELEMENTS", 90)
+    monkeypatch.setattr(sample_variance, "SAMPLE_BATCH", 90)
     batched = mahalanobis_with_samples(delta, np.eye(6), sample_deviations(copies(weights)))
     np.testing.assert_allclose(batched, whole)
     part = sample_deviations([one[:, :7].copy() for one in weights])

@@ -13,13 +13,14 @@ from scipy import sparse
 
 from kompot.anndata.row_readers import StoredRows, is_in_memory, open_rows, rows_within
 from kompot.gp.linalg import row_slices, without_duplicates
+from kompot.memory.expression_sizes import READ_CHUNK
 from kompot.models.arrays import LARGEST, is_usable, unusable
 
 __all__ = ["ExpressionRows", "expression_matrix"]
 
 Positions = NDArray[np.intp]
 
-_CHUNK = 32_768
+_CHUNK = READ_CHUNK
 
 
 def expression_matrix(adata: AnnData, layer: str | None) -> Any:

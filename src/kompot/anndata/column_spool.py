@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from kompot.memory.expression_sizes import TURNED_VALUES
 from kompot.models.array_store import ArrayStore
 
 __all__ = ["in_file", "is_by_columns", "rows_of_columns"]
 
 log = logging.getLogger(__name__)
 
-_BLOCK_VALUES = 2**24
+_BLOCK_VALUES = TURNED_VALUES
 """Values turned at a time; with their indices 200 MB, and as much again while they are turned."""
 
 

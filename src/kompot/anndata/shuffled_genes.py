@@ -11,6 +11,7 @@ from kompot import memory, threads
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.column_spool import in_file
 from kompot.gp.linalg import row_slices
+from kompot.memory.expression_sizes import NULL_BLOCK, NULL_ROWS
 from kompot.models.array_store import ArrayStore
 from kompot.progress import bar
 from kompot.settings import ExpressionSettings
@@ -18,9 +19,9 @@ from kompot.stats.null_genes import choose_null_genes, shuffle_columns, shuffle_
 
 __all__ = ["picked_null_genes", "shuffled_genes"]
 
-_BLOCK = 512
+_BLOCK = NULL_BLOCK
 """Shuffled genes in a matrix."""
-_ROWS = 16_384
+_ROWS = NULL_ROWS
 """Cells of which the genes are read at a time."""
 _SHARE = 0.25
 """Share of the available memory that shuffled genes may take; larger ones are kept in files."""

@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from kompot import threads
 from kompot.gp.backend import accelerator
 from kompot.gp.linalg import product, row_slices
+from kompot.memory.abundance import STORED_BYTES
+from kompot.memory.expression_sizes import FEATURE_CHUNK
 
 __all__ = ["CellFeatures", "Features"]
 
 Array = NDArray[np.float64]
 _Result = TypeVar("_Result")
-
-_STORED_BYTES = 400 * 2**20
-"""Features that need more are computed again in each pass."""
-_CHUNK = 4096
 
 
 class Features(Protocol):
@@ -49,9 +47,9 @@ class CellFeatures:
 
     def __init__(self, features: Features, states: Array) -> None:
         self.features, self.states = features, states
-        self._slices = list(row_slices(len(states), _CHUNK))
+        self._slices = list(row_slices(len(states), FEATURE_CHUNK))
         self._stored: list[Array] | None = None
-        if 8 * len(states) * features.rank <= _STORED_BYTES:
+        if 8 * len(states) * features.rank <= STORED_BYTES:
             self._stored = list(self.map(lambda _, phi: np.ascontiguousarray(phi)))
         if (device := accelerator()) is not None:
             for phi in self._stored or ():

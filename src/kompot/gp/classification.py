@@ -19,9 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from kompot.gp.cell_features import CellFeatures
-from kompot.gp.linalg import cholesky_solve, explained_cholesky
+from kompot.gp.laplace import GRADIENT_LIMIT, DensityConvergenceWarning, laplace_evidence
+from kompot.gp.linalg import cholesky_solve, explained_cholesky, inverse_of
+from kompot.user_warnings import warn_user
 
 __all__ = ["LabelPosterior", "fit_labels"]
 
@@ -64,8 +67,7 @@ class LabelPosterior:
     @property
     def covariance(self) -> Array:
         """Posterior covariance of the weights, :math:`H^{-1}`, ``(rank, rank)``."""
-        inverse = cholesky_solve(self.factor, np.eye(len(self.factor)))
-        return (inverse + inverse.T) / 2.0
+        return inverse_of(self.factor)
 
     @property
     def sampling_covariance(self) -> Array:
@@ -96,36 +98,70 @@ def fit_labels(
         Of the weights, :math:`a^2`.
     start
         Weights to begin with, ``(rank,)``; zero by default.
+
+    Warns
+    -----
+    DensityConvergenceWarning
+        If the relative gradient norm is not below 1e-6 in the end.
     """
     precision = 1.0 / prior_variance
     scale = max(float(np.linalg.norm(cells.weighted_sum(np.ones(len(cells))))), 1.0)
-    weights = np.zeros(cells.features.rank) if start is None else start
-    log_odds = offset + cells.times(weights)
-    for _ in range(_STEPS):
-        chance = 1.0 / (1.0 + np.exp(-log_odds))
+
+    def at(weights: Array, log_odds: Array) -> _Iterate:
+        chance = expit(log_odds)
         gradient = precision * weights - cells.weighted_sum(labels - chance)
-        weight = chance * (1.0 - chance)
-        gram = cells.gram(weight)
+        slope = chance * (1.0 - chance)
+        gram = cells.gram(slope)
         hessian = gram + precision * np.eye(len(gram))
         factor = explained_cholesky(hessian, "use fewer landmarks or a longer length scale.")
         norm = float(np.linalg.norm(gradient)) / scale
-        if norm < _GOAL:
-            break
-        step: Array = -cholesky_solve(factor, gradient)
+        return _Iterate(weights, log_odds, slope, gradient, norm, gram, factor)
+
+    weights = np.zeros(cells.features.rank) if start is None else start
+    point, steps = at(weights, offset + cells.times(weights)), 0
+    while point.gradient_norm >= _GOAL and steps < _STEPS:
+        step: Array = -cholesky_solve(point.factor, point.gradient)
         along = cells.times(step)
-        length = _step_length(labels, log_odds, along, weights, step, precision)
+        length = _step_length(labels, point.log_odds, along, point.weights, step, precision)
         if length == 0.0:
             break
-        weights, log_odds = weights + length * step, log_odds + length * along
-    drift = cells.weighted_sum(weight)
-    information = gram - np.outer(drift, drift) / weight.sum()
-    evidence = (
-        _log_likelihood(labels, log_odds)
-        - 0.5 * precision * float(weights @ weights)
-        - float(np.log(factor.diagonal()).sum())
-        + 0.5 * len(factor) * np.log(precision)
+        point = at(point.weights + length * step, point.log_odds + length * along)
+        steps += 1
+    if point.gradient_norm > GRADIENT_LIMIT:
+        warn_user(
+            f"The log odds of {len(cells)} cells were not found to full accuracy: after {steps} "
+            f"steps the relative gradient norm is {point.gradient_norm:.1e}, above "
+            f"{GRADIENT_LIMIT:g}. Give a longer length scale (`ls`).",
+            DensityConvergenceWarning,
+        )
+    drift = cells.weighted_sum(point.slope)
+    return LabelPosterior(
+        weights=point.weights,
+        factor=point.factor,
+        information=point.gram - np.outer(drift, drift) / point.slope.sum(),
+        prior_variance=prior_variance,
+        gradient_norm=point.gradient_norm,
+        log_evidence=laplace_evidence(
+            _log_likelihood(labels, point.log_odds), point.weights, point.factor, precision
+        ),
     )
-    return LabelPosterior(weights, factor, information, prior_variance, norm, evidence)
+
+
+@dataclass(frozen=True)
+class _Iterate:
+    r"""A point of the search with all that belongs to it.
+
+    The slope is :math:`\pi (1 - \pi)` of each cell, the Gram matrix
+    :math:`\Phi^\top \operatorname{diag}(\pi (1 - \pi)) \Phi` and the factor that of :math:`H`.
+    """
+
+    weights: Array
+    log_odds: Array
+    slope: Array
+    gradient: Array
+    gradient_norm: float
+    gram: Array
+    factor: Array
 
 
 def _step_length(  # noqa: PLR0917

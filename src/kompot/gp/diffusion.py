@@ -105,7 +105,7 @@ def _kernel(states: Array, knn: int, alpha: float) -> sparse.csr_matrix:
     from sklearn.neighbors import NearestNeighbors  # half a second, for this step only
 
     n_cells = len(states)
-    search = NearestNeighbors(n_neighbors=knn - 1, n_jobs=threads.limit()).fit(states)
+    search = NearestNeighbors(n_neighbors=knn - 1, n_jobs=threads.number()).fit(states)
     distances, neighbors = search.kneighbors()
     scales = distances[:, knn // 3 - 1].copy()
     for cell in np.flatnonzero(scales == 0):  # copies of a cell: the nearest cell elsewhere

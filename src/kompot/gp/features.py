@@ -17,6 +17,7 @@ from kompot import threads
 from kompot.gp.backend import accelerator, numpy_only
 from kompot.gp.kernels import Kernel
 from kompot.gp.linalg import row_slices, whiten
+from kompot.memory.expression_sizes import FEATURE_CHUNK
 from kompot.memory.features import PIVOTS, POOL, wider
 
 __all__ = ["FeatureMap", "effective_tolerance", "fit_features", "residual_variance"]
@@ -25,8 +26,6 @@ Array = NDArray[np.float64]
 
 _MARGIN = 0.95
 """Residual that the first pool may have, over that of all cells: with the landmarks it has less."""
-_CHUNK = 4096
-"""Cells at a time where all are passed."""
 _FLOOR = 1e-12
 """Residual variance that cannot be told from rounding; no pivot is placed there."""
 
@@ -176,7 +175,7 @@ def _second_pool(residual: Array, rng: np.random.Generator) -> tuple[NDArray[np.
 def _residual_at(found: FeatureMap, states: Array) -> Array:
     """Residual variance at cell states, ``(n_cells,)``."""
     parts = threads.map_batches(
-        lambda rows: residual_variance(found(states[rows])), row_slices(len(states), _CHUNK)
+        lambda rows: residual_variance(found(states[rows])), row_slices(len(states), FEATURE_CHUNK)
     )
     return np.concatenate(list(parts))
 
@@ -204,7 +203,7 @@ def _draw_landmarks(  # noqa: PLR0917
     rank = 0 if start is None else start.rank
     phi = np.empty((len(pool), min(max_rank, rank + PIVOTS)))
     if start is not None:
-        for rows in row_slices(len(pool), _CHUNK):
+        for rows in row_slices(len(pool), FEATURE_CHUNK):
             phi[rows, :rank] = start(pool[rows])
     residual = residual_variance(phi[:, :rank])
     chosen: list[int] = []

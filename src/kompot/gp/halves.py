@@ -25,15 +25,12 @@ from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import log_ball_volume
 from kompot.gp.laplace import DensityPosterior
 from kompot.gp.neighbors import Neighborhoods
+from kompot.memory.abundance import HALF_NEIGHBORS, HALVES
 
 __all__ = ["HALF_NEIGHBORS", "score_differences"]
 
 Array = NDArray[np.float64]
 
-HALF_NEIGHBORS = 8
-"""Neighbours among which the nearest of the same half is sought; one cell in 256 has none."""
-_HALVES = 100
-"""Random divisions: the variance has a relative standard error of 14 %."""
 _LARGEST_LEVERAGE = 0.9
 
 
@@ -59,7 +56,7 @@ def score_differences(
     Rows :math:`u_b`, ``(n_halves, rank)``, with :math:`G = \sum_b u_b^\top u_b`.
     """
     n_places, n_neighbors = near.neighbors.shape
-    sides = np.tile(np.arange(n_places) % 2 == 0, (_HALVES, 1))
+    sides = np.tile(np.arange(n_places) % 2 == 0, (HALVES, 1))
     sides = np.ascontiguousarray(np.random.default_rng(0).permuted(sides, axis=1).T)
     fitted = zip(*places.map(lambda _, phi: _fitted(posterior, phi)), strict=True)
     log_density, variance = (np.concatenate(parts) for parts in fitted)
@@ -83,7 +80,7 @@ def score_differences(
 
     differences: Array = np.sum(list(places.map(difference)), axis=0)
     scale = whole / half if half > 0 else 1.0
-    return differences * np.sqrt(max(scale, 1.0) / _HALVES)
+    return differences * np.sqrt(max(scale, 1.0) / HALVES)
 
 
 def _fitted(posterior: DensityPosterior, phi: Array) -> tuple[Array, Array]:

@@ -19,15 +19,23 @@ from numpy.typing import NDArray
 
 from kompot.gp.cell_features import CellFeatures
 from kompot.gp.density import NeighborLikelihood
-from kompot.gp.linalg import cholesky_solve, explained_cholesky, product, solved_squares
+from kompot.gp.linalg import (
+    cholesky_solve,
+    explained_cholesky,
+    inverse_of,
+    product,
+    solved_squares,
+)
 from kompot.user_warnings import warn_user
 
 __all__ = [
+    "GRADIENT_LIMIT",
     "OPTIMIZERS",
     "DensityConvergenceWarning",
     "DensityPosterior",
     "available_optimizer",
     "fit_density",
+    "laplace_evidence",
 ]
 
 Array = NDArray[np.float64]
@@ -37,7 +45,7 @@ OPTIMIZERS = ("newton", "L-BFGS-B", "advi")
 
 _GRADIENT_GOAL = 1e-9
 """Relative gradient norm at which to stop."""
-_GRADIENT_LIMIT = 1e-6
+GRADIENT_LIMIT = 1e-6
 """Relative gradient norm above which the maximum counts as not reached."""
 _SUFFICIENT_DECREASE = 1e-4
 _SMALLEST_STEP = 2.0**-40
@@ -103,8 +111,7 @@ class DensityPosterior:
     @cached_property
     def covariance(self) -> Array:
         """Posterior covariance of the weights, :math:`H^{-1}`, ``(rank, rank)``."""
-        inverse = cholesky_solve(self.factor, np.eye(len(self.factor)))
-        return (inverse + inverse.T) / 2.0
+        return inverse_of(self.factor)
 
 
 def fit_density(
@@ -148,11 +155,11 @@ def fit_density(
     problem = _LogPosterior(cells, likelihood, mu, 1.0 / prior_variance)
     minimize = _minimize_lbfgs if optimizer == "L-BFGS-B" else _minimize_newton
     state, steps = minimize(problem, problem.regression_start(), n_iter)
-    if state.gradient_norm > _GRADIENT_LIMIT:
+    if state.gradient_norm > GRADIENT_LIMIT:
         warn_user(
             f"The density of {len(cells)} cells was not found to full accuracy: after {steps} "
             f"steps of {optimizer} the relative gradient norm is {state.gradient_norm:.1e}, above "
-            f"{_GRADIENT_LIMIT:g}. Use optimizer='newton' or more steps (`n_iter`).",
+            f"{GRADIENT_LIMIT:g}. Use optimizer='newton' or more steps (`n_iter`).",
             DensityConvergenceWarning,
         )
     return _posterior(problem, state, steps)
@@ -284,23 +291,45 @@ def _minimize_lbfgs(problem: _LogPosterior, start: Array, n_iter: int) -> tuple[
 
 def _posterior(problem: _LogPosterior, point: _Iterate, steps: int) -> DensityPosterior:
     factor = _cholesky(problem.hessian(point))
-    log_evidence = (
-        problem.likelihood.log_likelihood(point.log_density)
-        - 0.5 * problem.precision * float(point.weights @ point.weights)
-        - float(np.log(factor.diagonal()).sum())
-        + 0.5 * len(factor) * np.log(problem.precision)
-    )
+    log_likelihood = problem.likelihood.log_likelihood(point.log_density)
+    log_evidence = laplace_evidence(log_likelihood, point.weights, factor, problem.precision)
     return DensityPosterior(
         mu=problem.mu,
         weights=point.weights,
         factor=factor,
         n_cells=len(problem.cells),
         gradient_norm=point.gradient_norm,
-        converged=point.gradient_norm < _GRADIENT_LIMIT,
+        converged=point.gradient_norm < GRADIENT_LIMIT,
         n_iter=steps,
         log_evidence=log_evidence,
         prior_variance=1.0 / problem.precision,
         mean_expected=float(point.expected.mean()),
+    )
+
+
+def laplace_evidence(
+    log_likelihood: float, weights: Array, factor: Array, precision: float
+) -> float:
+    r"""Laplace log marginal likelihood of data at the maximum of the posterior.
+
+    :math:`\log p(y | \hat z) - \tfrac12 |\hat z|^2 / s^2 - \tfrac12 \log\det s^2 H`.
+
+    Parameters
+    ----------
+    log_likelihood
+        :math:`\log p(y | \hat z)`.
+    weights
+        :math:`\hat z`, ``(rank,)``.
+    factor
+        Lower Cholesky factor of :math:`H`, ``(rank, rank)``.
+    precision
+        :math:`1 / s^2`.
+    """
+    return (
+        log_likelihood
+        - 0.5 * precision * float(weights @ weights)
+        - float(np.log(factor.diagonal()).sum())
+        + 0.5 * len(factor) * np.log(precision)
     )
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from kompot.gp.cell_order import evenly_spaced, lexicographic_order
 from kompot.gp.neighbors import nearest_distinct_distances
 from kompot.settings.checks import PARAM_SCHEMES, choice
 
@@ -36,8 +37,7 @@ def estimate_length_scale(states: Array, ls_factor: float = 10.0, max_queries: i
     n_cells = len(states)
     queries = None
     if n_cells > max_queries:
-        places = np.linspace(0, n_cells - 1, max_queries).astype(np.intp)
-        queries = np.lexsort(states.T[::-1])[places]
+        queries = lexicographic_order(states)[evenly_spaced(n_cells, max_queries)]
     distances = nearest_distinct_distances(states, queries)
     if not np.isfinite(distances).all():
         msg = (

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cho_solve, cholesky, eigh, solve_triangular
 
 from kompot.gp.backend import accelerator
 from kompot.memory import DENSE_SHARE
@@ -19,7 +19,9 @@ __all__ = [
     "cross_product",
     "explained_cholesky",
     "gram",
+    "inverse_of",
     "joined_columns",
+    "leading_directions",
     "product",
     "row_slices",
     "solved_squares",
@@ -177,6 +179,36 @@ def cholesky_solve(factor: Array, right: Array) -> Array:
         return device.cholesky_solve(factor, right)
     solution: Array = cho_solve((factor, True), right)
     return solution
+
+
+def inverse_of(factor: Array) -> Array:
+    r""":math:`(LL^\top)^{-1}` from the lower factor :math:`L`, exactly symmetric."""
+    inverse = cholesky_solve(factor, np.eye(len(factor)))
+    return (inverse + inverse.T) / 2.0
+
+
+def leading_directions(covariance: Array, share: float) -> tuple[Array, Array]:
+    """Eigenvectors of largest eigenvalues, as few as have the wanted share of their sum.
+
+    Parameters
+    ----------
+    covariance
+        Symmetric, ``(rank, rank)``.
+    share
+        In (0, 1]; all are kept from 1 on.
+
+    Returns
+    -------
+    Eigenvalues, ``(n_directions,)``, largest first, and orthonormal columns
+    ``(rank, n_directions)``.
+    """
+    variance, directions = eigh(covariance)
+    variance, directions = variance[::-1], directions[:, ::-1]
+    if share >= 1.0:
+        return variance, directions
+    reached = np.cumsum(np.maximum(variance, 0.0))
+    n_kept = 1 + int(np.searchsorted(reached, share * reached[-1]))
+    return variance[:n_kept], directions[:, :n_kept]
 
 
 def solved_squares(factor: Array, phi: Array) -> Array:

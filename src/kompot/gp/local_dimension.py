@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from kompot import threads
+from kompot.gp.cell_order import evenly_spaced
 
 __all__ = ["fractal_dimension"]
 
@@ -39,9 +40,9 @@ def fractal_dimension(states: Array, n_neighbors: int = 10, max_queries: int = 5
     size = min(n_neighbors, len(cells))
     if size < 3:
         return float(states.shape[1])
-    places = np.linspace(0, len(cells) - 1, min(max_queries, len(cells))).astype(np.intp)
+    places = evenly_spaced(len(cells), max_queries)
     tree = KDTree(cells, balanced_tree=False, compact_nodes=False)
-    neighbors = cells[tree.query(cells[places], k=size, workers=threads.limit())[1]]
+    neighbors = cells[tree.query(cells[places], k=size, workers=threads.number())[1]]
     return float(_pair_slopes(neighbors).mean())
 
 

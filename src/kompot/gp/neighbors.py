@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from kompot import threads
+from kompot.gp.cell_order import lexicographic_order
 
 __all__ = ["Neighborhoods", "find_neighborhoods", "nearest_distinct_distances"]
 
@@ -37,25 +38,32 @@ def nearest_distinct_distances(states: Array, queries: NDArray[np.intp] | None =
     Distances, ``(n_queries,)``, positive; infinite if every cell is in the same place.
     """
     wanted = states if queries is None else states[queries]
-    distances = _second_neighbor_distances(states, wanted)
+    is_wide = states.shape[1] > _TREE_DIMS  # brute force finds copies at distances above zero
+    distances = _nearest_others(np.unique(states, axis=0) if is_wide else states, wanted, 1)[0]
     if (distances == 0).any():
-        distances = _second_neighbor_distances(np.unique(states, axis=0), wanted)
-    return np.maximum(distances, _SMALLEST)
+        distances = _nearest_others(np.unique(states, axis=0), wanted, 1)[0]
+    return np.maximum(distances[:, 0], _SMALLEST)
 
 
-def _second_neighbor_distances(states: Array, wanted: Array) -> Array:
-    """Distance of the rows of ``wanted``, all found in ``states``, to the next row."""
+def _nearest_others(
+    states: Array, wanted: Array, n_neighbors: int
+) -> tuple[Array, NDArray[np.intp]]:
+    """Distances and rows of the states next to each of ``wanted``, which are states themselves.
+
+    Both ``(n_wanted, n_neighbors)``; infinitely far where there are no others.
+    """
     if len(states) < 2:
-        return np.full(len(wanted), np.inf)
+        shape = len(wanted), n_neighbors
+        return np.full(shape, np.inf), np.zeros(shape, dtype=np.intp)
     if states.shape[1] <= _TREE_DIMS:
         tree = KDTree(states, balanced_tree=False, compact_nodes=False)
-        distances: Array = tree.query(wanted, k=2, workers=threads.limit())[0][:, 1]
-        return distances
-    from sklearn.neighbors import NearestNeighbors  # half a second, for wide embeddings only
+        distances, rows = tree.query(wanted, k=n_neighbors + 1, workers=threads.number())
+    else:
+        from sklearn.neighbors import NearestNeighbors  # half a second, for wide embeddings only
 
-    search = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(states)
-    distances = search.kneighbors(wanted)[0][:, 1]
-    return distances
+        search = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="brute").fit(states)
+        distances, rows = search.kneighbors(wanted)
+    return distances[:, 1:], rows[:, 1:]
 
 
 @dataclass(frozen=True)
@@ -99,24 +107,12 @@ def find_neighborhoods(states: Array, n_neighbors: int) -> Neighborhoods:
     n_neighbors
         At least 1.
     """
-    order = np.lexsort(states.T[::-1])
+    order = lexicographic_order(states)
     ordered = states[order]
     begins = np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)]
     place = np.empty(len(states), dtype=np.intp)
     place[order] = np.cumsum(begins) - 1
     starts = np.flatnonzero(begins)
     places, copies = ordered[starts], np.diff(np.r_[starts, len(states)])
-    n_neighbors = min(n_neighbors, len(places) - 1)
-    if n_neighbors == 0:
-        distances, rows = np.empty((1, 0)), np.empty((1, 0), dtype=np.intp)
-    elif places.shape[1] <= _TREE_DIMS:
-        tree = KDTree(places, balanced_tree=False, compact_nodes=False)
-        distances, rows = tree.query(places, k=n_neighbors + 1, workers=threads.limit())
-        distances, rows = distances[:, 1:], rows[:, 1:]
-    else:
-        from sklearn.neighbors import NearestNeighbors  # half a second, for wide embeddings only
-
-        search = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="brute").fit(places)
-        distances, rows = search.kneighbors(places)
-        distances, rows = distances[:, 1:], rows[:, 1:]
+    distances, rows = _nearest_others(places, places, min(n_neighbors, len(places) - 1))
     return Neighborhoods(order[starts], place, copies, np.maximum(distances, _SMALLEST), rows)

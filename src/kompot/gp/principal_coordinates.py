@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from kompot.gp.backend import numpy_only
 from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
+from kompot.memory.expression_sizes import FEATURE_CHUNK
 
 __all__ = ["principal_coordinates"]
 
@@ -16,7 +17,6 @@ _LOST_VARIANCE = 1e-4
 and what is found in them differed as they do between two seeds of k-means."""
 _FITTED_CELLS = 50_000
 """Above this many cells the directions come from so many, evenly spaced."""
-_CHUNK = 4096
 
 
 @numpy_only()
@@ -39,7 +39,7 @@ def principal_coordinates(features: FeatureMap, states: Array) -> Array:
     """
     total, gram = np.zeros(features.rank), np.zeros((features.rank, features.rank))
     fitted = states[:: -(-len(states) // _FITTED_CELLS)]
-    for rows in row_slices(len(fitted), _CHUNK):
+    for rows in row_slices(len(fitted), FEATURE_CHUNK):
         phi = features(fitted[rows])
         total += phi.sum(axis=0)
         gram += phi.T @ phi
@@ -51,6 +51,6 @@ def principal_coordinates(features: FeatureMap, states: Array) -> Array:
     return np.concatenate(
         [
             (features(states[rows]) - center) @ directions[:, kept]
-            for rows in row_slices(len(states), _CHUNK)
+            for rows in row_slices(len(states), FEATURE_CHUNK)
         ]
     )

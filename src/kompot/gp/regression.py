@@ -22,6 +22,7 @@ from kompot.gp.linalg import (
     cross_and_squares,
     explained_cholesky,
     gram,
+    inverse_of,
     product,
     solved_squares,
 )
@@ -135,8 +136,7 @@ class Posterior:
     @cached_property
     def covariance(self) -> Array:
         """Posterior covariance of the weights, :math:`B^{-1}`, ``(rank, rank)``."""
-        inverse = cholesky_solve(self.factor, np.eye(len(self.factor)))
-        return (inverse + inverse.T) / 2.0
+        return inverse_of(self.factor)
 
     def residual_squares(self, statistics: SufficientStatistics) -> Array:
         r"""Sum of squared residuals of the cells fitted, ``(n_genes,)``.

@@ -7,19 +7,28 @@ from kompot.memory.expression_sizes import CLUSTERING, FEATURE_CHUNK, LABEL, WOR
 from kompot.memory.features import draw_landmarks
 from kompot.memory.steps import Held, Ledger, Step, array
 
-__all__ = ["AbundanceSizes", "abundance_steps"]
+__all__ = [
+    "ANCHORS",
+    "FITTED_CELLS",
+    "HALF_NEIGHBORS",
+    "HALVES",
+    "SHRUNK_CELLS",
+    "STORED_BYTES",
+    "AbundanceSizes",
+    "abundance_steps",
+]
 
-_STORED_BYTES = 400 * 2**20
-"""Features of the cells of a condition that are kept; more are computed in each pass."""
-_NEIGHBORS = 9
-"""Neighbours of each cell that are looked up, itself included."""
-_HALVES = 100
-"""Random halves of the cells."""
-_FITTED_CELLS = 50_000
-"""Most cells from which a prior is learned."""
+STORED_BYTES = 400 * 2**20
+"""Features of cells that are kept; more are computed in each pass."""
+HALF_NEIGHBORS = 8
+"""Neighbours among which the nearest of the same half is sought; one cell in 256 has none."""
+HALVES = 100
+"""Random halves of the cells: the variance between them has a relative standard error of 14 %."""
+FITTED_CELLS = 20_000
+"""Most cells to which the prior of the changes is fitted, evenly spaced in order of z."""
 _COMPONENTS, _USED_COMPONENTS = 40, 24
 """About how many components the prior has, and how many have weight; seen in runs."""
-_SHRUNK_CELLS = 20_000
+SHRUNK_CELLS = 20_000
 """Cells whose posterior is computed at a time."""
 _COLUMNS = 8
 """Columns of the table of cells."""
@@ -29,7 +38,7 @@ _ROTATIONS, _REGIONS = 999, 200
 """Rotations of the samples, and about how many regions are compared in each."""
 _FUNCTIONS = 2_000_000
 """Libraries of special functions that abundance loads as well; measured."""
-_ANCHORS = 16
+ANCHORS = 16
 """Neighbourhoods that are counted at a time."""
 
 
@@ -96,7 +105,7 @@ def _fit(ledger: Ledger, s: AbundanceSizes) -> None:
     n_cells, rank = sum(s.n_cells), s.rank
     ledger.keep("Cell states in order", n_cells, s.n_dims, count=2)
     ledger.keep("Orders of the cells", n_cells, count=4)
-    ledger.keep("Neighbours of each cell", n_cells, _NEIGHBORS, count=2)
+    ledger.keep("Neighbours of each cell", n_cells, HALF_NEIGHBORS + 1, count=2)
     ledger.step("finding neighbours", array("Neighbour search", n_cells, s.n_dims + 6))
     draw_landmarks(ledger, n_cells, s.n_dims, rank)
     for number, cells in enumerate(s.n_cells):
@@ -113,8 +122,8 @@ def _fit(ledger: Ledger, s: AbundanceSizes) -> None:
     if not s.label_rank:
         ledger.step(
             "dividing the cells at random",
-            array("Halves", max(s.n_cells), _HALVES, count=2, itemsize=1),
-            array("Crowds of chunks", chunk, _HALVES, count=5 * busy, in_thread=aside),
+            array("Halves", max(s.n_cells), HALVES, count=2, itemsize=1),
+            array("Crowds of chunks", chunk, HALVES, count=5 * busy, in_thread=aside),
             array("Features of chunks", chunk, rank, count=busy, in_thread=aside),
         )
     ledger.drop("Features of condition 1", "Features of condition 2")
@@ -134,7 +143,7 @@ def _fit(ledger: Ledger, s: AbundanceSizes) -> None:
 
 def _keep_features(ledger: Ledger, name: str, cells: int, rank: int) -> None:
     """Features of cells in chunks that threads make, if they are kept."""
-    if 8 * cells * rank <= _STORED_BYTES:
+    if 8 * cells * rank <= STORED_BYTES:
         size, n_chunks = 8 * cells * rank, math.ceil(cells / FEATURE_CHUNK)
         ledger.kept[name] = Held(name, size, (cells, rank), n_chunks, in_thread=n_chunks > 1)
 
@@ -159,17 +168,17 @@ def _tables(ledger: Ledger, s: AbundanceSizes) -> None:
     ledger.keep("Results of all cells", s.n_obs, _COLUMNS, count=2)
     ledger.step(
         "learning the prior of the changes",
-        array("Likelihoods", min(s.n_obs, _FITTED_CELLS), _COMPONENTS, count=2),
+        array("Likelihoods", min(s.n_obs, FITTED_CELLS), _COMPONENTS, count=2),
     )
     ledger.step(
         "shrinking the changes",
-        array("Posteriors of changes", min(s.n_obs, _SHRUNK_CELLS), _USED_COMPONENTS, count=9),
+        array("Posteriors of changes", min(s.n_obs, SHRUNK_CELLS), _USED_COMPONENTS, count=9),
     )
     if s.is_donor_level:
         ledger.keep_bytes("Libraries for clustering", CLUSTERING)
         ledger.keep("Principal coordinates", n_cells, _COORDINATES, count=4)
         ledger.keep("Rotations of the samples", _ROTATIONS, _REGIONS, count=14)
-        ledger.step("comparing samples", array("Distances to anchors", _ANCHORS, n_cells, count=4))
+        ledger.step("comparing samples", array("Distances to anchors", ANCHORS, n_cells, count=4))
     if s.copied_bytes:
         ledger.keep_bytes("Copy of the data", s.copied_bytes)
     ledger.step("writing", Held("Columns", 8 * _COLUMNS * s.n_obs))

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 from kompot.memory.expression_sizes import (
+    CELLS_PER_BIN,
     CLUSTERING,
     FEATURE_CHUNK,
     FIT_CHUNK,
@@ -239,7 +240,7 @@ def _fit_noise(ledger: Ledger, s: ExpressionSizes) -> None:
     rank, genes = s.rank, s.n_fitted
     rows = min(FIT_CHUNK, max(64, NOISE_ELEMENTS // genes), s.n_cells)
     busy = _busy(s, rows)
-    bins = min(MOST_BINS, max(1, 2 * NOISE_ELEMENTS // rank**2), max(1, s.n_cells // 16))
+    bins = min(MOST_BINS, max(1, 2 * NOISE_ELEMENTS // rank**2), max(1, s.n_cells // CELLS_PER_BIN))
     ledger.keep("Sums of squared residuals", genes, rank, count=2)
     ledger.step(
         "fitting noise",

@@ -21,8 +21,8 @@ NULL_ROWS = 16_384
 """Cells of which null genes in a file are read at a time."""
 NULL_BLOCK = 512
 """Null genes shuffled at a time."""
-MOST_BINS = 64
-"""Bins of cells in which noise is measured."""
+MOST_BINS, CELLS_PER_BIN = 64, 16
+"""Bins of cells in which noise is measured, at most, and cells of each, at least."""
 SAMPLE_BATCH = 2**22
 """Numbers of a batch of genes where distances allow for samples."""
 

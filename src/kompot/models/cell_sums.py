@@ -9,13 +9,12 @@ from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import by_columns, joined_columns, row_slices
 from kompot.gp.regression import SufficientStatistics
-from kompot.memory import dense_bytes
+from kompot.memory import available_bytes, dense_bytes
 from kompot.memory.expression_sizes import FIT_CHUNK, fit_chunk
 from kompot.models.chunk_sums import grouped_sums
 from kompot.models.row_chunks import Rows, is_streamed, rows_of_chunk, streamed_chunks
@@ -184,7 +183,7 @@ def _passes(
         yield chunks
         return
     n_bytes += FIT_CHUNK * sum(matrix.row_bytes for matrix in stored)
-    at_a_time = max(1, int(_SHARE * psutil.virtual_memory().available) // n_bytes)
+    at_a_time = max(1, int(_SHARE * available_bytes()) // n_bytes)
     numbers = list(dict(chunks))
     n_passes = -(-len(numbers) // at_a_time)
     if n_passes > 1:

@@ -1,11 +1,22 @@
 """Which samples two conditions have."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ConditionSamples", "requested_samples", "split_by_condition"]
+__all__ = [
+    "FEWEST_CELLS",
+    "ConditionSamples",
+    "numbered_samples",
+    "requested_samples",
+    "split_by_condition",
+    "too_few_samples",
+]
+
+FEWEST_CELLS = 2
+"""Cells that a sample needs to count in the variance between samples."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +38,7 @@ class ConditionSamples:
     codes: NDArray[np.intp]
     condition: NDArray[np.intp]
     n_cells: NDArray[np.intp]
-    min_cells: int = 2
+    min_cells: int = FEWEST_CELLS
 
     @classmethod
     def of(
@@ -35,7 +46,7 @@ class ConditionSamples:
         codes: NDArray[np.intp],
         condition: NDArray[np.intp],
         *,
-        min_cells: int = 2,
+        min_cells: int = FEWEST_CELLS,
         allow_single_condition: bool = False,
     ) -> "ConditionSamples":
         """Find out whose samples are which, and refuse those without a variance.
@@ -75,23 +86,63 @@ class ConditionSamples:
         if all(enough) or (allow_single_condition and any(enough)):
             return
         short = [f"condition {c + 1}" for c in (0, 1) if not enough[c]]
-        hint = (
-            " With `allow_single_condition_variance=True` the variance between the samples of one "
-            "condition is used alone."
-            if any(enough)
-            else ""
-        )
-        msg = (
-            f"At least 2 groups with sufficient cells (>= {self.min_cells}) are required, but only "
-            f"{min(numbers)} valid group(s) found in {' and '.join(short)}: the variance between "
-            f"samples cannot be estimated from one.{hint}"
-        )
-        raise ValueError(msg)
+        where = f" in {' and '.join(short)}"
+        raise too_few_samples(min(numbers), self.min_cells, where=where, one_will_do=any(enough))
 
     def varying(self, condition: int) -> NDArray[np.intp]:
         """Samples of a condition that are large enough to count in its variance."""
         large = self.n_cells >= self.min_cells
         return np.flatnonzero((self.condition == condition) & large)
+
+
+def numbered_samples(
+    labels: NDArray[Any], min_cells: int = FEWEST_CELLS
+) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Samples with enough cells by number, and their labels.
+
+    Parameters
+    ----------
+    labels
+        Sample of each cell, ``(n_cells,)``.
+    min_cells
+        Cells that a sample needs.
+
+    Returns
+    -------
+    The number of each cell's sample, ``(n_cells,)``, -1 where it has too few cells, and the labels
+    of the numbers, ``(n_samples,)``.
+    """
+    names, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    enough = sizes >= min_cells
+    numbers = np.where(enough, np.cumsum(enough) - 1, -1)
+    return numbers[codes].astype(np.intp), names[enough]
+
+
+def too_few_samples(
+    n_samples: int, min_cells: int = FEWEST_CELLS, *, where: str = "", one_will_do: bool = False
+) -> ValueError:
+    """The error for fewer than two samples with enough cells.
+
+    Parameters
+    ----------
+    n_samples
+        How many there are.
+    min_cells
+        Cells that a sample needs.
+    where
+        Where they were looked for, added to the text.
+    one_will_do
+        Whether the samples of one condition are enough if that is allowed.
+    """
+    hint = (
+        " With `allow_single_condition_variance=True` the variance between the samples of one "
+        "condition is used alone."
+    )
+    return ValueError(
+        f"At least 2 groups with sufficient cells (>= {min_cells}) are required, but only "
+        f"{n_samples} valid group(s) found{where}: the variance between samples cannot be "
+        f"estimated from one.{hint if one_will_do else ''}"
+    )
 
 
 def requested_samples(

@@ -8,11 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.backend import compiled
 from kompot.gp.cell_features import CellFeatures
+from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.density import NeighborLikelihood, prior_mean_log_density
 from kompot.gp.evidence import ScaleEvidence, length_scale_by_evidence
-from kompot.gp.features import FeatureMap, fit_features, residual_variance
+from kompot.gp.features import FeatureMap, residual_variance
 from kompot.gp.gradients import function_gradient
-from kompot.gp.kernels import KERNELS, make_kernel
+from kompot.gp.kernels import KERNELS
 from kompot.gp.laplace import OPTIMIZERS, DensityPosterior, fit_density
 from kompot.gp.length_scale import length_scale_of_distances
 from kompot.gp.linalg import row_slices
@@ -20,6 +21,7 @@ from kompot.gp.local_dimension import fractal_dimension
 from kompot.gp.neighbors import nearest_distinct_distances
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.parameters import Parameters
+from kompot.models.state_features import features_at
 
 __all__ = ["D_METHODS", "DensityEstimator", "lexicographic_order", "refuse_one_place"]
 
@@ -315,9 +317,14 @@ class DensityEstimator(Parameters):
                 seed=seed,
             )
         scale = self.ls_factor * heuristic if self.ls is None else float(self.ls)
-        kernel, rng = make_kernel(self.kernel, scale), np.random.default_rng(seed)
-        features = fit_features(
-            states, kernel, max_rank=self.n_landmarks, tol=self.tol, landmarks=landmarks, rng=rng
+        features = features_at(
+            states,
+            self.kernel,
+            scale,
+            max_rank=self.n_landmarks,
+            tol=self.tol,
+            landmarks=landmarks,
+            seed=seed,
         )
         return features, None
 
@@ -368,11 +375,6 @@ class DensityEstimator(Parameters):
         states = as_states(X, "X", self.features_.landmarks.shape[1])
         rows = row_slices(len(states), self.batch_size)
         return np.concatenate([value(self.features_(states[r])) for r in rows])
-
-
-def lexicographic_order(states: Array) -> NDArray[np.intp]:
-    """Order of cells by their states alone, so that the order they come in does not matter."""
-    return np.lexsort(states.T[::-1])
 
 
 def refuse_one_place(distances: Array) -> Array:

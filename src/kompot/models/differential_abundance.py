@@ -9,12 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from kompot import memory, threads
 from kompot.gp.backend import compiled
 from kompot.gp.cell_features import CellFeatures
+from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.halves import HALF_NEIGHBORS
 from kompot.gp.laplace import available_optimizer
 from kompot.gp.linalg import row_slices
+from kompot.memory.expression_sizes import FEATURE_CHUNK
 from kompot.models.arrays import as_states, check_positive, require_fitted
-from kompot.models.density_estimator import DensityEstimator, lexicographic_order
+from kompot.models.density_estimator import DensityEstimator
 from kompot.models.fitted_abundance import FittedAbundance
 from kompot.models.fold_change_summary import fold_change_summary
 from kompot.models.fold_change_variance import UNCERTAINTIES, FoldChangeVariance
@@ -41,7 +43,6 @@ __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
 
 Array = NDArray[np.float64]
 
-_CHUNK = 4096
 TOLERANCE = 1e-6
 """Log densities are then exact to 1e-4 or better with the long default scale."""
 
@@ -294,7 +295,9 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         if self.ratio == "labels":
             embedded.clear()
             self.ratio_ = fit_label_ratio(
-                *(states, condition[order] == 1, shared.heuristic),
+                states,
+                condition[order] == 1,
+                shared.heuristic,
                 kernel=settings.kernel,
                 ls=None if isinstance(settings.ls, str) else settings.ls,
                 posterior_variance=self.uncertainty != "sampling",
@@ -355,13 +358,13 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         else:
             self._check_parameters()
             states, chunk = as_states(X_new, "X_new"), partial(predict_given, given)
-        slices = list(row_slices(len(states), self.batch_size or _CHUNK))
+        slices = list(row_slices(len(states), self.batch_size or FEATURE_CHUNK))
         each = threads.map_batches if given[0] is None else map
         parts = each(lambda rows: chunk(states[rows]), slices)
         shown = bar(parts, "predicting", "batch", len(slices), shown=progress)
         density1, density2, variance = (np.concatenate(a) for a in zip(*shown, strict=True))
-        for predictor in (self.variance_predictor1, self.variance_predictor2):
-            variance = variance + given_sample_variance(predictor, states)
+        for name in ("variance_predictor1", "variance_predictor2"):
+            variance = variance + given_sample_variance(getattr(self, name), states, name)
         return fold_change_summary(density1, density2, variance + self.eps, *thresholds)
 
     def _settings(

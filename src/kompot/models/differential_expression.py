@@ -1,7 +1,7 @@
 """Expression of two conditions as functions of cell state, and how surely they differ."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -9,12 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot import memory
 from kompot.gp.backend import compiled
-from kompot.gp.features import FeatureMap, fit_features
-from kompot.gp.kernels import make_kernel
+from kompot.gp.features import FeatureMap
 from kompot.gp.length_scale import length_scale_by_scheme
 from kompot.gp.regression import Posterior, fit_posterior
 from kompot.models.array_store import ArrayStore
-from kompot.models.arrays import as_states, require_fitted
+from kompot.models.arrays import require_fitted
 from kompot.models.condition_samples import requested_samples, split_by_condition
 from kompot.models.expression_scores import (
     GeneScores,
@@ -29,8 +28,9 @@ from kompot.models.row_chunks import Rows
 from kompot.models.sample_fit import sum_conditions
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
 from kompot.models.stacked_conditions import stack_conditions
+from kompot.models.state_features import features_at
 from kompot.settings.checks import PARAM_SCHEMES, choice, number
-from kompot.stats.mahalanobis import difference_covariance, landmark_jitter, mahalanobis
+from kompot.stats.mahalanobis import landmark_jitter
 from kompot.stats.own_noise import tail_with_own_noise
 from kompot.stats.region_sums import RegionIndex
 
@@ -236,21 +236,21 @@ class DifferentialExpression(FittedExpression):
         """
         wanted = SmoothnessOptions(ls, ls_factor, sigma, self.kernel, self.random_state)
         self._check_parameters()
+        self._made.clear()
         samples = requested_samples(
             self.use_sample_variance, sample, condition, allow_single_condition_variance
         )
         by_scheme = partial(length_scale_by_scheme, states, condition, self.param_scheme)
         chosen = choose_smoothness(wanted, states, expression, condition, by_scheme)
         self.ls_, self.sigma_, self.evidence_ = chosen.length_scale, chosen.sigma, chosen.evidence
-        if landmarks is not None:
-            landmarks = as_states(landmarks, "landmarks", states.shape[1])
-        self.features_: FeatureMap = fit_features(
+        self.features_: FeatureMap = features_at(
             states,
-            make_kernel(self.kernel, self.ls_),
+            self.kernel,
+            self.ls_,
             max_rank=self.n_landmarks,
             tol=self.tol,
             landmarks=landmarks,
-            rng=np.random.default_rng(self.random_state),
+            seed=self.random_state,
         )
         memory.release()
         self.region_index_ = None if regions is None else regions(self.features_)
@@ -275,8 +275,12 @@ class DifferentialExpression(FittedExpression):
         self.own_noise_: OwnNoise | None = None
         if self.use_empirical_variance:
             self.own_noise_ = fit_own_noise(
-                *(self.features_, states, [expression, *null_expression], condition),
-                *(self._posteriors(), sums.statistics),
+                self.features_,
+                states,
+                [expression, *null_expression],
+                condition,
+                self._posteriors(),
+                sums.statistics,
                 progress=progress,
             )
         self._split_null(expression.shape[1])
@@ -315,20 +319,20 @@ class DifferentialExpression(FittedExpression):
         require_fitted(self, "delta_")
         deviations = [*self.deviations1_, *self.deviations2_]
         distance = self._distances(self.delta_, deviations, self.own_noise_)
-        jitter = landmark_jitter(self.features_.factor, self.eps)
         if self.own_noise_ is None:
             scaled, noise = distance * self.sigma_, self.noise_variance()
-            ptp = tail_probability(scaled, self._posteriors(), jitter, noise)
+            ptp = tail_probability(scaled, self._posteriors(), self._jitter(), noise)
         else:
-            ptp = tail_with_own_noise(distance, self.own_noise_.errors, jitter)
+            ptp = tail_with_own_noise(distance, self.own_noise_.errors, self._jitter())
         return GeneScores(self.mean_fold_change(), distance, ptp)
 
     def truncation_error(self) -> float:
         """About how much distances (without samples) would change with more features, relative."""
         require_fitted(self, "delta_")
         return truncation_error(
-            mahalanobis(self.delta_, self.fold_change_covariance()),
-            *((self.statistics1_, self.statistics2_), self.features_.factor),
+            self._distances(self.delta_, [], None),
+            (self.statistics1_, self.statistics2_),
+            self.features_.factor,
             sigma=self.sigma_,
             eps=self.eps,
         )
@@ -339,12 +343,31 @@ class DifferentialExpression(FittedExpression):
 
     def fold_change_covariance(self) -> Array:
         r"""Covariance :math:`M` of ``delta_``, with jitter, ``(rank, rank)``; without samples."""
-        covariances = self.posterior1_.covariance, self.posterior2_.covariance
-        return difference_covariance(*covariances, self.features_.factor, self.eps)
+        return self.posterior1_.covariance + self.posterior2_.covariance + self._jitter()
 
     def _distances(self, delta: Array, deviations: list[Array], own: OwnNoise | None) -> Array:
-        jitter = landmark_jitter(self.features_.factor, self.eps)
-        return gene_distances(delta, self._posteriors(), jitter, deviations, own)
+        """Distances; those of the genes without samples and own noise are made once."""
+
+        def made() -> Array:
+            return gene_distances(delta, self._posteriors(), self._jitter(), deviations, own)
+
+        if delta is not self.delta_ or deviations or own is not None:
+            return made()
+        return self._once("distances", made)
+
+    def _jitter(self) -> Array:
+        """What ``eps`` adds to the covariance of ``delta_``, ``(rank, rank)``."""
+        return self._once("jitter", lambda: landmark_jitter(self.features_.factor, self.eps))
+
+    def _once(self, name: str, make: Callable[[], Array]) -> Array:
+        """What is made of the fit when it is first asked for, with this ``eps``."""
+        if (name, self.eps) not in self._made:
+            self._made[name, self.eps] = make()
+        return self._made[name, self.eps]
+
+    @cached_property
+    def _made(self) -> dict[tuple[str, float], Array]:
+        return {}
 
     def noise_variance(self) -> Array:
         """Residual variance of each gene around both fits, ``(n_genes,)``."""

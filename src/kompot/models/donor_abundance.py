@@ -18,7 +18,7 @@ from kompot.stats.fraction_contrast import (
 )
 from kompot.stats.log_fractions import LogFractions, count_cells, log_fractions
 from kompot.stats.multiplicity import weighted_benjamini_hochberg
-from kompot.stats.neighborhoods import Neighborhoods, find_neighborhoods
+from kompot.stats.neighborhoods import CountedNeighborhoods, count_neighborhoods
 from kompot.stats.regions import Level, group_levels, kmeans_levels
 from kompot.stats.rotation import RotationTest, rotation_directions, rotation_test
 from kompot.threads import single_threaded_products
@@ -187,7 +187,7 @@ def count_cells_of_samples(
     with single_threaded_products():  # threads of k-means add up in any order
         clusters = kmeans_levels(coordinates, settings.n_regions, random_state=seed)
         counted = _count(clusters, group_levels(members), sample, totals)
-        neighborhoods = find_neighborhoods(coordinates, sample, n_samples, random_state=seed)
+        neighborhoods = count_neighborhoods(coordinates, sample, n_samples, random_state=seed)
     return SampleCounts(counted, neighborhoods, totals, np.argsort(order), settings)
 
 
@@ -210,7 +210,7 @@ class SampleCounts:
     """
 
     counted: "_Counted"
-    neighborhoods: Neighborhoods
+    neighborhoods: CountedNeighborhoods
     totals: Array
     places: NDArray[np.intp]
     settings: DonorAbundanceSettings
@@ -361,7 +361,7 @@ def _of_regions(
 
 
 def _contrast_neighborhoods(
-    neighborhoods: Neighborhoods, totals: Array, contrast: Contrast, shift: float
+    neighborhoods: CountedNeighborhoods, totals: Array, contrast: Contrast, shift: float
 ) -> FractionContrast:
     """The contrast in neighbourhoods, each with the weight of the cells that it stands for."""
     fractions = log_fractions(neighborhoods.counts, totals)
@@ -378,7 +378,7 @@ def _contrast_neighborhoods(
 
 
 def _of_cells(
-    neighborhoods: Neighborhoods, anchors: FractionContrast, finest: Level, call: _Call
+    neighborhoods: CountedNeighborhoods, anchors: FractionContrast, finest: Level, call: _Call
 ) -> CellAbundance:
     """Results of the nearest anchor."""
     fdr = weighted_benjamini_hochberg(anchors.p_value, neighborhoods.share)

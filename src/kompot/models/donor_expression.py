@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.features import FeatureMap
 from kompot.gp.principal_coordinates import principal_coordinates
 from kompot.gp.regression import SufficientStatistics
 from kompot.models.arrays import as_expression, as_states
-from kompot.models.density_estimator import lexicographic_order
 from kompot.models.sample_fit import sum_samples
 from kompot.stats.design import Design
 from kompot.stats.donor_significance import (
@@ -109,8 +109,8 @@ class DonorExpression:
         Samples and what is compared.
     null
         P-values of random covariates, ``(n_draws, n_genes)``.
-    ridges, freedoms
-        Ridge of each level's state effect and its effective degrees of freedom.
+    ridges
+        Ridge of each level's state effect.
     """
 
     p: Array
@@ -124,7 +124,6 @@ class DonorExpression:
     design: Design
     null: Array
     ridges: tuple[float, ...]
-    freedoms: tuple[float, ...]
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -295,7 +294,6 @@ def score_donors(
         design,
         null,
         tuple(level.ridge for level in means),
-        tuple(level.freedom for level in means),
     )
 
 

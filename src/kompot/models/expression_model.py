@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kompot.gp.features import fit_features
-from kompot.gp.kernels import Kernel, make_kernel
+from kompot.gp.kernels import Kernel
 from kompot.gp.length_scale import estimate_length_scale
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import fit_posterior
@@ -20,6 +19,7 @@ from kompot.models.parameters import Parameters
 from kompot.models.row_chunks import Rows
 from kompot.models.sample_fit import sum_one_condition
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
+from kompot.models.state_features import features_at
 from kompot.stats.sample_variance import deviation_variance
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ class ExpressionModel(Parameters):
                 raise ValueError(msg)
             sample = np.unique(labels, return_inverse=True)[1].astype(np.intp)
         return self.fit_cells(
-            *(states, expression),
+            states,
+            expression,
             sigma=sigma,
             ls=ls,
             ls_factor=ls_factor,
@@ -194,21 +195,18 @@ class ExpressionModel(Parameters):
         condition = np.zeros(len(states), np.intp)
         heuristic = partial(estimate_length_scale, states)
         chosen = choose_smoothness(wanted, states, expression, condition, heuristic)
-        if landmarks is not None:
-            landmarks = as_states(landmarks, "landmarks", states.shape[1])
-        features = fit_features(
+        features = features_at(
             states,
-            make_kernel(self.kernel, chosen.length_scale),
+            self.kernel,
+            chosen.length_scale,
             max_rank=self.n_landmarks,
             tol=self.tol,
             landmarks=landmarks,
-            rng=np.random.default_rng(self.random_state),
+            seed=self.random_state,
         )
         store = ArrayStore(self.store_arrays_on_disk, self.disk_storage_dir)
         sums, self.deviations_ = sum_one_condition(
-            *(features, states, expression, sample, chosen.sigma),
-            store=store,
-            progress=progress,
+            features, states, expression, sample, chosen.sigma, store=store, progress=progress
         )
         posterior = fit_posterior(sums, chosen.sigma)
         self.function_ = FunctionEstimator(batch_size=self.batch_size).of(
@@ -218,8 +216,7 @@ class ExpressionModel(Parameters):
         self.noise_: NoiseVariance | None = None
         if self.use_empirical_variance:
             (self.noise_,) = fit_noise(
-                *(features, states, [expression], condition, [posterior], [sums]),
-                progress=progress,
+                features, states, [expression], condition, [posterior], [sums], progress=progress
             )
         return self
 

@@ -96,7 +96,8 @@ class FittedExpression(FoldChangeGradient, InjectedExpression):
         Without genes the standard deviations leave the samples out.
         """
         return predict_states(
-            *(self.features_(states), self._posteriors()),
+            self.features_(states),
+            self._posteriors(),
             (self.deviations1_, self.deviations2_),
             eps=self.eps,
             genes=genes,

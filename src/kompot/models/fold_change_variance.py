@@ -54,23 +54,35 @@ class FoldChangeVariance:
         prior = sum(one.posterior_.prior_variance for one in densities)
         return cls(center, (first, second), prior)
 
-    def variance(self, _states: Array, phi: Array) -> Array:
+    def variance(self, phi: Array) -> Array:
         """At features ``(n_cells, rank)``: ``(n_cells,)``."""
         moves = [np.square((phi - self.center) @ one.T).sum(axis=1) for one in self.spreads]
         return moves[0] + moves[1] + self.prior_variance * residual_variance(phi)
 
-    def covariance(self, _states: Array, phi: Array) -> Array:
+    def covariance(self, phi: Array) -> Array:
         """Between cells, ``(n_cells, n_cells)``."""
         moves = [(phi - self.center) @ one.T for one in self.spreads]
         covariance: Array = moves[0] @ moves[0].T + moves[1] @ moves[1].T
         covariance[np.diag_indices_from(covariance)] += self.prior_variance * residual_variance(phi)
         return covariance
 
-    def variance_of_mean(self, _states: Array, phi: Array) -> float:
-        """Of the mean over cells; what features leave is independent in each."""
-        mean = phi.mean(axis=0) - self.center
+    def residual(self, phi: Array) -> Array:
+        r"""What the features leave, :math:`1 - |\phi|^2`, ``(n_cells,)``."""
+        return residual_variance(phi)
+
+    def variance_of_mean(self, mean: Array, residual: float, n_cells: int) -> float:
+        """Of the mean over cells; what features leave is independent in each.
+
+        Parameters
+        ----------
+        mean, residual
+            Means over the cells of features, ``(rank,)``, and of :meth:`residual`.
+        n_cells
+            Number of cells.
+        """
+        mean = mean - self.center
         moves = sum(float(np.square(one @ mean).sum()) for one in self.spreads)
-        return moves + self.prior_variance * float(residual_variance(phi).mean()) / len(phi)
+        return moves + self.prior_variance * residual / n_cells
 
 
 def weight_spread(

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.backend import compiled
-from kompot.gp.features import FeatureMap, fit_features, residual_variance
+from kompot.gp.features import FeatureMap, residual_variance
 from kompot.gp.gradients import function_gradient
-from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import estimate_length_scale
 from kompot.gp.linalg import row_slices
 from kompot.gp.regression import Posterior, fit_posterior
@@ -17,6 +16,7 @@ from kompot.models.arrays import as_expression, as_states, require_fitted
 from kompot.models.cell_sums import accumulate
 from kompot.models.parameters import Parameters
 from kompot.models.smoothness import Smoothness, SmoothnessOptions, choose_smoothness
+from kompot.models.state_features import features_at
 
 __all__ = ["FunctionEstimator"]
 
@@ -123,13 +123,14 @@ class FunctionEstimator(Parameters):
         chosen = choose_smoothness(
             wanted, states, expression, condition, partial(estimate_length_scale, states)
         )
-        features = fit_features(
+        features = features_at(
             states,
-            make_kernel(self.kernel, chosen.length_scale),
+            self.kernel,
+            chosen.length_scale,
             max_rank=self.n_landmarks,
             tol=self.tol,
-            landmarks=None if self.landmarks is None else as_states(self.landmarks, "landmarks"),
-            rng=np.random.default_rng(self.random_state),
+            landmarks=self.landmarks,
+            seed=self.random_state,
         )
         (sums,) = accumulate(features, states, [expression], condition)
         return self.of(

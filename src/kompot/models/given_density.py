@@ -1,10 +1,11 @@
 """Densities, and variances between samples, that were fitted elsewhere."""
 
-import inspect
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kompot.models.given_function import values_of
 
 __all__ = ["check_given", "given_sample_variance", "predict_given"]
 
@@ -27,54 +28,71 @@ def check_given(density_predictor1: Any, density_predictor2: Any, sample: Any) -
 
 
 def predict_given(predictors: tuple[Any, Any], states: Array) -> tuple[Array, Array, Array]:
-    """Normalised log densities of both predictors and the variance of their difference."""
-    first, second = predictors
-    variance = _variance(first, states) + _variance(second, states)
-    return _log_density(first, states), _log_density(second, states), variance
+    """Normalised log densities of both predictors and the variance of their difference.
+
+    Raises
+    ------
+    TypeError
+        If a predictor cannot be called, or has no method for its variance.
+    ValueError
+        If it gives anything but a finite number for each cell, or a negative variance.
+    """
+    names = ("density_predictor1", "density_predictor2")
+    spreads = [_variance_of(predictor) for predictor in predictors]
+    first, second = (
+        _numbers(predictor, states, name, normalize=True)
+        for predictor, name in zip(predictors, names, strict=True)
+    )
+    variance1, variance2 = (
+        _variances(spread, states, f"{name}.variance")
+        for spread, name in zip(spreads, names, strict=True)
+    )
+    return first, second, variance1 + variance2
 
 
-def given_sample_variance(predictor: Any, states: Array) -> Array:
-    """Variance between samples of a predictor, ``(n_cells,)``; zero if there is none."""
+def given_sample_variance(predictor: Any, states: Array, name: str) -> Array:
+    """Variance between samples of a predictor, ``(n_cells,)``; zero if there is none.
+
+    Parameters
+    ----------
+    predictor
+        Called with states, and with ``diag=True`` if it takes that.
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    name
+        Argument that it was, for errors.
+    """
     if predictor is None:
         return np.zeros(len(states))
-    predict = predictor.predict if hasattr(predictor, "predict") else predictor
-    if not callable(predict):
-        msg = f"Variance predictors must be callable, got {type(predictor).__name__}."
-        raise TypeError(msg)
-    values = predict(states, diag=True) if _takes(predict, "diag") else predict(states)
-    variance = np.asarray(values, dtype=np.float64)
-    if variance.size != len(states) or not (variance >= 0).all():
+    return _variances(predictor, states, name, diag=True)
+
+
+def _numbers(predictor: Any, states: Array, name: str, **options: Any) -> Array:
+    """One number for each cell, ``(n_cells,)``."""
+    values = values_of(predictor, states, name, **options)
+    if values.shape != (len(states), 1):
         msg = (
-            "Variance predictors must give one variance per cell, not negative: for "
-            f"{len(states)} cells the {type(predictor).__name__} gave shape {variance.shape}."
+            f"`{name}` must give one number for each of {len(states)} cells; it gave shape "
+            f"{values.shape}."
         )
         raise ValueError(msg)
-    return variance.ravel()
+    return values[:, 0]
 
 
-def _takes(function: Any, parameter: str) -> bool:
-    """Whether a function has a parameter of that name."""
-    try:
-        return parameter in inspect.signature(function).parameters
-    except ValueError:  # built in another language, without a signature
-        return False
+def _variances(predictor: Any, states: Array, name: str, **options: Any) -> Array:
+    """One variance for each cell, ``(n_cells,)``."""
+    variance = _numbers(predictor, states, name, **options)
+    if (variance < 0).any():
+        msg = f"`{name}` must give variances, not negative; the smallest is {variance.min():g}."
+        raise ValueError(msg)
+    return variance
 
 
-def _log_density(predictor: Any, states: Array) -> Array:
-    """Normalised log density of a predictor."""
-    predict = predictor.predict if hasattr(predictor, "predict") else predictor
-    if not callable(predict):
-        msg = f"Density predictors must be callable, got {type(predictor).__name__}."
-        raise TypeError(msg)
-    values = predict(states, normalize=True) if _takes(predict, "normalize") else predict(states)
-    return np.asarray(values, dtype=np.float64)
-
-
-def _variance(predictor: Any, states: Array) -> Array:
-    """Posterior variance of a predictor's log density."""
+def _variance_of(predictor: Any) -> Any:
+    """The method of a predictor that gives the posterior variance of its log density."""
     for name in ("variance", "uncertainty"):
         if hasattr(predictor, name):
-            return np.asarray(getattr(predictor, name)(states), dtype=np.float64)
+            return getattr(predictor, name)
     msg = (
         f"The density predictor of type {type(predictor).__name__} has no method `variance` or "
         "`uncertainty`, which the z-score needs."

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import eigh
 
-from kompot.gp.linalg import row_slices
+from kompot.gp.cell_order import evenly_spaced, lexicographic_order
+from kompot.gp.linalg import leading_directions, row_slices
 from kompot.models.arrays import as_states
 from kompot.models.expression_prediction import predict_batches
 from kompot.models.given_function import values_of
@@ -370,16 +370,12 @@ def _evenly(points: Array, most: int) -> Array:
     """At most so many points, evenly spaced in lexicographic order."""
     if len(points) <= most:
         return points
-    order = np.lexsort(points.T[::-1])
-    return points[order[np.linspace(0, len(points) - 1, most).astype(np.intp)]]
+    return points[lexicographic_order(points)[evenly_spaced(len(points), most)]]
 
 
 def _distance(delta: Array, covariance: Array, share: float | None) -> Array:
     """Distances at points, in all directions or in those that lead the covariance."""
     if share is None or share >= 1.0:
         return mahalanobis(delta, covariance)
-    variance, directions = eigh(covariance)
-    reached = np.cumsum(np.maximum(variance[::-1], 0.0))
-    n_kept = min(1 + int(np.searchsorted(reached, share * reached[-1])), len(reached))
-    leading = directions[:, ::-1][:, :n_kept].T @ delta
-    return np.linalg.norm(leading / np.sqrt(variance[::-1][:n_kept, None]), axis=0)
+    variance, directions = leading_directions(covariance, share)
+    return np.linalg.norm(directions.T @ delta / np.sqrt(variance[:, None]), axis=0)

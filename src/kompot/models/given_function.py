@@ -26,19 +26,19 @@ def callable_of(predictor: Any, name: str) -> Any:
     return found
 
 
-def values_of(predictor: Any, states: Array, name: str, *, diag: bool | None = None) -> Array:
+def values_of(predictor: Any, states: Array, name: str, **options: Any) -> Array:
     """Values of a predictor at cell states, ``(n_cells, n_genes)``.
 
     Parameters
     ----------
     predictor
-        Called with states ``(n_cells, n_dims)``, and with ``diag`` if it takes that.
+        Called with states ``(n_cells, n_dims)``.
     states
         Cell states.
     name
         Argument that it was, for errors.
-    diag
-        What it gets as ``diag``; None for nothing.
+    **options
+        What else it gets, of those arguments that it takes.
 
     Raises
     ------
@@ -46,11 +46,10 @@ def values_of(predictor: Any, states: Array, name: str, *, diag: bool | None = N
         If it gives anything but finite numbers, one row for each cell.
     """
     function = callable_of(predictor, name)
-    takes = diag is not None and _takes_diag(function)
-    values = np.asarray(function(states, diag=diag) if takes else function(states), np.float64)
+    values = np.asarray(function(states, **_taken(function, options)), np.float64)
     if values.ndim == 1:
         values = values[:, None]
-    if len(values) != len(states) or not np.isfinite(values).all():
+    if values.shape[:1] != (len(states),) or not np.isfinite(values).all():
         msg = (
             f"`{name}` must give finite numbers, one row for each of {len(states)} cells; it gave "
             f"shape {values.shape}."
@@ -76,8 +75,10 @@ def covariance_of(predictor: Any, states: Array, *, diag: bool) -> Array:
     return np.asarray(predictor.covariance(states, diag=diag), dtype=np.float64)
 
 
-def _takes_diag(function: Any) -> bool:
+def _taken(function: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of some arguments that a function takes."""
     try:
-        return "diag" in inspect.signature(function).parameters
+        known = inspect.signature(function).parameters if options else {}
     except ValueError:  # built in another language, without a signature
-        return False
+        return {}
+    return {name: value for name, value in options.items() if name in known}

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot.gp.cell_features import CellFeatures
+from kompot.gp.cell_order import evenly_spaced
 from kompot.gp.classification import LabelPosterior, fit_labels
-from kompot.gp.features import FeatureMap, fit_features, residual_variance
+from kompot.gp.features import FeatureMap, residual_variance
 from kompot.gp.gradients import function_gradient
-from kompot.gp.kernels import make_kernel
+from kompot.models.state_features import features_at
 
 __all__ = ["LabelRatio", "fit_label_ratio"]
 
@@ -28,7 +29,9 @@ SCALE_FACTORS = (17.8, 10.0, 5.6, 3.2, 1.8)
 PRIOR_VARIANCES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """Variances of the log ratio that are tried; 1 is a factor of e."""
 _CELLS = 5000
-"""Cells by which scale and variance are chosen."""
+"""Cells by which scale and variance are chosen, about."""
+_FEWEST_CELLS = 100
+"""Of a condition, or all that it has."""
 LABEL_RANK, LABEL_TOLERANCE = 500, 1e-4
 """Largest rank of the features, and the variance that they may leave."""
 _CONSTANT = 10.0
@@ -73,25 +76,42 @@ class LabelRatio:
 
     def mean(self, states: Array) -> Array:
         """Log ratio at cell states ``(n_cells, n_dims)``: ``(n_cells,)``, natural log."""
-        return _WithConstant(self.features)(states) @ self.posterior.weights
+        return self.log_ratio(self.embed(states))
 
-    def variance(self, states: Array, _phi: Array | None = None) -> Array:
+    def embed(self, states: Array) -> Array:
+        """Features of cell states with a constant one, ``(n_cells, rank + 1)``."""
+        return _WithConstant(self.features)(states)
+
+    def log_ratio(self, wide: Array) -> Array:
+        """Log ratio at features with a constant one: ``(n_cells,)``, natural log."""
+        return wide @ self.posterior.weights
+
+    def variance(self, wide: Array) -> Array:
         """Its variance, ``(n_cells,)``."""
-        wide = _WithConstant(self.features)(states)
         return np.einsum("ij,ij->i", wide @ self.spread, wide) + self._left(wide)
 
-    def covariance(self, states: Array, _phi: Array | None = None) -> Array:
+    def covariance(self, wide: Array) -> Array:
         """Its covariance between cells, ``(n_cells, n_cells)``."""
-        wide = _WithConstant(self.features)(states)
         covariance: Array = wide @ self.spread @ wide.T
         covariance[np.diag_indices_from(covariance)] += self._left(wide)
         return covariance
 
-    def variance_of_mean(self, states: Array, _phi: Array | None = None) -> float:
-        """Variance of its mean over cells; what features leave is independent in each."""
-        wide = _WithConstant(self.features)(states)
-        mean = wide.mean(axis=0)
-        return float(mean @ self.spread @ mean) + float(self._left(wide).mean()) / len(wide)
+    def residual(self, wide: Array) -> Array:
+        r"""What the features leave, :math:`1 - |\phi|^2`, ``(n_cells,)``."""
+        return residual_variance(wide[:, :-1])
+
+    def variance_of_mean(self, mean: Array, residual: float, n_cells: int) -> float:
+        """Variance of its mean over cells; what features leave is independent in each.
+
+        Parameters
+        ----------
+        mean, residual
+            Means over the cells of features with a constant one, ``(rank + 1,)``, and of
+            :meth:`residual`.
+        n_cells
+            Number of cells.
+        """
+        return float(mean @ self.spread @ mean) + self.posterior.prior_variance * residual / n_cells
 
     def gradient(self, states: Array) -> Array:
         """Gradient of the log ratio by cell state, ``(n_cells, n_dims)``."""
@@ -99,7 +119,7 @@ class LabelRatio:
 
     def _left(self, wide: Array) -> Array:
         """Prior variance that the features leave, ``(n_cells,)``."""
-        return self.posterior.prior_variance * residual_variance(wide[:, :-1])
+        return self.posterior.prior_variance * self.residual(wide)
 
 
 def fit_label_ratio(
@@ -125,14 +145,14 @@ def fit_label_ratio(
     kernel
         A key of :data:`kompot.gp.KERNELS`.
     ls
-        Length scale; None for that of largest marginal likelihood of at most 5,000 cells, as the
+        Length scale; None for that of largest marginal likelihood of about 5,000 cells, as the
         prior variance is chosen.
     posterior_variance
         Whether :attr:`LabelRatio.spread` is the posterior covariance.
     seed
         Of the landmarks.
     """
-    chosen = np.linspace(0, len(states) - 1, min(len(states), _CELLS)).astype(np.intp)
+    chosen = _some_cells(is_second)
     some, labels = states[chosen], is_second[chosen]
     best: tuple[float, float, float] | None = None
     for scale in [f * heuristic for f in SCALE_FACTORS] if ls is None else [ls]:
@@ -152,14 +172,18 @@ def fit_label_ratio(
 
 def _features(states: Array, kernel: str, scale: float, seed: int) -> _WithConstant:
     return _WithConstant(
-        fit_features(
-            states,
-            make_kernel(kernel, scale),
-            max_rank=LABEL_RANK,
-            tol=LABEL_TOLERANCE,
-            rng=np.random.default_rng(seed),
-        )
+        features_at(states, kernel, scale, max_rank=LABEL_RANK, tol=LABEL_TOLERANCE, seed=seed)
     )
+
+
+def _some_cells(is_second: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """About 5,000 cells, evenly spaced, and more of a rare condition: at least 100, or all."""
+    chosen = np.zeros(len(is_second), dtype=bool)
+    chosen[evenly_spaced(len(is_second), _CELLS)] = True
+    for members in (np.flatnonzero(~is_second), np.flatnonzero(is_second)):
+        if chosen[members].sum() < _FEWEST_CELLS:
+            chosen[members[evenly_spaced(len(members), _FEWEST_CELLS)]] = True
+    return np.flatnonzero(chosen)
 
 
 def _best_variance(cells: CellFeatures, labels: NDArray[np.bool_]) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from kompot.gp.features import FeatureMap
 from kompot.gp.linalg import row_slices
 from kompot.gp.observation_noise import NoiseVariance, SquaredResiduals
 from kompot.gp.regression import Posterior, SufficientStatistics
-from kompot.memory.expression_sizes import FIT_CHUNK
+from kompot.memory.expression_sizes import FIT_CHUNK, NOISE_ELEMENTS
 from kompot.models.row_chunks import Rows, rows_of_chunk, streamed_chunks
 from kompot.progress import bar
 from kompot.stats.own_noise import ErrorCovariance, state_bins
@@ -21,9 +21,6 @@ from kompot.stats.own_noise import ErrorCovariance, state_bins
 __all__ = ["OwnNoise", "fit_noise", "fit_own_noise"]
 
 Array = NDArray[np.float64]
-
-_ELEMENTS = 2**22
-"""Residuals in memory at a time on a thread (32 MB), and at most this many rows of a chunk."""
 
 
 def fit_noise(  # noqa: PLR0917
@@ -51,7 +48,7 @@ def fit_noise(  # noqa: PLR0917
     """
     n_genes = sum(matrix.shape[1] for matrix in expression)
 
-    slices = list(row_slices(len(states), min(FIT_CHUNK, max(64, _ELEMENTS // n_genes))))
+    slices = list(row_slices(len(states), min(FIT_CHUNK, max(64, NOISE_ELEMENTS // n_genes))))
     plan = [np.arange(rows.start, rows.stop) for rows in slices]
 
     def sums_of_chunk(chunk: tuple[int, dict[int, Any]]) -> list[SquaredResiduals | None]:
@@ -122,7 +119,7 @@ def fit_own_noise(  # noqa: PLR0917
         As for :func:`fit_noise`.
     """
     noise = fit_noise(
-        *(features, states, expression, condition, posteriors, statistics), progress=progress
+        features, states, expression, condition, posteriors, statistics, progress=progress
     )
     bins = state_bins(states, features.rank)
     n_bins = int(bins.max()) + 1
@@ -146,7 +143,10 @@ def fit_own_noise(  # noqa: PLR0917
         totals[divmod(number, n_bins)] += total
     first, second = (
         ErrorCovariance.of(
-            *(posteriors[c], noise[c], grams[c], totals[c]),
+            posteriors[c],
+            noise[c],
+            grams[c],
+            totals[c],
             np.bincount(bins[condition == c], minlength=n_bins).astype(float),
         )
         for c in (0, 1)

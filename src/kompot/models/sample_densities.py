@@ -7,21 +7,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.cell_features import CellFeatures
+from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.features import FeatureMap
 from kompot.gp.laplace import DensityPosterior
 from kompot.gp.linalg import row_slices
+from kompot.memory.expression_sizes import FEATURE_CHUNK
 from kompot.models.arrays import check_positive
-from kompot.models.density_estimator import DensityEstimator, lexicographic_order
+from kompot.models.condition_samples import numbered_samples, too_few_samples
+from kompot.models.density_estimator import DensityEstimator
 from kompot.stats.abundance import ratio_offset
 
 __all__ = ["ConditionCells", "SampleDensities", "fit_sample_densities", "number_samples"]
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
-
-_FEWEST_CELLS = 2
-_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -118,21 +118,13 @@ def number_samples(
                 f"{c + 1} has {len(rows)} cells; give the sample of each."
             )
             raise ValueError(msg)
-        _, numbers, sizes = np.unique(values, return_inverse=True, return_counts=True)
-        enough = sizes >= _FEWEST_CELLS
-        renumbered = np.where(enough, np.cumsum(enough) - 1, -1)
-        codes[rows] = renumbered[numbers]
-        found[c] = int(enough.sum())
+        codes[rows], names = numbered_samples(values)
+        found[c] = len(names)
     needed = max(found) if allow_single else min(found)
     if needed < 2:
-        msg = (
-            f"At least 2 groups with sufficient cells (>= {_FEWEST_CELLS}) are required, but only "
-            f"{needed} valid group(s) found: the conditions have {found[0]} and {found[1]} "
-            "samples. From one sample the variation between samples cannot be known"
-            + ("." if allow_single else "; one condition with several is enough with "
-               "`allow_single_condition_variance=True`.")
-        )  # fmt: skip
-        raise ValueError(msg)
+        where = f" (the conditions have {found[0]} and {found[1]} samples)"
+        one_will_do = not allow_single and max(found) >= 2
+        raise too_few_samples(needed, where=where, one_will_do=one_will_do)
     return codes
 
 
@@ -208,7 +200,7 @@ def _offsets(cells: ConditionCells, features: FeatureMap, slopes: Array, levels:
     """What normalises the ratio of each sample's density to the condition's, ``(n_samples,)``."""
     parts = [
         features(cells.states[rows]) @ slopes + levels
-        for rows in row_slices(len(cells.states), _CHUNK)
+        for rows in row_slices(len(cells.states), FEATURE_CHUNK)
     ]
     ratio = np.concatenate(parts) - cells.density.predict(cells.states, normalize=True)[:, None]
     offsets = np.empty(len(levels))

@@ -12,7 +12,7 @@ from kompot.gp.regression import SufficientStatistics, fit_posterior
 from kompot.memory import dense_bytes
 from kompot.models.array_store import ArrayStore
 from kompot.models.cell_sums import accumulate, sums_by_sample
-from kompot.models.condition_samples import ConditionSamples
+from kompot.models.condition_samples import ConditionSamples, too_few_samples
 from kompot.models.row_chunks import Rows
 from kompot.stats.region_sums import RegionIndex, RegionSums
 from kompot.stats.sample_variance import sample_deviations
@@ -84,27 +84,16 @@ def sum_conditions(
     if samples is None:
         sums = accumulate(features, states, expression, condition, progress)
         return ConditionSums(sums, ([], []), None)
-    n_genes = [matrix.shape[1] for matrix in expression]
-    totals = [SufficientStatistics.zeros(features.rank, sum(n_genes)) for _ in range(2)]
-    n_samples = len(samples.condition)
-    regions = None
-    if index is not None:
-        regions = RegionSums.zeros(n_samples, index.n_regions, features.rank, n_genes[0])
-    counted = set(np.concatenate([samples.varying(0), samples.varying(1)]).tolist())
-    size = dense_bytes(len(counted), features.rank, sum(n_genes))
-    keep = (ArrayStore() if store is None else store).keeper(size)
-    weights: tuple[list[Array], list[Array]] = ([], [])
-    for found in sums_by_sample(
-        features, states, expression, samples.codes, index=index, progress=progress
-    ):
-        c = int(samples.condition[found.number])
-        totals[c] += found.statistics
-        if regions is not None and found.regions is not None:
-            regions.add(found.number, found.regions)
-        if found.number in counted:
-            weights[c].append(keep(fit_posterior(found.statistics, sigma).weights))
-    first, second = (sample_deviations(ones) if len(ones) >= 2 else [] for ones in weights)
-    return ConditionSums(totals, (first, second), regions)
+    return _sum_samples(
+        features,
+        states,
+        expression,
+        samples,
+        index=index,
+        sigma=sigma,
+        store=store,
+        progress=progress,
+    )
 
 
 def sum_one_condition(
@@ -137,23 +126,14 @@ def sum_one_condition(
         everything = np.zeros(len(states), np.intp)
         (total,) = accumulate(features, states, [expression], everything, progress)
         return total, []
-    counted = np.flatnonzero(np.bincount(sample) >= 2)
-    if len(counted) < 2:
-        msg = (
-            "At least 2 groups with sufficient cells (>= 2) are required, but only "
-            f"{len(counted)} valid group(s) found: the variance between samples cannot be "
-            "estimated from one."
-        )
-        raise ValueError(msg)
-    n_genes = expression.shape[1]
-    total = SufficientStatistics.zeros(features.rank, n_genes)
-    keep = store.keeper(dense_bytes(len(counted), features.rank, n_genes))
-    weights = []
-    for found in sums_by_sample(features, states, [expression], sample, progress=progress):
-        total += found.statistics
-        if found.number in counted:
-            weights.append(keep(fit_posterior(found.statistics, sigma).weights))
-    return total, sample_deviations(weights)
+    sizes = np.bincount(sample)
+    samples = ConditionSamples(sample, np.zeros_like(sizes), sizes)
+    if len(samples.varying(0)) < 2:
+        raise too_few_samples(len(samples.varying(0)))
+    sums = _sum_samples(
+        features, states, [expression], samples, sigma=sigma, store=store, progress=progress
+    )
+    return sums.statistics[0], sums.deviations[0]
 
 
 def sum_samples(
@@ -175,13 +155,44 @@ def sum_samples(
     n_samples
         Number of samples.
     """
-    n_genes = expression.shape[1]
-    total = SufficientStatistics.zeros(features.rank, n_genes)
-    regions = RegionSums.zeros(n_samples, index.n_regions, features.rank, n_genes)
+    none = np.zeros(n_samples, np.intp)  # none is large enough to be fitted on its own
+    samples = ConditionSamples(sample, none, none)
+    sums = _sum_samples(features, states, [expression], samples, index=index, progress=progress)
+    assert sums.regions is not None
+    return sums.statistics[0], sums.regions
+
+
+def _sum_samples(
+    features: FeatureMap,
+    states: Array,
+    expression: Sequence[Rows],
+    samples: ConditionSamples,
+    *,
+    index: RegionIndex | None = None,
+    sigma: float = 1.0,
+    store: ArrayStore | None = None,
+    progress: bool = False,
+) -> ConditionSums:
+    """Sums over the cells of the conditions that samples are of, sample by sample."""
+    n_genes = [matrix.shape[1] for matrix in expression]
+    conditions = range(int(samples.condition.max()) + 1)
+    totals = [SufficientStatistics.zeros(features.rank, sum(n_genes)) for _ in conditions]
+    weights: list[list[Array]] = [[], []]
+    regions = None
+    if index is not None:
+        n_samples = len(samples.condition)
+        regions = RegionSums.zeros(n_samples, index.n_regions, features.rank, n_genes[0])
+    counted = set(np.concatenate([samples.varying(0), samples.varying(1)]).tolist())
+    size = dense_bytes(len(counted), features.rank, sum(n_genes))
+    keep = (ArrayStore() if store is None else store).keeper(size)
     for found in sums_by_sample(
-        features, states, [expression], sample, index=index, progress=progress
+        features, states, expression, samples.codes, index=index, progress=progress
     ):
-        total += found.statistics
-        if found.regions is not None:
+        c = int(samples.condition[found.number])
+        totals[c] += found.statistics
+        if regions is not None and found.regions is not None:
             regions.add(found.number, found.regions)
-    return total, regions
+        if found.number in counted:
+            weights[c].append(keep(fit_posterior(found.statistics, sigma).weights))
+    first, second = (sample_deviations(ones) if len(ones) >= 2 else [] for ones in weights)
+    return ConditionSums(totals, (first, second), regions)

@@ -11,6 +11,7 @@ from kompot.gp.regression import fit_posterior
 from kompot.memory import dense_bytes, require
 from kompot.models.arrays import as_expression, as_states, require_fitted
 from kompot.models.cell_sums import sums_by_sample
+from kompot.models.condition_samples import numbered_samples, too_few_samples
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.function_estimator import FunctionEstimator
 from kompot.models.parameters import Parameters
@@ -193,14 +194,9 @@ def _number_groups(
         raise ValueError(msg)
     if values.dtype == object:
         values = values.astype(str)
-    names, codes, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    enough = sizes >= min_cells
-    if enough.sum() < 2:
-        msg = (
-            f"At least 2 groups with sufficient cells (>= {min_cells}) are required, but only "
-            f"{int(enough.sum())} valid group(s) found: the groups have "
-            f"{sizes[:10].tolist()} cells."
-        )
-        raise ValueError(msg)
-    numbers = np.where(enough, np.cumsum(enough) - 1, -1)
-    return numbers[codes].astype(np.intp), names[enough]
+    codes, names = numbered_samples(values, min_cells)
+    if len(names) < 2:
+        sizes = np.unique(values, return_counts=True)[1]
+        where = f" (the groups have {sizes[:10].tolist()} cells)"
+        raise too_few_samples(len(names), min_cells, where=where)
+    return codes, names

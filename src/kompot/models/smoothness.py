@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kompot.gp.cell_order import evenly_spaced, lexicographic_order
 from kompot.gp.regression_evidence import RegressionEvidence, regression_evidence
 from kompot.models.arrays import check_positive
 from kompot.models.row_chunks import Rows
@@ -113,9 +114,8 @@ def choose_smoothness(
     if not isinstance(ls, str):
         return Smoothness(heuristic(wanted.ls_factor) if ls is None else float(ls), float(sigma))
     n_cells, n_genes = expression.shape
-    order = np.lexsort(states.T[::-1])
-    cells = np.sort(order[_evenly(n_cells, _CELLS)])
-    genes = _evenly(n_genes, _GENES)
+    cells = np.sort(lexicographic_order(states)[evenly_spaced(n_cells, _CELLS)])
+    genes = evenly_spaced(n_genes, _GENES)
     rows = [np.flatnonzero(condition[cells] == c) for c in range(int(condition.max()) + 1)]
     curve = regression_evidence(
         states[cells],
@@ -127,11 +127,6 @@ def choose_smoothness(
         seed=0 if wanted.seed is None else wanted.seed,
     )
     return Smoothness(*curve.best, curve)
-
-
-def _evenly(n: int, most: int) -> NDArray[np.intp]:
-    """At most so many numbers below ``n``, evenly spaced."""
-    return np.linspace(0, n - 1, min(n, most)).astype(np.intp)
 
 
 def _dense(matrix: Any, genes: NDArray[np.intp]) -> Array:

@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
+from kompot.gp.cell_order import evenly_spaced
+from kompot.gp.linalg import row_slices
+from kompot.memory.abundance import FITTED_CELLS, SHRUNK_CELLS
+
 __all__ = [
     "DIRECTIONS",
     "Shrinkage",
@@ -23,15 +27,12 @@ DIRECTIONS = ("up", "neutral", "down")
 _OFFSET_SD = 3.0
 """Prior standard deviation of the offset, natural log."""
 _OFFSET_STEPS = 100
-_FITTED_CELLS = 20_000
-"""Above this many cells the prior is fitted to so many, evenly spaced in order of z."""
 _NULL_COUNT = 10.0
 """Observations of no change that the fit of the prior is given beforehand (Stephens 2017)."""
 _EM_STEPS = 2000
 _EM_GOAL = 1e-7
 _FIRST_WEIGHT = 1e-3
 """Of each component with effects; starting near no effect the fit needs fewer steps."""
-_CHUNK = 20_000
 
 
 def neg_log10_tail(zscore: Array) -> Array:
@@ -169,13 +170,13 @@ def adaptive_shrinkage(effects: Array, standard_errors: Array) -> Shrinkage:
         raise ValueError(msg)
     scales = _scale_grid(effects, standard_errors)
     cells = np.arange(len(effects))
-    if len(cells) > _FITTED_CELLS:
+    if len(cells) > FITTED_CELLS:
         by_z = np.lexsort((effects, effects / standard_errors))
-        cells = by_z[np.linspace(0, len(cells) - 1, _FITTED_CELLS).astype(np.intp)]
+        cells = by_z[evenly_spaced(len(cells), FITTED_CELLS)]
     weights = _fit_weights(effects[cells], standard_errors[cells], scales)
     parts = [
-        _shrink(effects[i : i + _CHUNK], standard_errors[i : i + _CHUNK], scales, weights)
-        for i in range(0, len(effects), _CHUNK)
+        _shrink(effects[rows], standard_errors[rows], scales, weights)
+        for rows in row_slices(len(effects), SHRUNK_CELLS)
     ]
     mean, sd, lfsr = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     return Shrinkage(mean, sd, lfsr, _svalues(lfsr), float(weights[0]), scales, weights)

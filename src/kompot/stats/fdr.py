@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -72,23 +72,20 @@ class GrenanderDensity:
     cdf: NDArray[np.float64]
     slope: NDArray[np.float64]
 
-    def __call__(
-        self, p: ArrayLike, side: Literal["left", "right"] = "left"
-    ) -> NDArray[np.float64]:
-        """Density at each p-value.
+    def __call__(self, p: ArrayLike) -> NDArray[np.float64]:
+        """Density at each p-value; at a knot that of the step which ends there.
+
+        A point mass at zero has infinite density.
 
         Parameters
         ----------
         p
             Where to evaluate, ``(n_genes,)``, in [0, 1].
-        side
-            Which step counts at a knot: the one that ends there (``"left"``) or the one that
-            begins there (``"right"``). From the left a point mass at zero has infinite density.
         """
         x = _flush_to_zero(_p_values(p))
-        step = np.searchsorted(self.knots, x, side=side) - 1
+        step = np.searchsorted(self.knots, x) - 1
         density = self.slope[np.clip(step, 0, self.slope.size - 1)]
-        if side == "left" and self.cdf[0] > 0:
+        if self.cdf[0] > 0:
             density[x == 0] = np.inf
         return density
 
@@ -204,9 +201,7 @@ def grenander_density(p: ArrayLike) -> GrenanderDensity:
     return _concave_majorant(*_empirical_distribution(_p_values(p)))
 
 
-def local_fdr(
-    p: ArrayLike, pi0: float | None = None, *, like_fdrtool: bool = False
-) -> NDArray[np.float64]:
+def local_fdr(p: ArrayLike, pi0: float | None = None) -> NDArray[np.float64]:
     r"""Probability that each gene is null, given its p-value.
 
     .. math:: \mathrm{fdr}(p) = \min\!\left(1, \frac{\pi_0}{f(p)}\right)
@@ -218,7 +213,11 @@ def local_fdr(
     :math:`k / (1 + N)` stands for the interval of that length which ends in it, so this is its
     density; and for continuous p-values the rule "local fdr at most alpha" is then the support
     line procedure of Soloff, Xiang & Fithian 2024, Ann. Stat. 52:580: with the true `pi0` the
-    last discovery is null with probability alpha, for any number of independent genes.
+    last discovery is null with probability alpha, for any number of independent genes. The R
+    package fdrtool takes slopes from the right and holds :math:`f \ge \pi_0` by bounding the
+    empirical distribution function. Both agree closely for many distinct p-values and `pi0` well
+    below 1; but genes tied at the smallest empirical p-value get the density of what lies *above*
+    them there, and ``pi0=1`` leaves every local fdr at 1.
 
     Parameters
     ----------
@@ -226,12 +225,6 @@ def local_fdr(
         P-values, ``(n_genes,)``.
     pi0
         Proportion of null genes, in (0, 1]; by default `null_proportion` of `p`.
-    like_fdrtool
-        Use the conventions of the R package fdrtool: slopes from the right, and the empirical
-        distribution function held below :math:`1 - \pi_0 (1 - p)`, which makes
-        :math:`f \ge \pi_0`. Both agree closely for many distinct p-values and `pi0` well below
-        1. But genes tied at the smallest empirical p-value get the density of what lies
-        *above* them here, and ``pi0=1`` leaves every local fdr at 1.
 
     Returns
     -------
@@ -244,11 +237,7 @@ def local_fdr(
     """
     x = _p_values(p)
     proportion = null_proportion(x) if pi0 is None else _proportion(pi0)
-    knots, cdf = _empirical_distribution(x)
-    if like_fdrtool:
-        cdf = np.minimum(cdf, (1 - proportion) + proportion * knots)
-    density = _concave_majorant(knots, cdf)(x, side="right" if like_fdrtool else "left")
-    return proportion / np.maximum(density, proportion)
+    return proportion / np.maximum(grenander_density(x)(x), proportion)
 
 
 def significance(

@@ -9,7 +9,9 @@ change at its cells is uncertain at all; the distance of a group is the length o
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh, eigvalsh
+from scipy.linalg import eigvalsh
+
+from kompot.gp.linalg import leading_directions
 
 __all__ = ["group_directions", "group_distance", "group_null_spectrum"]
 
@@ -38,12 +40,7 @@ def group_directions(gram: Array, factor: Array, share: float) -> Array:
     -------
     Orthonormal columns, ``(rank, n_directions)``, largest variance first.
     """
-    variance, directions = eigh(factor.T @ gram @ factor)
-    if share >= 1.0:
-        return directions[:, ::-1]
-    reached = np.cumsum(np.maximum(variance[::-1], 0.0))
-    n_kept = 1 + int(np.searchsorted(reached, share * reached[-1]))
-    return directions[:, ::-1][:, : min(n_kept, len(reached))]
+    return leading_directions(factor.T @ gram @ factor, share)[1]
 
 
 def group_distance(whitened: Array, directions: Array) -> Array:

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot.gp.linalg import row_slices
+from kompot.memory.abundance import ANCHORS
+from kompot.stats.kmeans import kmeans_clusters
 
-__all__ = ["Neighborhoods", "find_neighborhoods", "neighborhood_size"]
+__all__ = ["CountedNeighborhoods", "count_neighborhoods", "neighborhood_size"]
 
 Array = NDArray[np.float64]
 
@@ -17,14 +19,10 @@ _SHARE = 0.05
 _SMALLEST = 30
 _FEWEST_PER_SAMPLE = 2
 _KMEANS_STEPS = 30
-_FITTED_CELLS = 50_000
-"""Above this many cells the anchors are found on so many of them."""
-_ANCHORS_AT_A_TIME = 16
-_CHUNK = 8192
 
 
 @dataclass(frozen=True)
-class Neighborhoods:
+class CountedNeighborhoods:
     """Anchors among the cells and the cells nearest to each.
 
     Attributes
@@ -54,9 +52,9 @@ def neighborhood_size(n_cells: int, n_samples: int) -> int:
     return min(n_cells, max(_SMALLEST, int(_SHARE * n_cells), _FEWEST_PER_SAMPLE * n_samples))
 
 
-def find_neighborhoods(
+def count_neighborhoods(
     coordinates: Array, sample: NDArray[np.intp], n_samples: int, *, random_state: int = 0
-) -> Neighborhoods:
+) -> CountedNeighborhoods:
     r"""Anchors by k-means, and the cells of each sample among the nearest to each.
 
     There are :math:`\min(200, n / 20)` anchors; neighbourhoods overlap. Of more than 50,000 cells
@@ -74,32 +72,17 @@ def find_neighborhoods(
         Seed.
     """
     n_cells = len(coordinates)
-    centers, anchor = _anchors(coordinates, random_state)
+    number = min(_MOST_ANCHORS, max(n_cells // _CELLS_PER_ANCHOR, 2))
+    centers, anchor = kmeans_clusters(
+        coordinates, number, n_init=1, max_iter=_KMEANS_STEPS, random_state=random_state
+    )
     size = neighborhood_size(n_cells, n_samples)
     squares = np.einsum("ij,ij->i", coordinates, coordinates)
     counts = np.empty((n_samples, len(centers)))
-    for some in row_slices(len(centers), _ANCHORS_AT_A_TIME):
+    for some in row_slices(len(centers), ANCHORS):
         distances = squares - 2.0 * centers[some] @ coordinates.T
         nearest = np.argpartition(distances, size - 1, axis=1)[:, :size]
         for number, cells in enumerate(nearest, start=some.start):
             counts[:, number] = np.bincount(sample[cells], minlength=n_samples)
     share = np.bincount(anchor, minlength=len(centers)) / n_cells
-    return Neighborhoods(anchor, counts, share, size)
-
-
-def _anchors(coordinates: Array, random_state: int) -> tuple[Array, NDArray[np.intp]]:
-    """Centres of k-means and the number of each cell's nearest."""
-    from sklearn.cluster import KMeans  # half a second
-
-    n_cells = len(coordinates)
-    fitted = coordinates
-    if n_cells > _FITTED_CELLS:
-        drawn = np.random.default_rng(random_state).choice(n_cells, _FITTED_CELLS, replace=False)
-        fitted = coordinates[np.sort(drawn)]
-    number = min(_MOST_ANCHORS, max(n_cells // _CELLS_PER_ANCHOR, 2))
-    number = min(number, len(np.unique(fitted, axis=0)))
-    model = KMeans(number, n_init=1, max_iter=_KMEANS_STEPS, random_state=random_state).fit(fitted)
-    if fitted is coordinates:
-        return model.cluster_centers_, model.labels_.astype(np.intp)
-    parts = [model.predict(coordinates[rows]) for rows in row_slices(n_cells, _CHUNK)]
-    return model.cluster_centers_, np.concatenate(parts).astype(np.intp)
+    return CountedNeighborhoods(anchor, counts, share, size)

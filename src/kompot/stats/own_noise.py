@@ -27,14 +27,13 @@ from kompot import threads
 from kompot.gp.linalg import row_slices
 from kompot.gp.observation_noise import NoiseVariance
 from kompot.gp.regression import Posterior
+from kompot.memory.expression_sizes import CELLS_PER_BIN, MOST_BINS, NOISE_ELEMENTS
 
 __all__ = ["ErrorCovariance", "distances_with_own_noise", "state_bins", "tail_with_own_noise"]
 
 Array = NDArray[np.float64]
 
-_MOST_BINS = 64
-_CELLS_PER_BIN = 16
-_PART_ELEMENTS = 2**23
+_PART_ELEMENTS = 2 * NOISE_ELEMENTS
 """Numbers of all bins' parts of a condition at most (64 MB)."""
 _BATCH_ELEMENTS = 2**23
 """Numbers of the covariances of a batch of genes in memory at a time (64 MB)."""
@@ -120,8 +119,8 @@ def state_bins(states: Array, rank: int) -> NDArray[np.intp]:
         Of the features.
     """
     bins = np.zeros(len(states), dtype=np.intp)
-    n_bins, most = 1, min(_MOST_BINS, _PART_ELEMENTS // rank**2)
-    while 2 * n_bins <= most and len(states) >= 2 * n_bins * _CELLS_PER_BIN:
+    n_bins, most = 1, min(MOST_BINS, _PART_ELEMENTS // rank**2)
+    while 2 * n_bins <= most and len(states) >= 2 * n_bins * CELLS_PER_BIN:
         for number in range(n_bins):
             cells = np.flatnonzero(bins == number)
             dim = int(np.argmax(np.ptp(states[cells], axis=0)))

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kompot.stats.kmeans import kmeans_clusters
+
 __all__ = ["Level", "group_levels", "kmeans_levels"]
 
 Array = NDArray[np.float64]
-
-_FITTED_CELLS = 50_000
-"""Above this many cells the centres are found on so many of them."""
-_CHUNK = 8192
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,8 @@ def kmeans_levels(
             everywhere = np.zeros(len(coordinates), np.intp)
             levels.append(Level("k1", everywhere, ("all",), fixed=True))
             continue
-        found, labels = np.unique(
-            _kmeans(coordinates, number, random_state, n_init), return_inverse=True
-        )
+        _, clusters = kmeans_clusters(coordinates, number, n_init=n_init, random_state=random_state)
+        found, labels = np.unique(clusters, return_inverse=True)
         names = tuple(f"k{number}_{region}" for region in range(len(found)))
         levels.append(Level(f"k{number}", labels.astype(np.intp), names))
     return tuple(levels)
@@ -130,26 +127,3 @@ def group_levels(groups: Mapping[str, ArrayLike], *, name: str = "groups") -> tu
         )
         for number, (labels, regions) in enumerate(packed)
     )
-
-
-def _kmeans(
-    coordinates: Array, n_regions: int, random_state: int | None, n_init: int
-) -> NDArray[np.intp]:
-    """Labels by k-means, its centres from at most a given number of cells."""
-    from sklearn.cluster import KMeans  # takes half a second to import
-
-    rng = np.random.default_rng(random_state)
-    n_cells = len(coordinates)
-    fitted = coordinates
-    if n_cells > _FITTED_CELLS:
-        fitted = coordinates[np.sort(rng.choice(n_cells, _FITTED_CELLS, replace=False))]
-    distinct = len(np.unique(fitted[: 50 * n_regions], axis=0))
-    if distinct < n_regions:
-        distinct = len(np.unique(fitted, axis=0))
-    model = KMeans(min(n_regions, distinct), n_init=n_init, random_state=random_state).fit(fitted)
-    if fitted is coordinates:
-        return np.asarray(model.labels_, dtype=np.intp)
-    parts = [
-        model.predict(coordinates[start : start + _CHUNK]) for start in range(0, n_cells, _CHUNK)
-    ]
-    return np.concatenate(parts).astype(np.intp)

@@ -17,13 +17,11 @@ from scipy.linalg import helmert, solve_triangular
 
 from kompot import threads
 from kompot.gp.linalg import explained_cholesky, product, row_slices
+from kompot.memory.expression_sizes import SAMPLE_BATCH
 
 __all__ = ["deviation_variance", "mahalanobis_with_samples", "sample_deviations"]
 
 Array = NDArray[np.float64]
-
-_BATCH_ELEMENTS = 2**22
-"""Numbers of the whitened functions of a batch of genes in memory at a time (32 MB)."""
 
 
 def sample_deviations(weights: Sequence[Array]) -> list[Array]:
@@ -41,7 +39,7 @@ def sample_deviations(weights: Sequence[Array]) -> list[Array]:
     n_samples = len(weights)
     contrasts = helmert(n_samples) / np.sqrt(n_samples - 1)
     rank, n_genes = weights[0].shape
-    for genes in row_slices(n_genes, max(1, _BATCH_ELEMENTS // (rank * n_samples))):
+    for genes in row_slices(n_genes, max(1, SAMPLE_BATCH // (rank * n_samples))):
         stacked = np.stack([one[:, genes] for one in weights])
         deviations = np.tensordot(contrasts, stacked, axes=1)
         for one, deviation in zip(weights, deviations, strict=False):
@@ -106,7 +104,7 @@ def mahalanobis_with_samples(delta: Array, covariance: Array, deviations: Sequen
         white = white.T.reshape(stacked.shape).transpose(1, 0, 2)
         return _ridge_distance(white[:, 0], white[:, 1:])
 
-    size = max(1, _BATCH_ELEMENTS // (rank * len(functions)))
+    size = max(1, SAMPLE_BATCH // (rank * len(functions)))
     parts = threads.map_batches(distances, row_slices(n_genes, size))
     return np.concatenate([np.empty(0), *parts])
 

@@ -1,0 +1,22 @@
+"""Orders of cells that depend on their states alone, and some of them taken evenly."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["evenly_spaced", "lexicographic_order"]
+
+
+def lexicographic_order(states: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Order of cells by their states alone, so that the order they come in does not matter.
+
+    Parameters
+    ----------
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    """
+    return np.lexsort(states.T[::-1])
+
+
+def evenly_spaced(n: int, most: int) -> NDArray[np.intp]:
+    """At most so many of the numbers 0 to ``n - 1``, increasing; all if they are no more."""
+    return np.linspace(0, n - 1, min(n, most)).astype(np.intp)
