@@ -114,7 +114,7 @@ MISTAKES = [
     (
         {"sgma": 1},
         TypeError,
-        r"Unknown arguments: \['sgma'\]. Known arguments: \['adata', 'groupby'",
+        r"Unknown arguments: \['sgma'\]. Did you mean 'sigma'\? Known arguments: \['adata', 'gro",
     ),
     ({"groups": "x"}, ValueError, r"`groups`: Column 'x' not found.*\['condition'"),
     ({"groups": "pseudotime"}, ValueError, "column 'pseudotime'.*is numeric"),

@@ -102,3 +102,26 @@ def test_columns_whose_names_are_no_text_count_as_well(adata):
     conditions = ("condition", "control", "treated")
     with pytest.warns(CellLevelWarning):
         kompot.compute_differential_abundance(adata, *conditions, progress=False)
+
+
+def advice(adata):
+    """What an analysis without samples says."""
+    with pytest.warns(CellLevelWarning) as caught:
+        kompot.compute_differential_abundance(
+            adata, "condition", "control", "treated", progress=False
+        )
+    return str(caught[0].message)
+
+
+def test_advice_names_the_donors_of_samples(adata):
+    donor = adata.obs["donor"].astype(str)
+    adata.obs["donor"] = donor.map({name: f"d{k % 2}" for k, name in enumerate(sorted(set(donor)))})
+    adata.obs["sample"] = adata.obs["donor"] + adata.obs["condition"].astype(str)
+    text = advice(adata)
+    assert "(so does 'donor')" in text
+    assert "sample_col='sample' and donor_col='donor'" in text
+
+
+def test_one_sample_for_each_condition_is_pointed_out(adata):
+    adata.obs = adata.obs[["condition"]].assign(sample=adata.obs["condition"].astype(str) + "_1")
+    assert "'sample' of adata.obs names one sample for each condition" in advice(adata)

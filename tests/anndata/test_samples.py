@@ -37,7 +37,7 @@ def read(data, *covariates, **columns):
 
 
 def test_samples_of_one_condition_each_are_two_groups(data):
-    samples, design = read(data)
+    samples, design = read(data, paired=False)
     assert samples.names == ("a1", "b1", "c1", "d2", "e2", "f2")
     assert samples.condition.tolist() == [0, 0, 0, 1, 1, 1]
     assert samples.n_cells.tolist() == [20] * 6
@@ -46,6 +46,15 @@ def test_samples_of_one_condition_each_are_two_groups(data):
     assert design().columns == ("condition1", "condition2")
     assert design().samples == samples.names
     assert design().degrees_of_freedom == 4
+
+
+def test_samples_of_donors_in_both_conditions_are_pointed_out(data):
+    with pytest.warns(UserWarning, match=r"'sample' are of donors \(column 'donor'\).*donor_col="):
+        read(data)[1]()
+    data.obs["donor"] = data.obs["sample"].replace({"d2": "a1"})  # who is one of five
+    read(data)[1]()
+    data.obs["plate"] = np.where(data.obs["sample"].isin(["a1", "b1", "d2"]), "p", "q")
+    read(data.copy())[1]()
 
 
 @pytest.mark.parametrize("columns", [{"donor": "donor"}, {"sample": "donor"}])
@@ -84,7 +93,7 @@ def test_samples_of_a_donor_under_one_condition_are_put_together(data):
 
 
 def test_covariates_are_read_per_sample(data):
-    samples, design = read(data, "age", "batch")
+    samples, design = read(data, "age", "batch", paired=False)
     found = design()
     assert found.columns[2:] == ("covariate age", "covariate batch=y")
     ages = data.obs.groupby("sample", observed=True)["age"].first()[list(samples.names)]
@@ -104,7 +113,7 @@ def test_numbers_and_unused_categories_name_samples(data):
 def test_few_samples_are_exploratory_and_small_ones_are_named(data, caplog):
     two = data[data.obs["sample"].isin(["a1", "b1", "d2", "e2"])].copy()
     with caplog.at_level(logging.INFO, "kompot"):
-        assert read(two)[1]().exploratory
+        assert read(two, paired=False)[1]().exploratory
     assert "p-values are exploratory" in caplog.text
     caplog.clear()
     some = data[(data.obs["sample"] != "a1") | (np.arange(130) < 40)].copy()

@@ -23,6 +23,7 @@ def test_fields_are_those_of_the_run(analysed):
         assert name in analysed.layers
 
 
+@pytest.mark.filterwarnings("ignore:Fields of run 0 were overwritten")
 def test_runs_by_number_and_by_conditions(analysed):
     options = {"null_genes": 0, "layers": "none", "progress": False, "overwrite": True}
     compute_differential_expression(analysed, "condition", "treated", "control", **options)
@@ -38,6 +39,14 @@ def test_runs_by_number_and_by_conditions(analysed):
         read_expression_run(analysed, 0, condition2="control")
     with pytest.raises(ValueError, match="run_id=-4"):
         read_expression_run(analysed, -4)
+
+
+def test_runs_whose_fields_hold_values_of_another_are_pointed_out(analysed):
+    options = {"null_genes": 0, "layers": "none", "progress": False, "overwrite": True}
+    compute_differential_expression(analysed, "condition", "control", "treated", **options)
+    with pytest.warns(UserWarning, match="Fields of run 0 were overwritten by run 1"):
+        read_expression_run(analysed, 0)
+    read_expression_run(analysed)
 
 
 @pytest.mark.parametrize("score", ["local_fdr", "tail_fdr", "ptp"])

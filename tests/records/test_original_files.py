@@ -129,6 +129,7 @@ def test_gene_tables_are_read(original):
     assert groups["group"].cat.categories.tolist() == ["A & <b>", "B/1"]
 
 
+@pytest.mark.filterwarnings("ignore:Fields of run 0 were overwritten")
 def test_plots_find_the_layers_of_either_version(original):
     run = read_expression_run(original, 0)
     assert run.imputed1 in original.layers

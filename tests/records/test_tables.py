@@ -56,6 +56,24 @@ def test_tables_of_groups_follow_one_another(adata):
     assert list(some["group"].unique()) == ["branch_2", "root"]
 
 
+@pytest.mark.parametrize("sample_col", [None, "donor"])
+def test_weights_of_genes_are_no_groups(adata, sample_col):
+    """Layers stored as factors have weights beside the tables of groups: a KeyError once."""
+    options = {"sample_col": sample_col, "groups": "branch", "layers": "factored"}
+    full = run(adata, return_full_results=True, **options)
+    table = kompot.get_table(adata, group=True)
+    assert list(table["group"].cat.categories) == full["group_names"]
+    assert not {"imputed", "fold_change"} & set(table.columns)
+
+
+def test_donor_level_tables_are_ordered_by_their_p_values(adata):
+    run(adata, sample_col="donor", groups="branch")
+    table = kompot.get_table(adata)
+    assert table["donor_pvalue"].is_monotonic_increasing
+    for _, one in kompot.get_table(adata, group=True).groupby("group", observed=True):
+        assert one["donor_pvalue"].dropna().is_monotonic_increasing
+
+
 @pytest.mark.parametrize("suffix", ["h5ad", "zarr"])
 @pytest.mark.filterwarnings("ignore:Writing zarr v2 data")
 def test_tables_survive_files_and_csv(adata, tmp_path, suffix):

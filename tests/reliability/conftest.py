@@ -103,7 +103,7 @@ def sound(n_cells=28, n_genes=5, seed=0):
     var = pd.DataFrame(index=[f"gene{k}" for k in range(n_genes)])
     states = rng.normal(size=(n_cells, 2))
     rate = np.exp(0.5 * states[:, :1] + 0.8 * condition[:, None])
-    adata = AnnData(rng.poisson(rate, (n_cells, n_genes)).astype(np.float64), obs=obs, var=var)
+    adata = AnnData(np.log1p(rng.poisson(rate, (n_cells, n_genes))), obs=obs, var=var)
     adata.obsm["DM_EigenVectors"] = states
     adata.obsm["X_pca"] = rng.normal(size=(n_cells, 4))
     adata.uns["mine"] = {"kept": np.arange(3)}

@@ -28,6 +28,8 @@ _DONOR = re.compile(
     r"|orig\.?_?ident|hashtag|\bhto\b|\bbatch|\bchannel|\blane|\bpool",
     re.IGNORECASE,
 )
+_PERSON = re.compile(r"donor|patient|subject|individual|participant|mouse|animal", re.IGNORECASE)
+"""Names of who may be measured twice, unlike a batch or a lane."""
 _NO_DONOR = re.compile(
     r"cell|type|cluster|leiden|louvain|annot|lineage|state|phase|subset|doublet|singlet"
     r"|\bsex\b|gender|age\b|tissue|organ|region|technology|chemistry|treatment|condition",
@@ -58,6 +60,7 @@ def warn_of_donors(
     obs: Any = adata.obs
     found = looks_like_donors(obs, comparison.groupby, comparison.conditions, states=states)
     if not found:
+        _warn_of_single_samples(obs, comparison)
         return
     sample, others = found[0], ", ".join(repr(name) for name in found[1:4])
     others = others and f" (so {'do' if len(found) > 2 else 'does'} {others})"
@@ -69,6 +72,24 @@ def warn_of_donors(
         f"sample_col={sample!r}{pairs} to compare samples.",
         CellLevelWarning,
     )
+
+
+def _warn_of_single_samples(obs: pd.DataFrame, comparison: Comparison) -> None:
+    """Warn if a column names one sample for each condition: what differs may be the samples."""
+    compared = obs[obs[comparison.groupby].astype(str).isin(comparison.conditions)]
+    condition = compared[comparison.groupby].astype(str)
+    for name in compared.columns[compared.columns != comparison.groupby]:
+        if not _DONOR.search(str(name)) or _NO_DONOR.search(str(name)):
+            continue
+        samples = compared[name].astype(str)
+        if samples.nunique() == 2 and (samples.groupby(condition).nunique() == 1).all():
+            warn_user(
+                f"Column {name!r} of adata.obs names one sample for each condition: results are "
+                "about these cells, and what differs may be the samples rather than the "
+                "conditions. Several samples of each condition can tell these apart.",
+                CellLevelWarning,
+            )
+            return
 
 
 def donors_measured_twice(obs: pd.DataFrame, sample: Any, comparison: Comparison) -> Any:
@@ -86,10 +107,12 @@ def donors_measured_twice(obs: pd.DataFrame, sample: Any, comparison: Comparison
     compared = obs[obs[comparison.groupby].astype(str).isin(comparison.conditions)]
     samples, condition = (compared[name].astype(str) for name in (sample, comparison.groupby))
     for name in looks_like_donors(obs, comparison.groupby, comparison.conditions):
+        if name == sample or not _PERSON.search(str(name)):
+            continue
         donors = compared[name].astype(str)
         nested = donors.groupby(samples).nunique().max() == 1
         crossed = condition.groupby(donors).nunique().min() == len(comparison.conditions)
-        if name != sample and nested and crossed and donors.nunique() < samples.nunique():
+        if nested and crossed and donors.nunique() < samples.nunique():
             return name
     return None
 

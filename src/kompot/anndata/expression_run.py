@@ -14,6 +14,7 @@ from kompot.anndata.expression_record import expression_record, fdr_results
 from kompot.anndata.expression_resources import store_of_run
 from kompot.anndata.expression_results import ExpressionResult, gene_table, gene_values
 from kompot.anndata.expression_samples import without_covariance
+from kompot.anndata.expression_scale import warn_of_scale
 from kompot.anndata.on_disk import with_frames
 from kompot.anndata.refusals import refuse_own_noise
 from kompot.anndata.returned_results import full_results
@@ -40,6 +41,7 @@ def run_expression(adata: AnnData, settings: ExpressionSettings) -> Returned:
     store = store_of_run(adata, inputs, settings, wanted)
     inputs = inputs.by_rows()
     inputs.expression.refuse_missing_values()
+    warn_of_scale(inputs.expression, settings.comparison.layer)
     memory.release()
 
     result = _compute(inputs, settings, store)
@@ -129,11 +131,12 @@ def _log_calls(result: ExpressionResult, settings: ExpressionSettings) -> None:
         if unclear:
             log.warning(
                 "In %d of %d regions cell states of the conditions hardly overlap, so that a "
-                "change of expression cannot be told from one of state: %s. Is the embedding "
-                "integrated over samples?",
+                "change of expression cannot be told from one of state: %s. Of these, clusters "
+                "(k4_0, ...) are left out; groups and all cells are compared unadjusted for state. "
+                "Is the embedding integrated over samples?",
                 len(unclear),
                 len(result.donors.regions),
-                ", ".join(unclear[:5]),
+                ", ".join(unclear),
             )
     smallest = found["min_significant_mahalanobis"]
     log.info(

@@ -30,6 +30,7 @@ from kompot.anndata.expression_results import (
     cell_significance,
     gene_values,
 )
+from kompot.anndata.expression_scale import warn_of_scale
 from kompot.anndata.given_inputs import read_given_inputs
 from kompot.anndata.given_layers import given_cell_values
 from kompot.anndata.given_resources import store_of_given_run
@@ -108,6 +109,7 @@ def run_given_expression(adata: AnnData, settings: ExpressionSettings) -> Return
 def _fitted(inputs: ExpressionInputs, settings: ExpressionSettings) -> GivenExpression:
     """Functions of both conditions fitted apart (``param_scheme="separate"``)."""
     inputs.expression.refuse_missing_values()
+    warn_of_scale(inputs.expression, settings.comparison.layer)
     memory.release()
     model = fit_separately(
         inputs.expression, inputs.cells, inputs.null.choice, inputs.landmarks, settings

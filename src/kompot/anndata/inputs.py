@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -217,7 +218,10 @@ def _gene_columns(adata: AnnData, genes: Sequence[str]) -> NDArray[np.intp]:
         raise ValueError(msg)
     missing = names.difference(adata.var_names, sort=False)
     if len(missing):
-        msg = f"{len(missing)} `genes` not found in adata.var_names: {missing[:10].tolist()}"
+        known = [str(name) for name in adata.var_names]
+        near = [found for gene in missing[:5] for found in get_close_matches(str(gene), known, n=1)]
+        hint = f". Near are {', '.join(map(repr, near))}" if near else ""
+        msg = f"{len(missing)} `genes` not found in adata.var_names: {missing[:10].tolist()}{hint}"
         raise ValueError(msg)
     if not adata.var_names.is_unique:
         msg = "adata.var_names are not unique; call adata.var_names_make_unique() to choose genes."

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from kompot.settings import ExpressionSettings
@@ -61,5 +62,7 @@ def refuse_unknown(unknown: Mapping[str, Any], function: Callable[..., Any]) -> 
     """
     if unknown:
         known = [name for name in inspect.signature(function).parameters if "kwargs" not in name]
-        msg = f"Unknown arguments: {sorted(unknown)}. Known arguments: {known}"
+        near = [found for name in sorted(unknown) for found in get_close_matches(name, known, n=1)]
+        hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""
+        msg = f"Unknown arguments: {sorted(unknown)}. {hint}Known arguments: {known}"
         raise TypeError(msg)

@@ -7,6 +7,7 @@ from typing import Any
 from anndata import AnnData
 
 from kompot.records.history import recorded_runs
+from kompot.records.recorded import warn_if_overwritten
 from kompot.records.run_choice import find_run
 
 __all__ = ["Record", "find_record"]
@@ -94,4 +95,5 @@ def find_record(
     number, runs = find_run(
         adata, kind, run_id, otherwise=", or name the columns to draw", labels=labels
     )
+    warn_if_overwritten(runs, number)
     return Record(number, runs[number])

@@ -1,13 +1,20 @@
 """Fields that recorded runs say they wrote: which exist, and which run wrote each last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from anndata import AnnData
 
 from kompot.records.fields import Field
+from kompot.user_warnings import warn_user
 
-__all__ = ["LOCATIONS", "field_owners", "is_present", "recorded_fields"]
+__all__ = [
+    "LOCATIONS",
+    "field_owners",
+    "is_present",
+    "recorded_fields",
+    "warn_if_overwritten",
+]
 
 LOCATIONS = ("obs", "var", "layers", "obsm", "varm", "obsp", "varp", "uns")
 """Attributes of AnnData that can hold a field."""
@@ -44,6 +51,33 @@ def field_owners(runs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], int
         for number, run in enumerate(runs)
         for field in recorded_fields(run)
     }
+
+
+def warn_if_overwritten(
+    runs: Sequence[Mapping[str, Any]],
+    number: int,
+    fields: Iterable[tuple[str, str]] | None = None,
+) -> None:
+    """Say so if fields of a run hold the values of a later one.
+
+    Parameters
+    ----------
+    runs
+        Records of all runs, oldest first.
+    number
+        Of the run.
+    fields
+        Location and name of the fields that matter; None for all of the run's.
+    """
+    owners = field_owners(runs)
+    if fields is None:
+        fields = [(field.location, field.name) for field in recorded_fields(runs[number])]
+    others = sorted({owners[field] for field in fields} - {number})
+    if others:
+        warn_user(
+            f"Fields of run {number} were overwritten by run {', '.join(map(str, others))}, and "
+            "hold its values now; give runs their own `result_key` to keep both."
+        )
 
 
 def _mapped(mapping: Mapping[str, Any]) -> list[Field]:

@@ -1,6 +1,6 @@
 """Gene tables of recorded runs, read from the fields that the runs stored."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,8 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot.records.recorded import field_owners, recorded_fields
+from kompot.records.recorded import recorded_fields, warn_if_overwritten
 from kompot.records.run_choice import find_run
-from kompot.user_warnings import warn_user
 
 __all__ = ["get_table", "long_table", "ranked"]
 
@@ -28,7 +27,7 @@ _ORDER = (
 def get_table(
     adata: AnnData, run_id: int = -1, group: str | Sequence[str] | bool | None = None
 ) -> pd.DataFrame:
-    """The gene table of a run of differential expression, surest genes first.
+    """The gene table of a run of differential expression, strongest evidence first.
 
     Parameters
     ----------
@@ -42,10 +41,12 @@ def get_table(
 
     Returns
     -------
-    One row for each gene that the run tested (in each group), indexed by ``gene``, by decreasing
-    ``mahalanobis`` distance, or by the size of ``mean_lfc`` if there are none. Columns are what the
-    run stored of ``mean_lfc``, ``pvalue``, ``local_fdr``, ``tail_fdr``, ``is_de``, ``mahalanobis``,
-    ``ptp``, ``weighted_mean_lfc``, ``composition_change`` and ``expression_change``; natural log.
+    One row for each gene that the run tested (in each group), indexed by ``gene``: by increasing
+    ``donor_pvalue`` if samples were compared, else by decreasing ``mahalanobis`` distance, or by
+    the size of ``mean_lfc`` if there are none. Columns are what the run stored of ``mean_lfc``,
+    ``pvalue``, ``local_fdr``, ``tail_fdr``, ``is_de``, ``mahalanobis``, ``ptp``,
+    ``weighted_mean_lfc``, ``composition_change``, ``expression_change`` and, if samples were
+    compared, ``donor_pvalue``, ``donor_fdr``, ``donor_region`` and ``donor_lfc``; natural log.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def get_table(
     names = _stored_names(run, location, getattr(adata, location))
     if not names:
         raise ValueError(_nothing_stored(run, number, location))
-    _warn_if_overwritten(runs, number, location, names.values())
+    warn_if_overwritten(runs, number, [(location, name) for name in names.values()])
     tested = _tested_genes(adata, run)
     if group is None:
         table = pd.DataFrame({column: adata.var[name] for column, name in names.items()})
@@ -82,20 +83,24 @@ def get_table(
 
 
 def ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """Genes by decreasing distance, or size of the fold change if there are no distances.
+    """Genes by their evidence.
 
-    Missing values come last, equal ones stay in their order.
+    By p-value if samples were compared, and otherwise, or where these are equal, by decreasing
+    distance, or size of the fold change if there are no distances. Missing values come last, equal
+    ones stay in their order.
 
     Parameters
     ----------
     table
-        One row for each gene; without ``mahalanobis`` and ``mean_lfc`` it stays as it is.
+        One row for each gene; without any of these it stays as it is.
     """
     if "mahalanobis" in table:
-        return table.sort_values("mahalanobis", ascending=False, kind="stable")
-    if "mean_lfc" not in table:
-        return table
-    return table.iloc[np.argsort(-table["mean_lfc"].abs().to_numpy(), kind="stable")]
+        table = table.sort_values("mahalanobis", ascending=False, kind="stable")
+    elif "mean_lfc" in table:
+        table = table.iloc[np.argsort(-table["mean_lfc"].abs().to_numpy(), kind="stable")]
+    p = "donor_pvalue" if "donor_pvalue" in table else "pvalue"
+    is_donor_level = p in table and any(str(name).startswith("donor_") for name in table)
+    return table.sort_values(p, kind="stable") if is_donor_level else table
 
 
 def long_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -116,7 +121,9 @@ def _stored_names(run: Mapping[str, Any], location: str, holder: Any) -> dict[st
     """Column of the table to name of the field, for fields that exist, in the usual order."""
     names = {}
     for field in recorded_fields(run):
-        if field.location == location and field.name in holder:
+        if field.location != location or field.name not in holder:
+            continue
+        if location == "var" or isinstance(holder[field.name], pd.DataFrame):  # no weights of genes
             kind = field.type.removeprefix("mahalanobis_")
             column = "neg_log10_ptp" if "neg_log10_ptp" in field.name else _COLUMNS.get(kind, kind)
             names[column] = field.name
@@ -133,19 +140,6 @@ def _nothing_stored(run: Mapping[str, Any], number: int, location: str) -> str:
         f"The fields of run {number} are no longer in adata.{location}; repeat the run with the "
         "parameters in its record."
     )
-
-
-def _warn_if_overwritten(
-    runs: Sequence[Mapping[str, Any]], number: int, location: str, names: Iterable[str]
-) -> None:
-    """Say so if the values are those of another run."""
-    owners = field_owners(runs)
-    others = sorted({owners[location, name] for name in names} - {number})
-    if others:
-        warn_user(
-            f"Fields of run {number} were overwritten by run {', '.join(map(str, others))}, and "
-            "hold its values now; give runs their own `result_key` to keep both."
-        )
 
 
 def _tested_genes(adata: AnnData, run: Mapping[str, Any]) -> NDArray[np.bool_]:
