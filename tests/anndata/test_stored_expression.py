@@ -11,9 +11,9 @@ from anndata.io import sparse_dataset
 from scipy import sparse
 
 import kompot
-from kompot.anndata.expression_scale import LOOKED_AT
 from kompot.anndata import chunks, column_spool, row_readers, shuffled_genes
 from kompot.anndata.chunks import ExpressionRows
+from kompot.anndata.expression_scale import LOOKED_AT
 from kompot.anndata.row_readers import StoredRows
 from kompot.models import cell_sums
 from kompot.settings import Comparison, ExpressionSettings, OutputSettings

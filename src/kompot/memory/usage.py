@@ -29,7 +29,7 @@ class Usage:
         return {
             "seconds": time.perf_counter() - self._started,
             "peak_memory_bytes": peak,
-            "peak_memory_increase_bytes": peak - self._peak,
+            "peak_memory_increase_bytes": max(peak - self._peak, 0),  # the kernel counts roughly
         }
 
 
