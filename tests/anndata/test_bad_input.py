@@ -123,7 +123,7 @@ MISTAKES = [
     ({"groups": np.ones(7, bool)}, ValueError, "`groups` has 7 values for 600 cells"),
     ({"groups": 3.5}, TypeError, "`groups` cannot be float"),
     ({"cell_filter": {"x": 1}}, ValueError, "`cell_filter`: Column 'x' not found"),
-    ({"cell_filter": "root"}, ValueError, "names the group 'root'; give `groups`"),
+    ({"cell_filter": "root"}, ValueError, "names the group 'root', but no `groups`"),
     (
         {"cell_filter": "x", "groups": "branch"},
         ValueError,

@@ -291,9 +291,9 @@ MISTAKES = [
     ({"fdr_threshold": 0}, ValueError, "'fdr_threshold' must be"),
     ({"donor_lfc_threshold": -1}, ValueError, "'donor_lfc_threshold' must be"),
     ({"reference": "T cells"}, ValueError, "`reference` must be None, 'median' or names"),
-    (without_samples(covariates=["donor"]), ValueError, "`covariates` only mean .* `sample_col`"),
+    (without_samples(covariates=["donor"]), ValueError, "`covariates` only has .* `sample_col`"),
     (without_samples(paired=True, donor_col="donor"), ValueError, "`paired`, `donor_col` only"),
-    (without_samples(reference="median"), ValueError, "`reference` only mean"),
+    (without_samples(reference="median"), ValueError, "`reference` only has"),
     ({"significance": "cell", "covariates": ["age"]}, ValueError, '`covariates` .*="donor"'),
 ]
 

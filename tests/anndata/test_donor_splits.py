@@ -216,9 +216,9 @@ def test_random_covariates_of_abundance():
 
 
 def test_abundance_has_no_genes(four):
-    with pytest.raises(ValueError, match="`genes` only mean something for expression"):
+    with pytest.raises(ValueError, match="`genes` only has a meaning for expression"):
         check(four, analysis="abundance", genes=list(four.var_names[:3]))
-    with pytest.raises(ValueError, match="`layer` only mean something for expression"):
+    with pytest.raises(ValueError, match="`layer` only has a meaning for expression"):
         check(four, analysis="abundance", layer="counts")
     with pytest.raises(ValueError, match="`ls` must be a number or None here"):
         check(four, ls="evidence")

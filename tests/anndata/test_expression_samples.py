@@ -216,8 +216,8 @@ def test_cells_of_real_donors_divided_at_random_do_not_differ(kang, seed):
     [
         ({"sample_col": "nowhere"}, "Column 'nowhere' not found"),
         ({"sample_col": "condition"}, "column of the conditions"),
-        ({"sample_col": None, "paired": True}, "`paired` only mean something with samples"),
-        ({"sample_col": None, "covariates": ["donor"]}, "`covariates` only mean"),
+        ({"sample_col": None, "paired": True}, "`paired` only has a meaning with samples"),
+        ({"sample_col": None, "covariates": ["donor"]}, "`covariates` only has"),
         ({"covariates": ["pseudotime"]}, "several values within"),
         ({"significance": "often"}, "significance"),
         ({"significance": "cell", "regions": "branch"}, "at donor level only"),

@@ -247,7 +247,7 @@ MISTAKES = {
         {"type": ["B", "Q"]},
         r"no cell has the value 'Q' in column 'type'. Available values: \['B', 'N', 'T'\]",
     ),
-    "missing value": ({"gap": None}, "no cell has the value None.*boolean mask"),
+    "missing value": ({"gap": None}, "no cell has the value None.*by a mask"),
     "NaN": ({"gap": np.nan}, "no cell has the value nan"),
     "case": ({"type": "b"}, "no cell has the value 'b'"),
     "no filter": ({}, "`groups` is empty"),
@@ -393,8 +393,8 @@ def test_groups_are_left_out_by_name(adata, cell_filter, groups, expected):
 @pytest.mark.parametrize(
     ("cell_filter", "groups", "match"),
     [
-        ("B", None, r"`cell_filter` names the group 'B'; give `groups`, or \{column: 'B'\}"),
-        (["B"], None, r"`cell_filter\[0\]` names the group 'B'; give `groups`"),
+        ("B", None, r"`cell_filter` names the group 'B', but no `groups`.*\{column: 'B'\}"),
+        (["B"], None, r"`cell_filter\[0\]` names the group 'B', but no `groups`"),
         ("Q", "type", r"'Q' is none of the groups. Available groups: \['T', 'N', 'B'\]"),
         (["B", "Q"], "type", r"`cell_filter\[1\]`: 'Q' is none of the groups"),
         ("False", "flag", r"Available groups: \['True'\]"),
@@ -411,7 +411,11 @@ def test_groups_are_left_out_by_name(adata, cell_filter, groups, expected):
         (OBS["score"], None, "`cell_filter` is numeric"),
         ([1, 1], None, "some repeated"),
         (pd.Series(TYPES, [f"cell{i}" for i in range(N)]), None, "holds labels; give a boolean"),
-        ({"__underrepresentation_data": {"z": ["a"]}}, None, "names the group 'z'; give `groups`"),
+        (
+            {"__underrepresentation_data": {"z": ["a"]}},
+            None,
+            "names the group 'z', but no `groups`",
+        ),
     ],
 )
 def test_mistakes_in_the_filter_are_named(adata, cell_filter, groups, match):

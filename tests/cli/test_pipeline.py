@@ -72,6 +72,7 @@ def test_pipeline_of_real_data_in_a_shell(kang, tmp_path):
 INTERRUPTED = """
 import os, pathlib, signal, sys, time
 import anndata, pandas
+import kompot.anndata.stored_data
 from kompot.cli import main
 
 def wait():
@@ -87,7 +88,11 @@ def write_half(path, text, *args, **kwargs):
     path.write_bytes(text[: len(text) // 2].encode())
     wait()
 
+def copy_half(element, group, key):
+    wait()
+
 anndata.AnnData.write_h5ad = pandas.DataFrame.to_csv = write
+kompot.anndata.stored_data._copy = copy_half
 pathlib.Path.write_text = write_half
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in jobs in the background
 main(sys.argv[1:])

@@ -1,5 +1,6 @@
 import warnings
 
+import h5py
 import pandas as pd
 import pytest
 
@@ -107,6 +108,14 @@ def test_what_stays_can_be_chosen(shell, results, tmp_path):
     assert "first_control_to_treated_mean_lfc_groups" in found.varm
     assert "first_control_std" not in found.obs
     assert "removed obs['first_control_std']" in out
+
+
+def test_cleanup_leaves_matrices_compressed(shell, analysed, tmp_path):
+    source, target = tmp_path / "compressed.h5ad", tmp_path / "cleaned.h5ad"
+    analysed.copy().write_h5ad(source, compression="gzip")
+    assert shell("cleanup", source, "-o", target)[0] == 0
+    with h5py.File(target) as file:
+        assert file["X/data"].compression == "gzip"
 
 
 def test_cleanup_with_a_configuration(shell, results, tmp_path):

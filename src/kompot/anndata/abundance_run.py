@@ -22,12 +22,14 @@ from kompot.anndata.abundance_results import (
 from kompot.anndata.donor_results import donor_cells, donor_groups, donor_record, donor_regions
 from kompot.anndata.given_densities import given_landmarks, predictors
 from kompot.anndata.on_disk import with_frames
+from kompot.anndata.refusals import nearest
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import Returned, check_target, finish
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.models.donor_abundance import DonorAbundanceSettings, donor_abundance
 from kompot.models.donor_abundance_result import DonorAbundance
+from kompot.records.parameters import argument_names
 from kompot.settings import AbundanceSettings
 from kompot.stats.design import Design
 
@@ -60,7 +62,8 @@ def density_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     known = sorted(set(inspect.signature(DensityEstimator).parameters) - _ELSEWHERE)
     unknown = sorted(set(given) - set(known))
     if unknown:
-        msg = f"Unknown arguments: {unknown}. Known arguments of the density: {known}"
+        hint = nearest(unknown, [*known, *argument_names("da").values()])
+        msg = f"Unknown arguments: {unknown}. {hint}Known arguments of the density: {known}"
         raise TypeError(msg)
     DensityEstimator(**given).check_parameters()
     return dict(given)

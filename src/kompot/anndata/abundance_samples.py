@@ -108,5 +108,5 @@ def _refuse_given(settings: AbundanceSettings, remedy: str, *, samples: bool) ->
     }
     names = [f"`{name}`" for name, is_given in given.items() if is_given]
     if names:
-        msg = f"{', '.join(names)} only mean something where samples are compared: {remedy}."
+        msg = f"{', '.join(names)} only has a meaning where samples are compared: {remedy}."
         raise ValueError(msg)

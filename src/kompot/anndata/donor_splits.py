@@ -233,7 +233,7 @@ def _of_abundance(
     given = {"layer": comparison.layer, "genes": comparison.genes}
     names = [f"`{name}`" for name, value in given.items() if value is not None]
     if names:
-        msg = f"{', '.join(names)} only mean something for expression; leave out for abundance."
+        msg = f"{', '.join(names)} only has a meaning for expression; leave out for abundance."
         raise ValueError(msg)
     return AbundanceSettings(
         comparison,

@@ -171,5 +171,5 @@ def _refuse_without_samples(settings: ExpressionSettings) -> None:
     }
     names = [f"`{name}`" for name, is_given in given.items() if is_given]
     if names:
-        msg = f"{', '.join(names)} only mean something with samples: give `sample_col`, too."
+        msg = f"{', '.join(names)} only has a meaning with samples: give `sample_col`, too."
         raise ValueError(msg)

@@ -350,7 +350,10 @@ def _named_groups(criterion: Any, n_obs: int) -> set[str]:
 def _group_cells(groups: Mapping[str, Mask] | None, name: str, argument: str) -> Mask:
     """Cells of a group that is named by the user."""
     if groups is None:
-        msg = f"`{argument}` names the group {name!r}; give `groups`, or {{column: {name!r}}}."
+        msg = (
+            f"`{argument}` names the group {name!r}, but no `groups` are given; give them, or a "
+            f"column with its value: {{column: {name!r}}}."
+        )
         raise ValueError(msg)
     if _clean(name) not in groups:
         msg = f"`{argument}`: {name!r} is none of the groups. Available groups: {list(groups)[:50]}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from kompot.anndata.chunks import ExpressionRows, expression_matrix
 from kompot.anndata.labels import members
+from kompot.anndata.refusals import nearest
 from kompot.anndata.states import read_states, refuse_bad_states
 from kompot.records.annotation import obs_column, require_anndata
 from kompot.records.fields import AbundanceFields, clean_name
@@ -218,10 +218,9 @@ def _gene_columns(adata: AnnData, genes: Sequence[str]) -> NDArray[np.intp]:
         raise ValueError(msg)
     missing = names.difference(adata.var_names, sort=False)
     if len(missing):
-        known = [str(name) for name in adata.var_names]
-        near = [found for gene in missing[:5] for found in get_close_matches(str(gene), known, n=1)]
-        hint = f". Near are {', '.join(map(repr, near))}" if near else ""
-        msg = f"{len(missing)} `genes` not found in adata.var_names: {missing[:10].tolist()}{hint}"
+        hint = nearest(map(str, missing[:5]), [str(name) for name in adata.var_names])
+        listed = missing[:10].tolist()
+        msg = f"{len(missing)} `genes` not found in adata.var_names: {listed}. {hint}".rstrip()
         raise ValueError(msg)
     if not adata.var_names.is_unique:
         msg = "adata.var_names are not unique; call adata.var_names_make_unique() to choose genes."

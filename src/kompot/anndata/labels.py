@@ -45,7 +45,7 @@ def cells_with(labels: "pd.Series[Any]", values: Iterable[Any], argument: str) -
             available = sorted({str(key) for key in known})
             msg = (
                 f"`{argument}`: no cell has the value {value!r} in column {labels.name!r}. "
-                f"Available values: {available[:50]}; cells without any by a boolean mask only."
+                f"Available values: {available[:50]}. Choose cells without a value by a mask."
             )
             raise ValueError(msg)
         wanted += same

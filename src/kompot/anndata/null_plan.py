@@ -94,10 +94,12 @@ def planned_comparisons(
     if kind == "covariates":
         freedom = design.degrees_of_freedom
         if freedom < least_freedom + 1:  # a covariate takes one
+            few = f"Fewer than {_FEWEST_SAMPLES} samples of a condition cannot be divided. "
             msg = (
-                f"Random covariates need a design with at least {least_freedom + 1} degrees of "
-                f"freedom, but the {design.n_samples} samples ({counts}) and the columns "
-                f"{list(design.columns)} leave {freedom}; add samples or leave out covariates."
+                f"{few if plan.kind is None else ''}Random covariates need a design with at least "
+                f"{least_freedom + 1} degrees of freedom, but the {design.n_samples} samples "
+                f"({counts}) and the columns {list(design.columns)} leave {freedom}; add samples "
+                "or leave out covariates."
             )
             raise ValueError(msg)
         return [NullComparison(None, design, plan.n_splits)]

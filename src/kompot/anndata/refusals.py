@@ -1,14 +1,14 @@
 """Options that are refused: unknown ones, and those that do not go together."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
 from kompot.settings import ExpressionSettings
 from kompot.settings.checks import SEPARATE
 
-__all__ = ["refuse_factored", "refuse_own_noise", "refuse_unknown"]
+__all__ = ["nearest", "refuse_factored", "refuse_own_noise", "refuse_unknown"]
 
 
 def refuse_factored(settings: ExpressionSettings) -> None:
@@ -52,6 +52,12 @@ def refuse_own_noise(settings: ExpressionSettings) -> None:
         raise ValueError(msg)
 
 
+def nearest(names: Iterable[str], known: Collection[str]) -> str:
+    """A question after the known names that are most alike; empty if none are."""
+    near = [found for name in names for found in get_close_matches(name, known, n=1)]
+    return f"Did you mean {', '.join(map(repr, near))}? " if near else ""
+
+
 def refuse_unknown(unknown: Mapping[str, Any], function: Callable[..., Any]) -> None:
     """Refuse keyword arguments that a function does not know.
 
@@ -62,7 +68,6 @@ def refuse_unknown(unknown: Mapping[str, Any], function: Callable[..., Any]) -> 
     """
     if unknown:
         known = [name for name in inspect.signature(function).parameters if "kwargs" not in name]
-        near = [found for name in sorted(unknown) for found in get_close_matches(name, known, n=1)]
-        hint = f"Did you mean {', '.join(map(repr, near))}? " if near else ""
+        hint = nearest(sorted(unknown), known)
         msg = f"Unknown arguments: {sorted(unknown)}. {hint}Known arguments: {known}"
         raise TypeError(msg)

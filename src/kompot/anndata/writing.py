@@ -131,7 +131,7 @@ def refuse_overwrite(
     if extended is not None:
         log.info("%s Samples are added; what does not depend on them stays the same.", found)
     else:
-        warn_user(found)
+        warn_user(f"{found} Give overwrite=True to say so, or another `result_key` to keep both.")
     return extended
 
 

@@ -69,8 +69,15 @@ def _damage_named(path: Path) -> Iterator[None]:
         raise OSError(msg) from error
 
 
-def open_data(path: Path) -> "StoredData":
+def open_data(path: Path, *, is_copied: bool = False) -> "StoredData":
     """Data of an .h5ad or .zarr file; matrices that are large for this machine stay on disk.
+
+    Parameters
+    ----------
+    path
+        The file.
+    is_copied
+        Whether matrices are only copied: all stay on disk, and compressed as they are.
 
     Raises
     ------
@@ -80,8 +87,7 @@ def open_data(path: Path) -> "StoredData":
     from kompot.anndata.stored_data import StoredData, matrix_bytes, open_stored
 
     with _damage_named(path):
-        is_large = matrix_bytes(path) > _SHARE * memory.available_bytes()
-        if is_large:
+        if is_copied or matrix_bytes(path) > _SHARE * memory.available_bytes():
             return open_stored(path)
     return StoredData(read_data(path))
 

@@ -50,7 +50,7 @@ Write runs with commas (--run-ids 0,2).
 def command(input: Path, output: Path, **parameters: Any) -> None:
     """Read, remove, write, list."""
     log.info("reading %s", input)
-    data = open_data(input)
+    data = open_data(input, is_copied=True)
     adata = data.adata
     before, size = _names(adata), _size(input)
     cleanup(adata, **parameters)
