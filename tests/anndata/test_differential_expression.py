@@ -396,6 +396,7 @@ def as_kind(adata, kind):
     return adata
 
 
+@pytest.mark.filterwarnings("ignore:The results are written to a view")
 @pytest.mark.parametrize(
     "kind",
     ["dense", "dense, columns first", "csc", "csr_array", "float64", "layer", "read only", "view"],

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from anndata import ImplicitModificationWarning
 
 import kompot
 from kompot.anndata.writing import existing_fields, refuse_overwrite
@@ -134,3 +135,12 @@ def test_the_same_name_in_another_place_is_no_overwrite(adata):
     assert existing_fields(adata, fields) == []
     adata.obs["k_a_std"] = 0.0
     assert existing_fields(adata, fields) == [fields.std1]
+
+
+def test_a_view_that_has_no_name_loses_its_results_not_silently(adata):
+    with pytest.warns(ImplicitModificationWarning, match="written to a view") as caught:
+        kompot.compute_differential_abundance(
+            adata[:200], "condition", "control", "treated", sample_col="donor", progress=False
+        )
+    assert caught[0].filename == __file__
+    assert "kompot_da" not in adata.uns

@@ -225,7 +225,18 @@ def write_fields(
         Value of each field.
     uns
         Entries of ``adata.uns``.
+
+    Warns
+    -----
+    ImplicitModificationWarning
+        If the data are a view.
     """
+    if adata.is_view:
+        warn_user(
+            "The results are written to a view, which becomes data of its own by that: they are "
+            "not in the data it is of, and lost if it has no name. Analyse `adata[...].copy()`.",
+            ImplicitModificationWarning,
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImplicitModificationWarning)
         frames = {location: getattr(adata, location) for location in _FRAMES}
