@@ -118,7 +118,10 @@ def abundance_summary(
     if groups is not None:
         columns = [name for name in HEADINGS if name in groups]
         lines += ["", listed(groups[columns].rename(columns=HEADINGS), rows="group")]
-        lines += ["", f"mean lfc: natural log of the shares, {condition2} over {condition1}"]
+        legend = f"mean lfc: natural log of the shares, {condition2} over {condition1}"
+        if "probability_changed" in groups:
+            legend += "; P(changed): probability that it is beyond the threshold of a direction"
+        lines += ["", textwrap.fill(legend, 80)]
     return "\n".join(lines)
 
 
