@@ -12,7 +12,7 @@ from kompot.gp.linalg import product, row_slices
 from kompot.memory.abundance import STORED_BYTES
 from kompot.memory.expression_sizes import FEATURE_CHUNK
 
-__all__ = ["CellFeatures", "Features"]
+__all__ = ["CellFeatures", "Features", "gram_of", "sum_of"]
 
 Array = NDArray[np.float64]
 _Result = TypeVar("_Result")
@@ -78,24 +78,26 @@ class CellFeatures:
 
     def weighted_sum(self, cells: Array) -> Array:
         """Sum of the features of cells with weights ``(n_cells,)``: ``(rank,)``."""
-        total: Array = np.sum(list(self.map(lambda rows, phi: _sum(phi, cells[rows]))), axis=0)
+        total: Array = np.sum(list(self.map(lambda rows, phi: sum_of(phi, cells[rows]))), axis=0)
         return total
 
     def gram(self, cells: Array) -> Array:
         r""":math:`\Phi^\top \operatorname{diag}(w) \Phi` for :math:`w \ge 0`, ``(n_cells,)``."""
         total = np.zeros((self.features.rank, self.features.rank))
-        for part in self.map(lambda rows, phi: _gram(phi, cells[rows])):
+        for part in self.map(lambda rows, phi: gram_of(phi, cells[rows])):
             total += part
         return total
 
 
-def _sum(phi: Array, weights: Array) -> Array:
+def sum_of(phi: Array, weights: Array) -> Array:
+    """Sum of features ``(n_cells, rank)`` with weights ``(n_cells,)``: ``(rank,)``."""
     if (device := accelerator()) is not None:
         return device.weighted_sum(phi, weights)
     return weights @ phi
 
 
-def _gram(phi: Array, weights: Array) -> Array:
+def gram_of(phi: Array, weights: Array) -> Array:
+    r""":math:`\Phi^\top \operatorname{diag}(w) \Phi` for :math:`w \ge 0` of some cells."""
     if (device := accelerator()) is not None:
         return device.gram(phi, weights)
     scaled = phi * np.sqrt(weights)[:, None]

@@ -65,6 +65,10 @@ class NeighborLikelihood:
         constant = len(distances) * np.log(d) + (log_volume - np.log(distances)).sum()
         return cls(log_volume, float(constant))
 
+    def of_cells(self, cells: slice) -> "NeighborLikelihood":
+        """Likelihood of the distances of some cells, but for the constant."""
+        return NeighborLikelihood(self.log_volume[cells], 0.0)
+
     def nearest_neighbor_log_density(self) -> Array:
         r"""Unbiased log density from each distance alone, :math:`-\log V - \gamma`.
 

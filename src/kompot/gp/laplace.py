@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from kompot.gp.cell_features import CellFeatures
+from kompot.gp.cell_features import CellFeatures, gram_of, sum_of
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.linalg import (
     cholesky_solve,
@@ -50,6 +50,8 @@ GRADIENT_LIMIT = 1e-6
 _SUFFICIENT_DECREASE = 1e-4
 _SMALLEST_STEP = 2.0**-40
 _LOG_EXPONENTIAL_VARIANCE = np.pi**2 / 6.0
+_ENOUGH_CELLS = 20_000
+"""Cells from which the search starts."""
 
 
 class DensityConvergenceWarning(UserWarning):
@@ -154,7 +156,7 @@ def fit_density(
     optimizer = available_optimizer(optimizer)
     problem = _LogPosterior(cells, likelihood, mu, 1.0 / prior_variance)
     minimize = _minimize_lbfgs if optimizer == "L-BFGS-B" else _minimize_newton
-    state, steps = minimize(problem, problem.regression_start(), n_iter)
+    state, steps = minimize(problem, problem.start(n_iter), n_iter)
     if state.gradient_norm > GRADIENT_LIMIT:
         warn_user(
             f"The density of {len(cells)} cells was not found to full accuracy: after {steps} "
@@ -187,47 +189,93 @@ def available_optimizer(name: str) -> str:
 
 @dataclass(frozen=True)
 class _Iterate:
-    """A point of the search: weights, log density and expected counts at the cells, gradient."""
+    """A point of the search.
+
+    Attributes
+    ----------
+    weights
+        Weights, ``(rank,)``.
+    log_density, expected
+        Log density and expected counts at the cells, ``(n_cells,)``.
+    gradient, gradient_norm
+        Of the negative log posterior, ``(rank,)``; its norm relative to that of all features.
+    hessian
+        ``(rank, rank)``; not summed unless asked for.
+    """
 
     weights: Array
     log_density: Array
     expected: Array
     gradient: Array
     gradient_norm: float
+    hessian: Array
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether no expected count overflows."""
+        return bool(np.isfinite(self.expected).all())
 
 
 class _LogPosterior:
-    """Negative log posterior of the weights and its derivatives."""
+    """Negative log posterior of the weights and its derivatives, each in one pass over the cells.
+
+    Where features are computed anew in each pass, passes are what takes the time.
+    """
 
     def __init__(
         self, cells: CellFeatures, likelihood: NeighborLikelihood, mu: float, precision: float
     ) -> None:
         self.cells, self.likelihood, self.mu, self.precision = cells, likelihood, mu, precision
-        self.total = cells.weighted_sum(np.ones(len(cells)))
-        self.scale = max(float(np.linalg.norm(self.total)), 1.0)
 
-    def regression_start(self) -> Array:
+    def start(self, n_iter: int) -> Array:
+        """Weights near the maximum: that of some of the cells, if there are many.
+
+        The sum over every k-th cell, times k, has its maximum within the sampling error of the
+        sum over all, from where two or three steps remain instead of six or more.
+        """
+        stride = -(-len(self.cells) // _ENOUGH_CELLS)
+        if stride == 1:
+            return self._regression()
+        some = slice(None, None, stride)
+        cells = CellFeatures(self.cells.features, self.cells.states[some])
+        share = len(cells) / len(self.cells)
+        part = _LogPosterior(cells, self.likelihood.of_cells(some), self.mu, share * self.precision)
+        return _minimize_newton(part, part._regression(), n_iter)[0].weights
+
+    def at(self, weights: Array, *, with_hessian: bool = True) -> _Iterate:
+        """The log density of the cells at some weights, gradient and Hessian."""
+
+        def chunk(rows: slice, phi: Array) -> tuple[Array, Array, Array, Array, Array | None]:
+            log_density = self.mu + product(phi, weights)
+            expected = self.likelihood.of_cells(rows).expected(log_density)
+            is_finite = with_hessian and bool(np.isfinite(expected).all())
+            gram = gram_of(phi, expected) if is_finite else None
+            every = sum_of(phi, np.ones(len(phi)))
+            return log_density, expected, every, sum_of(phi, expected), gram
+
+        rank = len(weights)
+        densities, counts = [], []
+        total, drift, hessian = np.zeros(rank), np.zeros(rank), np.zeros((rank, rank))
+        for log_density, expected, every, counted, gram in self.cells.map(chunk):
+            densities.append(log_density)
+            counts.append(expected)
+            total += every
+            drift += counted
+            if gram is not None:
+                hessian += gram
+        np.fill_diagonal(hessian, hessian.diagonal() + self.precision)
+        gradient = self.precision * weights - total + drift
+        norm = float(np.linalg.norm(gradient)) / max(float(np.linalg.norm(total)), 1.0)
+        found = np.concatenate(densities), np.concatenate(counts)
+        return _Iterate(weights, *found, gradient, norm, hessian)
+
+    def _regression(self) -> Array:
         """Weights of a ridge regression of the nearest-neighbour log density."""
         target = self.likelihood.nearest_neighbor_log_density() - self.mu
         precision = self.cells.gram(np.full(len(target), 1.0 / _LOG_EXPONENTIAL_VARIANCE))
         np.fill_diagonal(precision, precision.diagonal() + self.precision)
         cross = self.cells.weighted_sum(target / _LOG_EXPONENTIAL_VARIANCE)
         return cholesky_solve(_cholesky(precision), cross)
-
-    def at(self, weights: Array, log_density: Array | None = None) -> _Iterate:
-        """Everything but the Hessian at some weights."""
-        if log_density is None:
-            log_density = self.mu + self.cells.times(weights)
-        expected = self.likelihood.expected(log_density)
-        gradient = self.precision * weights - self.total + self.cells.weighted_sum(expected)
-        norm = float(np.linalg.norm(gradient)) / self.scale
-        return _Iterate(weights, log_density, expected, gradient, norm)
-
-    def hessian(self, point: _Iterate) -> Array:
-        """Second derivative at a point, ``(rank, rank)``."""
-        hessian = self.cells.gram(point.expected)
-        np.fill_diagonal(hessian, hessian.diagonal() + self.precision)
-        return hessian
 
 
 def _minimize_newton(problem: _LogPosterior, start: Array, n_iter: int) -> tuple[_Iterate, int]:
@@ -236,12 +284,11 @@ def _minimize_newton(problem: _LogPosterior, start: Array, n_iter: int) -> tuple
     for done in range(n_iter):
         if point.gradient_norm < _GRADIENT_GOAL:
             return point, done
-        step = -cholesky_solve(_cholesky(problem.hessian(point)), point.gradient)
-        along = problem.cells.times(step)
-        length = _step_length(point, step, along, problem.precision)
-        if length == 0.0:
+        step = -cholesky_solve(_cholesky(point.hessian), point.gradient)
+        found = _descended(problem, point, step)
+        if found is None:
             return point, done
-        point = problem.at(point.weights + length * step, point.log_density + length * along)
+        point = found
     return point, n_iter
 
 
@@ -249,28 +296,32 @@ def _finite_start(problem: _LogPosterior, start: Array) -> _Iterate:
     """The start, drawn towards the prior mean until no expected count overflows."""
     with np.errstate(over="ignore", invalid="ignore"):
         point = problem.at(start)
-        while not np.isfinite(point.expected).all():
+        while not point.is_finite:
             start = start / 2.0
             point = problem.at(start)
     return point
 
 
-def _step_length(point: _Iterate, step: Array, along: Array, precision: float) -> float:
-    """First of 1, 1/2, 1/4, ... that lowers the objective enough; 0 if rounding hides it.
+def _descended(problem: _LogPosterior, point: _Iterate, step: Array) -> _Iterate | None:
+    """Where the first of 1, 1/2, 1/4, ... steps that gains enough leads; None if none does.
 
-    The change of the objective is summed from the changes at each cell, which loses no digits.
+    One does that lowers the objective, or halves the gradient: near the maximum the objective
+    changes by less than its rounding error. Its change is summed from the changes at each cell.
     """
     slope = float(point.gradient @ step)
-    linear = float(precision * (point.weights @ step) - along.sum())
-    length = 1.0
+    precision, length = problem.precision, 1.0
     while length > _SMALLEST_STEP:
-        with np.errstate(over="ignore"):
-            curved = float(point.expected @ np.expm1(length * along))
-        change = length * linear + 0.5 * length**2 * precision * float(step @ step) + curved
-        if change <= _SUFFICIENT_DECREASE * length * slope:
-            return length
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = problem.at(point.weights + length * step)
+            along = found.log_density - point.log_density
+            change = float(point.expected @ np.expm1(along)) - float(along.sum())
+        change += length * precision * float(point.weights @ step)
+        change += 0.5 * length**2 * precision * float(step @ step)
+        lower = change <= _SUFFICIENT_DECREASE * length * slope
+        if found.is_finite and (lower or found.gradient_norm <= 0.5 * point.gradient_norm):
+            return found
         length /= 2.0
-    return 0.0
+    return None
 
 
 def _minimize_lbfgs(problem: _LogPosterior, start: Array, n_iter: int) -> tuple[_Iterate, int]:
@@ -278,7 +329,7 @@ def _minimize_lbfgs(problem: _LogPosterior, start: Array, n_iter: int) -> tuple[
     from scipy.optimize import minimize  # for this choice only
 
     def objective(weights: Array) -> tuple[float, Array]:
-        point = problem.at(weights)
+        point = problem.at(weights, with_hessian=False)
         prior = 0.5 * problem.precision * (weights @ weights)
         value = prior - point.log_density.sum() + point.expected.sum()
         return float(value), point.gradient
@@ -290,7 +341,7 @@ def _minimize_lbfgs(problem: _LogPosterior, start: Array, n_iter: int) -> tuple[
 
 
 def _posterior(problem: _LogPosterior, point: _Iterate, steps: int) -> DensityPosterior:
-    factor = _cholesky(problem.hessian(point))
+    factor = _cholesky(point.hessian)
     log_likelihood = problem.likelihood.log_likelihood(point.log_density)
     log_evidence = laplace_evidence(log_likelihood, point.weights, factor, problem.precision)
     return DensityPosterior(
