@@ -72,7 +72,8 @@ Designs are the same for all: paired where donors are.
 share of the called genes that are true nulls, 0 where nothing is called; *SD* over data sets.
 *Power*: share of all genes with such an effect that are called. *At equal FDP*: share of them among
 the first genes in rank of which at most 5 % truly are false, that is what would be called if every
-method kept its promise exactly. In brackets: Monte-Carlo standard errors over data sets.
+method kept its promise exactly (nothing where p-values count shuffled genes: the smallest are
+equal). In brackets: Monte-Carlo standard errors over data sets.
 """
 
 SECTIONS = (
