@@ -76,12 +76,11 @@ def warn_of_donors(
 
 def _warn_of_single_samples(obs: pd.DataFrame, comparison: Comparison) -> None:
     """Warn if a column names one sample for each condition: what differs may be the samples."""
-    compared = obs[obs[comparison.groupby].astype(str).isin(comparison.conditions)]
-    condition = compared[comparison.groupby].astype(str)
-    for name in compared.columns[compared.columns != comparison.groupby]:
+    condition = _labels_compared(obs, comparison.groupby, comparison)
+    for name in obs.columns[obs.columns != comparison.groupby]:
         if not _DONOR.search(str(name)) or _NO_DONOR.search(str(name)):
             continue
-        samples = compared[name].astype(str)
+        samples = _labels_compared(obs, name, comparison)
         if samples.nunique() == 2 and (samples.groupby(condition).nunique() == 1).all():
             warn_user(
                 f"Column {name!r} of adata.obs names one sample for each condition: results are "
@@ -104,17 +103,25 @@ def donors_measured_twice(obs: pd.DataFrame, sample: Any, comparison: Comparison
     comparison
         What is compared.
     """
-    compared = obs[obs[comparison.groupby].astype(str).isin(comparison.conditions)]
-    samples, condition = (compared[name].astype(str) for name in (sample, comparison.groupby))
+    condition = _labels_compared(obs, comparison.groupby, comparison)
+    samples = _labels_compared(obs, sample, comparison)
     for name in looks_like_donors(obs, comparison.groupby, comparison.conditions):
         if name == sample or not _PERSON.search(str(name)):
             continue
-        donors = compared[name].astype(str)
+        donors = _labels_compared(obs, name, comparison)
         nested = donors.groupby(samples).nunique().max() == 1
         crossed = condition.groupby(donors).nunique().min() == len(comparison.conditions)
         if nested and crossed and donors.nunique() < samples.nunique():
             return name
     return None
+
+
+def _labels_compared(obs: pd.DataFrame, name: Any, comparison: Comparison) -> "pd.Series[str]":
+    """Labels in a column of the cells that are compared, as text."""
+    wanted = [str(label) for label in comparison.conditions]
+    compared = obs[comparison.groupby].astype(str).isin(wanted)
+    first = list(obs.columns).index(name)  # of columns that share a name
+    return obs.iloc[:, first][compared].astype(str)
 
 
 def looks_like_donors(
