@@ -12,8 +12,9 @@ from kompot.models.donor_expression import DonorSettings, donor_expression, find
 from kompot.stats.design import Design, paired_design, two_group_design
 from kompot.stats.donor_significance import rescale_bulk
 from kompot.stats.region_evidence import RegionRules
+from kompot.stats.sample_precision import weigh_samples
 
-AS_REFERENCE = RegionRules(match_sampling=False, max_covered=1.0)
+AS_REFERENCE = RegionRules(match_sampling=False, admixture=0.0, max_covered=1.0)
 """The reference takes the sampling noise of effects for that of residuals."""
 ORACLE = Path(__file__).parents[3] / "shared" / "reference" / "donor_calibration.py"
 
@@ -266,7 +267,10 @@ def test_no_effect_is_surer_than_the_sampling_of_its_cells_allows():
     for number, region in enumerate(found.regions):
         contrast = design.contrast_of(region.taking_part)
         if len(region.genes):
-            noise = np.sqrt(contrast.noise(region.noise) * region.within)
+            weighed = weigh_samples(
+                contrast, region.values, region.within, region.noise, region.sizes
+            )
+            noise = np.sqrt(weighed.least * region.within)
             error = found.evidence.region_error[number, region.genes]
             assert (error >= noise * (1 - 1e-12)).all()
             z = found.evidence.region_effect[number, region.genes] / error
@@ -339,7 +343,8 @@ def test_a_contrast_of_ones_own_is_answered():
     dose = np.array([0.0, 0.0, 1.0, 1.0, 2.0, 2.0])
     matrix = np.column_stack([np.ones(6), dose])
     design = Design(matrix, np.array([0.0, 1.0]), ("level", "dose"), tuple("abcdef"))
-    found = donor_expression(features, states, values, sample, design)
+    settings = DonorSettings(rules=RegionRules(match_sampling=False))
+    found = donor_expression(features, states, values, sample, design, settings=settings)
     assert found.degrees_of_freedom == 4
     means = found.regions[0].values
     slope = np.polyfit(dose, means, 1)[0]

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 import warnings
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,26 @@ settings.register_profile(
 )
 
 
-N_CELLS = 48  # as many as neighbourhoods of donors need
+N_CELLS = 72  # of which as many as neighbourhoods of donors need are left by each change
+
+
+@pytest.fixture
+def tally(request):
+    """What a test tries, by kind; added up at the end of a run of these tests."""
+    counts = Counter()
+    yield counts
+    request.node.user_properties.extend(counts.items())
+
+
+def pytest_terminal_summary(terminalreporter):
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    total = Counter()
+    for report in reports:
+        if getattr(report, "when", None) == "teardown":
+            for kind, count in report.user_properties:
+                total[kind] += count
+    for kind, count in sorted(total.items()):
+        terminalreporter.write_line(f"{kind}: {count:,}")
 
 
 @pytest.fixture(scope="session")

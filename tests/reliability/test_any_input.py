@@ -325,6 +325,7 @@ def try_call(call, name, names, make_changed, snapshot):
     return outcome, adata, before
 
 
+REFUSED = "calls on odd data, refused"
 MAY_HAVE_HOLES = ("DE without some cells", "apply_batched")
 """Cells left out have no values; a function of the user's gives what it gives."""
 
@@ -342,13 +343,14 @@ def check_holes(outcome, adata, before, names):
 
 
 @pytest.mark.parametrize("name", [*ANALYSES, *OTHERS])
-def test_any_data_are_answered_or_refused(name, profile, harmful, make_changed, snapshot):
+def test_any_data_are_answered_or_refused(name, profile, harmful, make_changed, snapshot, tally):
     call = (ANALYSES | OTHERS)[name]
 
     @profile
     @given(names=harmful)
     def run(names):
         outcome, adata, before = try_call(call, name, names, make_changed, snapshot)
+        tally["calls on odd data, answered" if outcome.error is None else REFUSED] += 1
         if outcome.error is None and name not in MAY_HAVE_HOLES:
             check_holes(outcome, adata, before, names)
 
@@ -357,7 +359,7 @@ def test_any_data_are_answered_or_refused(name, profile, harmful, make_changed, 
 
 @pytest.mark.parametrize("name", list(ANALYSES))
 def test_how_data_are_held_does_not_matter(
-    name, profile, harmless, make_changed, plain_data, snapshot
+    name, profile, harmless, make_changed, plain_data, snapshot, tally
 ):
     call = ANALYSES[name]
 
@@ -367,6 +369,7 @@ def test_how_data_are_held_does_not_matter(
         reference = plain_data(make_changed(names)[0])
         expected = Outcome(call, reference)
         outcome, adata, before = try_call(call, name, names, make_changed, snapshot)
+        tally["calls on odd data, compared"] += 1
         assert expected.error is None, names
         assert outcome.error is None, (names, outcome.error)
         if name not in MAY_HAVE_HOLES:

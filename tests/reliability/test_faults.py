@@ -35,6 +35,7 @@ RUNS = {
     "cleanup": kompot.cleanup,
     "recompute_fdr": kompot.recompute_fdr,
 }
+FAULTS_RAISED = "errors and interrupts raised"
 FAULTS = (RuntimeError("injected"), MemoryError("injected"), KeyboardInterrupt())
 
 
@@ -90,7 +91,7 @@ def steps(total, most):
 
 
 @pytest.mark.parametrize("name", list(RUNS))
-def test_failure_at_any_step_leaves_the_data(name, data, snapshot):
+def test_failure_at_any_step_leaves_the_data(name, data, snapshot, tally):
     call = RUNS[name]
     counter = Injector()
     counter.run(call, data.copy())
@@ -98,6 +99,7 @@ def test_failure_at_any_step_leaves_the_data(name, data, snapshot):
     before = snapshot(adata)
     for number, step in enumerate(steps(counter.count, 12)):
         fault = FAULTS[number % len(FAULTS)]
+        tally[FAULTS_RAISED] += 1
         if Injector(fault, step).run(call, adata) and snapshot(adata) != before:
             assert is_complete(call, adata, data, snapshot), (
                 step,
@@ -119,13 +121,14 @@ def is_complete(call, adata, data, snapshot):
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
-def test_failure_at_any_line_of_writing_leaves_the_data(fault, data, snapshot):
+def test_failure_at_any_line_of_writing_leaves_the_data(fault, data, snapshot, tally):
     counter = Injector(lines_of=("write_fields",))
     counter.run(de, data.copy())
     assert counter.count > 10
     adata = data.copy()
     before = snapshot(adata)
     for step in range(1, counter.count + 1):
+        tally[FAULTS_RAISED] += 1
         assert Injector(fault, step, lines_of=("write_fields",)).run(de, adata)
         if snapshot(adata) != before:
             assert is_complete(de, adata, data, snapshot), step
@@ -134,7 +137,7 @@ def test_failure_at_any_line_of_writing_leaves_the_data(fault, data, snapshot):
 
 @pytest.mark.parametrize("name", ["de", "de by donors", "de on disk", "da", "smooth"])
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_failure_in_any_batch_leaves_the_data(name, n_threads, data, snapshot, monkeypatch):
+def test_failure_in_any_batch_leaves_the_data(name, n_threads, data, snapshot, monkeypatch, tally):
     """Batches are done in other threads, where interrupts do not arrive but errors do."""
     true, state = threads.map_batches, {"count": 0, "at": None}
 
@@ -155,12 +158,13 @@ def test_failure_in_any_batch_leaves_the_data(name, n_threads, data, snapshot, m
         for number, step in enumerate(steps(total, 8)):
             fault = FAULTS[number % 2]
             state.update(count=0, at=step, fault=fault)
+            tally[FAULTS_RAISED] += 1
             with pytest.raises(type(fault), match="injected"):
                 RUNS[name](data)
             assert snapshot(data) == before
 
 
-def test_interrupt_between_batches_leaves_the_data(data, snapshot, monkeypatch):
+def test_interrupt_between_batches_leaves_the_data(data, snapshot, monkeypatch, tally):
     true, state = threads.map_batches, {"count": 0, "at": None}
 
     def failing(work, batches):
@@ -175,6 +179,7 @@ def test_interrupt_between_batches_leaves_the_data(data, snapshot, monkeypatch):
     before = snapshot(data)
     for step in range(1, state["count"] + 1):
         state.update(count=0, at=step)
+        tally[FAULTS_RAISED] += 1
         with pytest.raises(KeyboardInterrupt):
             de(data)
         assert snapshot(data) == before
@@ -188,7 +193,7 @@ def file(data, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["de", "dm", "cleanup"])
-def test_failure_at_any_step_of_a_command_leaves_its_file(name, file, shell, options):
+def test_failure_at_any_step_of_a_command_leaves_its_file(name, file, shell, options, tally):
     arguments = (name, file, "-o", file, *options[name])
     counter = Injector()
     counter.run(lambda _: shell(*arguments), None)
@@ -196,6 +201,7 @@ def test_failure_at_any_step_of_a_command_leaves_its_file(name, file, shell, opt
     content = file.read_bytes()
     for number, step in enumerate(steps(counter.count, 6)):
         fault = FAULTS[number % len(FAULTS)]
+        tally[FAULTS_RAISED] += 1
         try:
             Injector(fault, step).run(lambda _: shell(*arguments), None)
         finally:

@@ -15,6 +15,8 @@ from anndata import read_h5ad
 import kompot
 
 MANY = int(os.environ.get("KOMPOT_FUZZ", "0"))
+DAMAGED = "damaged files and records read"
+DISK_FULL = "writes to a full disk"
 PAIR = ("condition", "a", "b")
 SOURCE = str(Path(kompot.__file__).parent)
 
@@ -62,9 +64,10 @@ main(sys.argv[1:])
 
 
 @pytest.mark.parametrize("moment", ["before", "half", "written", "replaced"])
-def test_killed_process_leaves_the_old_file_or_the_new_one(moment, file):
+def test_killed_process_leaves_the_old_file_or_the_new_one(moment, file, tally):
     old = file.read_bytes()
     arguments = ["dm", str(file), "-o", str(file), "--knn", "5", "--n-components", "3", "-q"]
+    tally["processes killed"] += 1
     ended = subprocess.run(
         [sys.executable, "-c", KILLED, moment, *arguments], check=False, timeout=120
     )
@@ -89,10 +92,11 @@ main(sys.argv[1:])
 
 
 @pytest.mark.parametrize("size", [0, 5_000])
-def test_full_disk_leaves_the_file(size, file):
+def test_full_disk_leaves_the_file(size, file, tally):
     """No file may grow beyond a size: writes fail as on a full disk, at several places."""
     old = file.read_bytes()
     arguments = ["dm", str(file), "-o", str(file), "--knn", "5", "--n-components", "3", "-q"]
+    tally[DISK_FULL] += 1
     ended = subprocess.run(
         [sys.executable, "-c", LIMITED, str(size), *arguments],
         check=False,
@@ -119,13 +123,14 @@ def no_space():
         signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_full_disk_leaves_models_tables_and_reports(data, tmp_path):
+def test_full_disk_leaves_models_tables_and_reports(data, tmp_path, tally):
     x = data.obsm["DM_EigenVectors"]
     model = kompot.FunctionEstimator().fit(x, data.X)
     kompot.save_model(model, tmp_path / "model.npz")
     kompot.report(data, tmp_path / "page.html", basis="X_pca")
     old = {path: path.read_bytes() for path in tmp_path.iterdir()}
     before = data.copy()
+    tally[DISK_FULL] += 3
     with no_space():
         with pytest.raises(OSError, match=r"large|space"):
             kompot.save_model(model, tmp_path / "model.npz")
@@ -148,9 +153,10 @@ def test_unwritable_output_is_refused_before_computing(file, shell, options):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.99])
-def test_truncated_data_are_refused(share, file, shell, options, tmp_path):
+def test_truncated_data_are_refused(share, file, shell, options, tmp_path, tally):
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
+    tally[DAMAGED] += 1
     code, _, said = shell("de", file, "-o", tmp_path / "out.h5ad", *options["de"])
     assert code == 1
     assert "kompot: error:" in said
@@ -158,7 +164,7 @@ def test_truncated_data_are_refused(share, file, shell, options, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
-def test_damaged_models_are_refused_or_the_same(data, tmp_path, rng):
+def test_damaged_models_are_refused_or_the_same(data, tmp_path, rng, tally):
     x = data.obsm["DM_EigenVectors"]
     model = kompot.FunctionEstimator().fit(x, data.X)
     path = tmp_path / "model.npz"
@@ -172,6 +178,7 @@ def test_damaged_models_are_refused_or_the_same(data, tmp_path, rng):
         else:
             del damaged[where:]
         path.write_bytes(damaged)
+        tally[DAMAGED] += 1
         try:
             found = kompot.load_model(path)
         except ValueError as error:
@@ -200,7 +207,7 @@ JUNK = (None, 7, "", "{", "[1, 2", '{"run_id": 0}', "null", [], {}, np.arange(3)
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("reader", list(READERS))
-def test_a_broken_history_is_named(reader, data, tmp_path, snapshot, close_figures):
+def test_a_broken_history_is_named(reader, data, tmp_path, snapshot, close_figures, tally):
     damaged = [("kompot_de", junk) for junk in JUNK]
     damaged += [(key, junk) for key in data.uns["kompot_de"] for junk in JUNK]
     for key, junk in damaged:
@@ -210,6 +217,7 @@ def test_a_broken_history_is_named(reader, data, tmp_path, snapshot, close_figur
         else:
             adata.uns["kompot_de"][key] = junk
         before = snapshot(adata)
+        tally[DAMAGED] += 1
         error = error_of(READERS[reader], adata)
         if error is not None:
             what = f"{key}={junk!r}: {type(error).__name__}: {error}"

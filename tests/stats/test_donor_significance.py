@@ -21,7 +21,8 @@ def region(name, values, genes, *, status="adjusted", counts=True):
     n_samples = len(values)
     return RegionMeans(
         name, "level", 10, np.ones(n_samples, bool), 0.0, status, n_samples - 2,
-        np.asarray(genes), values, None, None, np.full(n_samples, 10.0), counts,
+        np.asarray(genes), values, None, None, np.full(n_samples, 10.0),
+        np.eye(n_samples) / 10.0, counts=counts,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from kompot.stats.design import paired_design, two_group_design
 from kompot.stats.region_evidence import RegionMeans, RegionRules, region_means
 from kompot.stats.region_sums import RegionIndex, RegionSums
 from kompot.stats.regions import Level
+from kompot.stats.sample_precision import weigh_samples
 from kompot.stats.variance_trend import trend_basis
 
 
@@ -16,7 +17,8 @@ def region(values, n_cells, within, basis=None):
     names, shape = ("all", "k1"), values.shape
     return RegionMeans(
         *names, int(n_cells.sum()), np.ones(shape[0], bool), 0.0, "adjusted", 1,
-        np.arange(shape[1]), values, basis, within, np.diag(1.0 / np.asarray(n_cells, float)),
+        np.arange(shape[1]), values, basis, within, np.asarray(n_cells, float),
+        np.diag(1.0 / np.asarray(n_cells, float)),
     )  # fmt: skip
 
 
@@ -27,23 +29,18 @@ def drawn(rng, n_cells, n_genes=4000):
     return rng.normal(size=noise.shape) * np.sqrt(noise), within
 
 
-def test_equal_numbers_of_samples_need_no_correction(rng):
+def excess(contrast, covariance):
+    return contrast.noise(covariance) / contrast.unit_variance - contrast.seen(covariance)
+
+
+def test_effects_of_equal_numbers_of_samples_have_the_noise_that_residuals_see(rng):
     cells = rng.integers(5, 500, 8)
     balanced = two_group_design([0, 1] * 4).contrast_of()
-    assert balanced.noise_excess(np.diag(1.0 / cells)) == pytest.approx(0.0, abs=1e-15)
+    assert excess(balanced, np.diag(1.0 / cells)) == pytest.approx(0.0, abs=1e-15)
     unequal = two_group_design([0] * 3 + [1] * 5).contrast_of()
-    assert unequal.noise_excess(np.eye(8)) == pytest.approx(0.0, abs=1e-15)
+    assert excess(unequal, np.eye(8)) == pytest.approx(0.0, abs=1e-15)
     pairs = paired_design([0, 1] * 4, list("aabbccdd")).contrast_of()
-    assert pairs.noise_excess(np.diag(1.0 / cells)) == pytest.approx(0.0, abs=1e-12)
-
-
-def test_excess_is_the_difference_of_two_expectations(rng):
-    contrast = two_group_design([0, 0, 1, 1, 1, 1, 1]).contrast_of()
-    variances = rng.gamma(2, 1, 7)
-    draws = rng.normal(size=(7, 400_000)) * np.sqrt(variances)[:, None]
-    found = contrast.effect(draws).var() / contrast.unit_variance
-    found -= contrast.residual_variance(draws).mean()
-    assert found == pytest.approx(contrast.noise_excess(np.diag(variances)), abs=0.02)
+    assert excess(pairs, np.diag(1.0 / cells)) == pytest.approx(0.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("trend", [True, False])
@@ -57,10 +54,12 @@ def test_unequal_samples_with_unequal_cells_are_calibrated(rng, fewer_is, trend)
     matched = region(values, cells, within, basis).evidence(contrast)
     plain = region(values, cells, None, basis).evidence(contrast)
     below = [(evidence.p < 0.05).mean() for evidence in (matched, plain)]
-    assert 0.03 < below[0] < 0.075
-    assert below[1] > 0.15 if fewer_is == "noisier" else below[1] < 0.02
-    larger = matched.standard_error > plain.standard_error
-    assert larger.all() if fewer_is == "noisier" else not larger.any()
+    if fewer_is == "noisier":  # on the safe side, where donors weigh less on the effect
+        assert 0.01 < below[0] < 0.05
+        assert below[1] > 0.15
+    else:
+        assert 0.035 < below[0] < 0.065
+        assert below[1] < 0.02
 
 
 def test_errors_never_fall_below_the_noise_of_sampling(rng):
@@ -68,9 +67,9 @@ def test_errors_never_fall_below_the_noise_of_sampling(rng):
     values, within = drawn(rng, cells, 300)
     contrast = two_group_design([0] * 2 + [1] * 8).contrast_of()
     found = region(values, cells, within).evidence(contrast)
-    plain = region(values, cells, None).evidence(contrast)
-    sampling = np.sqrt(within * (contrast.weights**2 @ (1.0 / cells)))
-    least = np.minimum(plain.standard_error, sampling)
+    weighed = weigh_samples(contrast, values, within, np.diag(1.0 / cells), cells.astype(float))
+    own = weighed.unit_variance * weighed.contrast.residual_variance(weighed.values)
+    least = np.sqrt(np.minimum(own, weighed.least * within))
     assert (found.standard_error >= least * (1 - 1e-12)).all()
 
 
@@ -82,6 +81,7 @@ def test_rules_are_those_of_the_documentation():
         max_overlap_cost=0.25,
         max_covered=0.5,
         match_sampling=True,
+        admixture=1 / 600,
     )
 
 
@@ -126,13 +126,14 @@ def test_the_noise_of_adjusted_means_is_that_about_the_state_effect(rng, few, ma
     means = adjusted(rng, groups, [few] * 3 + [many] * 9, scale=1.0, shift=0.0, donor_sd=0.3)
     assert (means.within[0] > 3 * means.residual[0]).mean() > 0.8
     np.testing.assert_allclose(means.residual[0].mean(), 1.0, rtol=0.03)
-    assert 0.035 < share_below(means, groups, matched=True) < 0.065
+    assert 0.03 < share_below(means, groups, matched=True) < 0.065
 
 
-def test_noise_excess_of_a_full_covariance(rng):
+def test_noise_of_a_full_covariance_is_seen_by_residuals_and_effects(rng):
     contrast = two_group_design([0, 0, 1, 1, 1, 1, 1]).contrast_of()
     root = rng.normal(size=(7, 7))
     draws = root @ rng.normal(size=(7, 400_000))
-    found = contrast.effect(draws).var() / contrast.unit_variance
-    found -= contrast.residual_variance(draws).mean()
-    assert found == pytest.approx(contrast.noise_excess(root @ root.T), rel=0.02, abs=0.05)
+    covariance = root @ root.T
+    assert contrast.effect(draws).var() == pytest.approx(contrast.noise(covariance), rel=0.02)
+    seen = contrast.residual_variance(draws).mean()
+    assert seen == pytest.approx(contrast.seen(covariance), rel=0.02)

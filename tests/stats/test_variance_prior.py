@@ -76,3 +76,17 @@ def test_extreme_ratios_and_effects_give_p_values(rng):
     assert np.isfinite(variance).all()
     assert p[-2] == 1
     assert p[-1] == 1e-300
+
+
+def test_an_admixture_leaves_room_for_any_variance(rng):
+    ratio, effect = variances(rng, 5000, 6, lambda n: np.ones(n))
+    learned, mixed = fit_variance_prior(ratio, 6), fit_variance_prior(ratio, 6, 0.02)
+    np.testing.assert_array_equal(learned.grid, mixed.grid)
+    added = mixed.weights - 0.98 * learned.weights
+    above = learned.grid >= learned.weights @ learned.grid
+    np.testing.assert_allclose(added, 0.02 * above / above.sum(), atol=1e-15)
+    p, q = (prior.p_values(effect, np.ones(5000), ratio)[0] for prior in (learned, mixed))
+    middle, far = np.abs(effect) < 2, np.abs(effect) > 3
+    assert np.quantile(np.abs(np.log(q / p))[middle], 0.9) < 0.05
+    assert far.any()
+    assert (q[far] > p[far]).all()

@@ -64,13 +64,12 @@ class Contrast:
         """
         return float(self.weights @ covariance @ self.weights)
 
-    def noise_excess(self, covariance: Array) -> float:
-        r"""How much more of some noise an effect has than its error variance has seen.
+    def seen(self, covariance: Array) -> float:
+        r"""How much of it the residual variance has, :math:`\mathrm{tr}(Q^\top C\,Q) / df`.
 
-        The effect has :math:`a\,C a^\top / u` of it (in units of :math:`u`) but the residual
-        variance :math:`\operatorname{tr}(Q^\top C\, Q) / df`. They differ, by this, if the side
-        with fewer samples is the noisier or the quieter one, or if the noise is common to all
-        samples of a side.
+        An effect has :math:`a\,C a^\top / u` of it, in the same units. They differ if the side with
+        fewer samples is the noisier or the quieter one, or if the noise is common to all samples of
+        a side.
 
         Parameters
         ----------
@@ -78,7 +77,25 @@ class Contrast:
             :math:`C`, ``(n_samples, n_samples)``.
         """
         seen = np.sum(self.residual_basis * (covariance @ self.residual_basis))
-        return self.noise(covariance) / self.unit_variance - float(seen) / self.degrees_of_freedom
+        return float(seen) / self.degrees_of_freedom
+
+    def of_scaled(self, scale: Array) -> "Contrast":
+        r"""The same effect read off values :math:`g_s z_s`, by least squares among these.
+
+        That are generalised least squares of :math:`z` with variances :math:`V =
+        \operatorname{diag}(1/g_s^2)` (Aitken 1936, *Proc. R. Soc. Edinb.* 55, 42):
+        :math:`a' = a\,(I - VQ\,(Q^\top V Q)^{-1} Q^\top)\operatorname{diag}(1/g)`; the residual
+        basis spans :math:`\operatorname{diag}(1/g)\,Q`.
+
+        Parameters
+        ----------
+        scale
+            :math:`g`, positive, ``(n_samples,)``.
+        """
+        basis = self.residual_basis / scale[:, None]
+        part = np.linalg.solve(basis.T @ basis, self.residual_basis.T)
+        weights = (self.weights - ((self.weights / scale) @ basis) @ part) / scale
+        return Contrast(weights, np.linalg.qr(basis)[0])
 
     def residual_variance(self, values: Array) -> Array:
         r"""Variance of a sample about the design, :math:`\|Q^\top z\|^2 / df`.

@@ -107,7 +107,9 @@ class VariancePrior:
         return np.clip(p, _SMALLEST_P, 1.0), variance
 
 
-def fit_variance_prior(ratio: Array, degrees_of_freedom: int) -> VariancePrior:
+def fit_variance_prior(
+    ratio: Array, degrees_of_freedom: int, admixture: float = 0.0
+) -> VariancePrior:
     r"""Nonparametric maximum-likelihood estimate of the distribution of :math:`\rho`.
 
     :math:`d\,r_g / \rho_g \sim \chi^2_d`. The estimate lives on 80 values, equally spaced in logs;
@@ -120,6 +122,9 @@ def fit_variance_prior(ratio: Array, degrees_of_freedom: int) -> VariancePrior:
         :math:`r_g = s_g^2 / t_g`, ``(n_genes,)``.
     degrees_of_freedom
         :math:`d`.
+    admixture
+        Share of the distribution that is spread evenly over the values above its mean afterwards,
+        in [0, 1): what is learned from some thousand genes cannot say that none varies more.
     """
     log_ratio = np.log(np.maximum(ratio, _SMALLEST_RATIO))
     edges = np.linspace(log_ratio.min(), log_ratio.max(), _BINS + 1)
@@ -135,6 +140,8 @@ def fit_variance_prior(ratio: Array, degrees_of_freedom: int) -> VariancePrior:
     weights = np.full(_GRID, 1.0 / _GRID)
     for _ in range(_STEPS):
         weights = weights * ((counts / (likelihood @ weights)) @ likelihood)
+    above = grid >= weights @ grid
+    weights = (1.0 - admixture) * weights + admixture * above / above.sum()
     return VariancePrior(grid, weights, degrees_of_freedom)
 
 
