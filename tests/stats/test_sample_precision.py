@@ -4,20 +4,24 @@ import numpy as np
 import pytest
 
 from kompot.stats.design import paired_design, two_group_design
-from kompot.stats.sample_precision import weigh_samples
+from kompot.stats.sample_precision import _mean_of_cut_chi_square, weigh_samples
 
 DESIGNS = {
     "balanced": two_group_design([0, 1] * 4),
     "unequal": two_group_design([0] * 3 + [1] * 9),
     "pairs": paired_design([0, 1] * 4, list("aabbccdd")),
     "covariate": two_group_design([0, 1] * 5, covariates={"age": np.arange(10) ** 2}),
+    "one donor alone": paired_design([0, 1, 0, 1, 0, 1, 0], list("aabbccd")),
+    "columns that repeat": two_group_design(
+        [0, 1] * 5, covariates={"batch": list("aabbaabbaa"), "again": list("ccddccddcc")}
+    ),
 }
 
 
 @pytest.mark.parametrize("name", list(DESIGNS))
 def test_scaled_values_give_generalised_least_squares(name, rng):
     design = DESIGNS[name]
-    scale = rng.uniform(0.2, 3.0, design.n_samples)
+    scale = 10 ** rng.uniform(-1.5, 1.5, design.n_samples)
     values = rng.normal(size=design.n_samples)
     found = design.contrast_of().of_scaled(scale)
     root = scale[:, None] * design.matrix
@@ -34,7 +38,7 @@ def test_scaled_values_give_generalised_least_squares(name, rng):
 def test_equal_samples_are_weighed_equally(rng):
     contrast = DESIGNS["balanced"].contrast_of()
     values, within = rng.normal(size=(8, 50)), np.ones(50)
-    noise, sizes = np.eye(8) / 30, np.full(8, 30.0)
+    noise, sizes = np.eye(8) / 30 + 0.2, np.full(8, 30.0)  # with an offset common to all
     found = weigh_samples(contrast, values, within, noise, sizes)
     np.testing.assert_allclose(found.values, values)
     np.testing.assert_allclose(found.contrast.weights, contrast.weights)
@@ -92,7 +96,8 @@ def test_the_variance_of_each_gene_is_its_own(name, rng):
     for kind in (0.0, 0.02, 0.5):
         genes = between == kind
         assert np.square(effect[genes]).mean() == pytest.approx(said[genes].mean(), rel=0.04)
-    assert (found.least * within <= np.where(between == 0, np.inf, said.mean())).all()
+    weights = found.contrast.weights * (found.values[:, 0] / values[:, 0])
+    np.testing.assert_allclose(found.least, weights**2 @ (1 / sizes))
 
 
 def test_donors_that_weigh_less_on_an_effect_are_not_counted_on(rng):
@@ -106,3 +111,10 @@ def test_donors_that_weigh_less_on_an_effect_are_not_counted_on(rng):
     effect = found.contrast.effect(found.values)
     said = found.unit_variance * found.contrast.residual_variance(found.values) + found.excess
     assert np.square(effect).mean() < said.mean()
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 6])
+def test_cut_ratios_have_the_mean_that_is_taken_for_them(freedom, rng):
+    ratio = rng.chisquare(freedom, 400_000) / freedom
+    cut = np.minimum(ratio, np.quantile(ratio, 0.95)).mean()
+    assert _mean_of_cut_chi_square(freedom) == pytest.approx(cut, rel=0.01)

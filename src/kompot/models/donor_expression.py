@@ -74,7 +74,8 @@ class GroupEvidence:
     p, fdr
         P-values, and Benjamini-Hochberg rates within the region.
     effect, standard_error
-        Difference of means, condition 2 less condition 1, natural log.
+        Difference of the samples' means, those of few cells counting less, condition 2 less
+        condition 1, natural log.
     """
 
     p: Array
@@ -98,7 +99,8 @@ class DonorExpression:
     strongest
         Number of the region with the smallest p-value, ``(n_genes,)``; -1 for none.
     effect
-        Difference of means there, ``(n_genes,)``, natural log.
+        Difference of the samples' means there, those of few cells counting less, ``(n_genes,)``,
+        natural log.
     regions
         What was compared in each region, with its status and overlap; levels one after the other.
     levels
@@ -144,7 +146,7 @@ class DonorExpression:
     def exploratory(self) -> bool:
         """Whether there are so few samples (2 degrees of freedom or 1) that this is a first look.
 
-        At 2 against 2, p-values below 0.001 were twice as frequent as they should be.
+        Rates held in simulations of 2 against 2, but one unusual sample decides there.
         """
         return self.design.exploratory
 

@@ -64,8 +64,8 @@ class Contrast:
         """
         return float(self.weights @ covariance @ self.weights)
 
-    def seen(self, covariance: Array) -> float:
-        r"""How much of it the residual variance has, :math:`\mathrm{tr}(Q^\top C\,Q) / df`.
+    def residual_noise(self, covariance: Array) -> float:
+        r"""Mean :math:`\mathrm{tr}(Q^\top C\,Q) / df` of the residual variance from such noise.
 
         An effect has :math:`a\,C a^\top / u` of it, in the same units. They differ if the side with
         fewer samples is the noisier or the quieter one, or if the noise is common to all samples of
@@ -76,13 +76,13 @@ class Contrast:
         covariance
             :math:`C`, ``(n_samples, n_samples)``.
         """
-        seen = np.sum(self.residual_basis * (covariance @ self.residual_basis))
-        return float(seen) / self.degrees_of_freedom
+        noise = np.sum(self.residual_basis * (covariance @ self.residual_basis))
+        return float(noise) / self.degrees_of_freedom
 
     def of_scaled(self, scale: Array) -> "Contrast":
         r"""The same effect read off values :math:`g_s z_s`, by least squares among these.
 
-        That are generalised least squares of :math:`z` with variances :math:`V =
+        These are generalised least squares of :math:`z` with variances :math:`V =
         \operatorname{diag}(1/g_s^2)` (Aitken 1936, *Proc. R. Soc. Edinb.* 55, 42):
         :math:`a' = a\,(I - VQ\,(Q^\top V Q)^{-1} Q^\top)\operatorname{diag}(1/g)`; the residual
         basis spans :math:`\operatorname{diag}(1/g)\,Q`.

@@ -123,8 +123,9 @@ def fit_variance_prior(
     degrees_of_freedom
         :math:`d`.
     admixture
-        Share of the distribution that is spread evenly over the values above its mean afterwards,
-        in [0, 1): what is learned from some thousand genes cannot say that none varies more.
+        Share of the distribution that is spread evenly, in logs, over the values above its
+        geometric mean afterwards, in [0, 1): what is learned from some thousand genes hardly says
+        how rare large variances are.
     """
     log_ratio = np.log(np.maximum(ratio, _SMALLEST_RATIO))
     edges = np.linspace(log_ratio.min(), log_ratio.max(), _BINS + 1)
@@ -140,7 +141,7 @@ def fit_variance_prior(
     weights = np.full(_GRID, 1.0 / _GRID)
     for _ in range(_STEPS):
         weights = weights * ((counts / (likelihood @ weights)) @ likelihood)
-    above = grid >= weights @ grid
+    above = grid >= np.exp(weights @ np.log(grid))
     weights = (1.0 - admixture) * weights + admixture * above / above.sum()
     return VariancePrior(grid, weights, degrees_of_freedom)
 
