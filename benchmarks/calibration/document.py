@@ -123,7 +123,7 @@ effect than on its error, from *3v9, the 3 with a third of the cells each*. That
 variances keeps a share for large ones (`RegionRules.admixture`) followed from complete nulls, of
 which *4v4, unlike states* had hits in 16 of 100. Its size was chosen among four on data sets of
 seven of these rows that are shown here. On fresh ones, 3v3, 4v4 and 4v4 with unlike states, 100
-each, FRESH of 300 had hits.
+each, 7 of 300 had hits.
 
 Donors are simulated as normal on the log scale and independent. A confounder aligned with the
 conditions (batch, sex) is called by every method. Real donors without an effect are the better
