@@ -12,10 +12,10 @@ PEERS = {
     "cna": "cna==0.2.6",
     "deseq": "pydeseq2==0.5.4",
     "lemur": "pylemur==0.3.1 harmonypy==0.0.10",
-    "meld": "meld==1.0.2",
+    "meld": "meld==1.0.2 anndata>=0.12",
     "mellon": "mellon==1.7.1 anndata>=0.12",
     "memento": "memento-de==0.1.3",
-    "milo": "pertpy[de]==1.0.3 pydeseq2==0.5.4",
+    "milo": "pertpy[de]==1.0.3 pydeseq2==0.5.4 filelock",
     "scanpy": "scanpy>=1.10",
 }
 """Requirements of each environment. pylemur does not run with harmonypy 2."""
