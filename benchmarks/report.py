@@ -40,7 +40,7 @@ def machine() -> str:
             processor(),
             f"{cores} cores",
             f"{memory:.0f} GB memory",
-            platform.platform(terse=True),
+            f"{platform.system()} {platform.machine()}",
             f"load average before {os.getloadavg()[0]:.1f}",
             *limits,
         ]
