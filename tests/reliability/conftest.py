@@ -283,6 +283,8 @@ def mapped(adata, _):
     import tempfile
 
     values = np.ascontiguousarray(adata.X.toarray() if sparse.issparse(adata.X) else adata.X)
+    if values.dtype == object:
+        raise TypeError("a file would hold addresses of objects that are gone")
     with tempfile.TemporaryFile() as stream:
         stream.write(values.tobytes())
         stream.flush()
