@@ -147,6 +147,11 @@ METHODS = {
             "`sample_col`; ranked by `donor_lfc`, called by `donor_direction`.",
         ),
         Method(
+            "kompot-median", "abundance", "kompot, donor level, median reference", "kompot",
+            "The same with `reference=\"median\"`: changes beyond that of the median cell, so "
+            "that others do not rise because some were removed.",
+        ),
+        Method(
             "kompot-cell", "abundance", "kompot, cell level", "kompot",
             "Defaults without samples; ranked by the log fold change, called by its direction "
             "(change at least e-fold): about these cells, not about new donors.",

@@ -32,17 +32,22 @@ def directions(table, ending):
     return column(table, ending).astype(str).map(DIRECTIONS).fillna(0).to_numpy(int)
 
 
-def kompot_donor(adata, states):
+def kompot_donor(adata, states, **how):
     """Kompot with donors as replicates."""
     import kompot
 
     donors = adata.obs.groupby("donor", observed=True)["condition"].nunique()
     replicates = "donor" if (donors > 1).all() else "sample"
     kompot.compute_differential_abundance(
-        adata, **QUESTION, obsm_key=states, sample_col=replicates, progress=False
+        adata, **QUESTION, obsm_key=states, sample_col=replicates, progress=False, **how
     )
     score = column(adata.obs, "_donor_lfc").to_numpy()
     return directions(adata.obs, "_donor_direction"), score
+
+
+def kompot_median(adata, states):
+    """Kompot with donors as replicates, changes beyond that of the median cell."""
+    return kompot_donor(adata, states, reference="median")
 
 
 def cell_level(adata, states):
@@ -87,6 +92,7 @@ def meld(adata, states):
 
 METHODS = {
     "kompot-donor": kompot_donor,
+    "kompot-median": kompot_median,
     "kompot-cell": cell_level,
     "kompot-labels": kompot_labels,
     "original-cell": cell_level,

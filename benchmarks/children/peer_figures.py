@@ -16,6 +16,7 @@ from matplotlib.ticker import LogLocator
 STYLES = {
     "kompot-donor": ("#D55E00", "o", True),
     "kompot-cell": ("#D55E00", "o", False),
+    "kompot-median": ("#D55E00", "D", True),
     "kompot-labels": ("#D55E00", "D", False),
     "original-cell": ("#000000", "s", False),
     "original-samples": ("#000000", "s", True),
