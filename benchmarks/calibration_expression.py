@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> None:
     from calibration.scenarios import (
         DESEQ_ROWS,
         EFFECTS,
+        NORMALIZED,
         ORIGINAL_ROWS,
         PAIRED,
         SENSITIVITY,
@@ -55,9 +56,9 @@ def run(options: argparse.Namespace) -> None:
     voom = ("voom clusters", "voom branches", "voom samples")
     parts = [
         (TABLE, {"donor": sets} | dict.fromkeys(voom, min(VOOM_SETS, sets))),
-        (SENSITIVITY, dict.fromkeys(("donor", *voom), sets)),
+        (SENSITIVITY + NORMALIZED, dict.fromkeys(("donor", *voom), sets)),
         (with_regions(), {"donor": sets}),
-        (EFFECTS + PAIRED, {"voom strict": sets}),
+        (EFFECTS + PAIRED + NORMALIZED, {"voom strict": sets}),
         (TABLE, {"cell": min(5, sets)}),
     ]
     peers = {}

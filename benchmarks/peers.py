@@ -215,7 +215,7 @@ def add_options(command: Any, read_path: Callable[[str], Path]) -> None:
     command.add_argument(
         "--seconds", type=float, help="that a process may take; 600 or 900 if absent"
     )
-    command.add_argument("--memory", type=float, default=14.0, help="GB that it may take")
+    command.add_argument("--memory", type=float, default=20.0, help="GB that it may take")
     command.add_argument(
         "--python", type=read_python, action="append", default=[], metavar="PACKAGE=PYTHON",
         help="an environment of yours",

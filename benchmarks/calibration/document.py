@@ -8,7 +8,14 @@ import numpy as np
 from calibration.kang import divided, kang
 from calibration.promises import promises
 from calibration.report import NAMES, regions, section
-from calibration.scenarios import COMPLETE_NULLS, EFFECTS, PAIRED, SENSITIVITY, SHIFTED
+from calibration.scenarios import (
+    COMPLETE_NULLS,
+    EFFECTS,
+    NORMALIZED,
+    PAIRED,
+    SENSITIVITY,
+    SHIFTED,
+)
 
 Record = dict[str, Any]
 
@@ -98,6 +105,14 @@ SECTIONS = (
         "4v4, donor sd 0.2 and effects as above unless stated. Donor effects of other size, "
         "smoothness and trend over cell states than the method was developed on.",
         SENSITIVITY,
+    ),
+    (
+        "Normalised to 1,000 counts",
+        "Log-normalised values are close to presence and absence where a count is worth much. "
+        "Cells have 700 counts here. Above they are normalised to 10,000, so that one count is "
+        "worth 2.7 on the log scale; normalised to 1,000, nearly the median that "
+        "`scanpy.pp.normalize_total` takes at its defaults, it is worth 0.9.",
+        NORMALIZED,
     ),
 )
 

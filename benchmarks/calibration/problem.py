@@ -10,6 +10,7 @@ from calibration.scenarios import Scenario
 from numpy.typing import NDArray
 
 from kompot.datasets import simulate
+from kompot.datasets.expression import TARGET_SUM
 from kompot.gp.features import FeatureMap, fit_features
 from kompot.gp.kernels import Matern52
 from kompot.gp.length_scale import estimate_length_scale
@@ -119,4 +120,8 @@ def ask(
 
 def draw(scenario: Scenario, replicate: int) -> Problem:
     """Simulate one data set of a row."""
-    return ask(simulate(**scenario.arguments(replicate)), scenario.regions)
+    adata = simulate(**scenario.arguments(replicate))
+    if scenario.target_sum != TARGET_SUM:
+        per_count = np.expm1(adata.X.data) / TARGET_SUM
+        adata.X.data = np.log1p(scenario.target_sum * per_count)
+    return ask(adata, scenario.regions)

@@ -7,6 +7,7 @@ import numpy as np
 from calibration.scenarios import (
     COMPLETE_NULLS,
     EFFECTS,
+    NORMALIZED,
     PAIRED,
     SENSITIVITY,
     TABLE,
@@ -38,7 +39,7 @@ def promises(records: Sequence[Record]) -> str:
     """Table of promises: what was found and whether it is kept."""
     found = {
         scenario: summarise(runs)
-        for scenario in TABLE + SENSITIVITY
+        for scenario in TABLE + SENSITIVITY + NORMALIZED
         if (runs := pick(records, scenario.number, "donor", scenario.regions))
     }
     lines = [_type_1(found), *_false_shares(found), *_any_hit(found), *_power(records)]
@@ -97,6 +98,7 @@ def _power(records: Sequence[Record]) -> Iterator[Line]:
     groups = {
         "": [s for s in EFFECTS + PAIRED if s not in unlike],
         ", unlike states": unlike,
+        ", normalised to 1,000 counts": [s for s in NORMALIZED if not s.is_null],
     }
     for kind, promised in POWER_RATIOS.items():
         for where, scenarios in groups.items():
@@ -140,6 +142,8 @@ def _label(scenario: Scenario) -> str:
     """Name of a row that no other has."""
     if scenario in SENSITIVITY:
         return f"other donors, {scenario.name}"
+    if scenario in NORMALIZED:
+        return f"normalised to 1,000 counts, {scenario.name}"
     return f"null, {scenario.name}" if scenario.is_null else scenario.name
 
 

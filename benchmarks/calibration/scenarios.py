@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kompot.datasets.expression import TARGET_SUM
+
 CELLS_PER_SAMPLE = 350
 N_GENES = 1000
 FIRST_SEED = 1_000_000
@@ -47,6 +49,8 @@ class Scenario:
         What differs from `REALISTIC`, for `kompot.datasets.simulate`.
     regions
         Numbers of regions of the donor-level test.
+    target_sum
+        Counts per cell to which expression is normalised.
     """
 
     number: int
@@ -55,6 +59,7 @@ class Scenario:
     n_sets: int = 20
     options: dict[str, Any] = field(default_factory=dict)
     regions: tuple[int, ...] = (1, 4, 12)
+    target_sum: float = TARGET_SUM
 
     @property
     def is_null(self) -> bool:
@@ -209,6 +214,23 @@ SENSITIVITY = rows(
 )
 """What if donors differ otherwise than assumed above? 4v4, 10 % of the genes differ."""
 
+NORMALIZED_TO = 1000.0
+NORMALIZED = tuple(
+    replace(row, target_sum=NORMALIZED_TO)
+    for row in rows(
+        120,
+        {
+            "4v4, no effects": ((4, 4), NO_EFFECT),
+            "3v3": ((3, 3), {}),
+            "4v4": ((4, 4), {}),
+            "4v4, unlike states": ((4, 4), UNLIKE_STATES),
+            "8v8, donor sd 0.3": ((8, 8), {"donor_sd": 0.3}),
+        },
+        n_sets=40,
+    )
+)
+"""As many counts as cells have, 700 on average, or nearly so, as at the defaults of scanpy."""
+
 REGIONS: dict[str, tuple[int, ...]] = {
     "1": (1,),
     "12": (12,),
@@ -225,6 +247,7 @@ def all_scenarios() -> Iterator[Scenario]:
     """Every row."""
     yield from TABLE
     yield from SENSITIVITY
+    yield from NORMALIZED
 
 
 def with_regions() -> tuple[Scenario, ...]:
