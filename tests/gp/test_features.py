@@ -48,6 +48,21 @@ def test_smaller_tolerance_needs_more_rank(rng):
     assert ranks[0] < ranks[-1] < 800
 
 
+def test_no_more_columns_are_kept_than_the_variance_asks_for(rng):
+    columns, weight = rng.normal(size=(50, 6)), rng.random(50)
+    explained = [float((weight @ columns[:, : k + 1] ** 2).sum()) for k in range(6)]
+    for k, variance in enumerate(explained):
+        assert features_module._enough(columns, weight, variance * (1 - 1e-9)) == k + 1
+    assert features_module._enough(columns, weight, 2 * explained[-1]) == 6
+
+
+def test_without_its_last_feature_the_tolerance_is_missed(rng):
+    states, kernel = curve(rng, 800), Matern52(2.0)
+    for tol in (1e-2, 1e-3, 1e-4):
+        found = fit_features(states, kernel, tol=tol, rng=rng)
+        assert (1 - (found(states)[:, :-1] ** 2).sum(axis=1)).mean() >= tol
+
+
 def test_rank_is_near_the_best_possible(rng):
     """Random pivots need few more columns than the eigenvectors would."""
     states, kernel = curve(rng, 600), Matern52(2.0)

@@ -128,6 +128,18 @@ def test_the_noise_of_adjusted_means_is_that_about_the_state_effect(rng, few, ma
     assert 0.03 < share_below(means, groups, matched=True) < 0.065
 
 
+def test_the_overlap_cost_is_what_adjusting_adds_to_the_noise_of_sampling(rng):
+    """Both of the difference of unweighted means: the state effect's error over that of cells."""
+    n_cells = np.array([20, 40, 60, 80, 30, 50, 70, 90])
+    means = adjusted(rng, [0, 1] * 4, n_cells, scale=1.0, shift=0.5, donor_sd=0.1, n_genes=60)
+    design = two_group_design([0, 1] * 4)
+    found = region_means(means, 0, design, RegionRules(), ("k1", "all"), fixed=True)
+    phi = means.phi[:, 0]
+    difference = phi[1::2].mean(axis=0) - phi[::2].mean(axis=0)
+    expected = means.adjustment_covariance(difference) / (1.0 / n_cells / 16).sum()
+    assert found.overlap_cost == pytest.approx(float(expected), rel=1e-9)
+
+
 def test_few_genes_do_not_weigh_samples(rng):
     """One gene's scatter can say by chance that donors do not differ and only cells count."""
     cells = np.array([1000, 1000, 5, 5])

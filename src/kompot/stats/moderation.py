@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, polygamma, stdtr
+from scipy.special import polygamma, stdtr
 
 __all__ = [
     "Moderation",
@@ -153,7 +153,7 @@ def moderate(
         :math:`K_{eff}` (:func:`effective_number`).
     """
     df, n_regions = degrees_of_freedom, len(variance)
-    log_ratio = np.log(variance / trend) - digamma(df / 2.0) + np.log(df / 2.0)
+    log_ratio = np.log(variance / trend)
     mean = float((weights * log_ratio).sum())
     scatter = float((weights * (log_ratio - mean) ** 2).sum())
     excess = scatter * n_regions / max(n_regions - 1, 1) - float(polygamma(1, df / 2.0))
