@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> None:
     from calibration.external import external_methods
     from calibration.runs import missing, read, run_all, source_version
     from calibration.scenarios import (
+        DEPTHS,
         DESEQ_ROWS,
         EFFECTS,
         NORMALIZED,
@@ -56,9 +57,10 @@ def run(options: argparse.Namespace) -> None:
     voom = ("voom clusters", "voom branches", "voom samples")
     parts = [
         (TABLE, {"donor": sets} | dict.fromkeys(voom, min(VOOM_SETS, sets))),
-        (SENSITIVITY + NORMALIZED, dict.fromkeys(("donor", *voom), sets)),
+        (SENSITIVITY + NORMALIZED + DEPTHS, dict.fromkeys(("donor", *voom), sets)),
+        (DEPTHS, {"donor logs": sets}),
         (with_regions(), {"donor": sets}),
-        (EFFECTS + PAIRED + NORMALIZED, {"voom strict": sets}),
+        (EFFECTS + PAIRED + NORMALIZED + DEPTHS, {"voom strict": sets}),
         (TABLE, {"cell": min(5, sets)}),
     ]
     peers = {}

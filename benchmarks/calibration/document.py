@@ -10,6 +10,7 @@ from calibration.promises import promises
 from calibration.report import NAMES, regions, section
 from calibration.scenarios import (
     COMPLETE_NULLS,
+    DEPTHS,
     EFFECTS,
     NORMALIZED,
     PAIRED,
@@ -108,17 +109,25 @@ SECTIONS = (
     ),
     (
         "Normalised to 1,000 counts",
-        "Log-normalised values are close to presence and absence where a count is worth much. "
         "Cells have 700 counts here. Above they are normalised to 10,000, so that one count is "
         "worth 2.7 on the log scale; normalised to 1,000, nearly the median that "
-        "`scanpy.pp.normalize_total` takes at its defaults, it is worth 0.9. These rows are here "
-        "because limma-voom in 12 clusters, which reads counts, finds more local effects above.",
+        "`scanpy.pp.normalize_total` takes at its defaults, it is worth 0.9. The donor-level test "
+        "compares counts, so that this should not matter.",
         NORMALIZED,
+    ),
+    (
+        "Samples sequenced to different depths",
+        "Counts thinned at random, then normalised: to half in all cells of condition 2, or in each "
+        "sample to a share of its own (standard deviation of its log 0.35). *The same on "
+        "log-normalised values* is the donor-level test as it was before, on means of log1p of "
+        "normalised counts as they are given: these depend on the depth.",
+        DEPTHS,
     ),
 )
 
 DIVIDED = """Each donor's cells (2 pairs), or each sample's (4 pairs), at random in two: nothing
-differs, and all variance is that of sampling real cells.
+differs, and all variance is that of sampling real cells. *Half the depth*: one of the two halves
+keeps half of its counts, thinned at random.
 """
 
 LIMITS = """## Not shown

@@ -11,7 +11,7 @@ import anndata
 import numpy as np
 from calibration.methods import donor_level
 from calibration.outcome import Finding
-from calibration.problem import Problem, ask
+from calibration.problem import Problem, ask, thin
 from calibration.pseudobulk import limma_voom
 from report import table
 
@@ -61,10 +61,14 @@ def divided(path: Path) -> str:
     types = adata.obs["cell_type"].astype("category").cat.codes.to_numpy().astype(np.intp)
     lines = []
     with threads.limited(1):
-        for title, column in (("2 pairs", "donor"), ("4 pairs", "sample")):
+        for title, column, kept in (
+            ("2 pairs", "donor", 1.0),
+            ("4 pairs", "sample", 1.0),
+            ("4 pairs, half the depth", "sample", 0.5),
+        ):
             found: dict[str, list[Finding]] = {}
             for seed in range(DIVISIONS):
-                problem = _divide(adata, column, seed)
+                problem = _divide(adata, column, seed, kept)
                 findings = {
                     "**kompot, donor level**": donor_level(problem),
                     "limma-voom, 12 clusters": _voom(problem, problem.clusters),
@@ -77,15 +81,18 @@ def divided(path: Path) -> str:
     return table(("data", "method", "p < .05", "p < .001", "any hit", "smallest p"), lines)
 
 
-def _divide(adata: anndata.AnnData, column: str, seed: int) -> Problem:
-    """Halves of each donor, or of each of its samples, as pairs."""
-    half = np.where(np.random.default_rng(seed).random(adata.n_obs) < 0.5, "A", "B")
+def _divide(adata: anndata.AnnData, column: str, seed: int, kept: float = 1.0) -> Problem:
+    """Halves of each donor, or of each of its samples, as pairs; B keeps a share of its counts."""
+    rng = np.random.default_rng(seed)
+    half = np.where(rng.random(adata.n_obs) < 0.5, "A", "B")
     whole = adata.obs[column].astype(str).to_numpy()
     halves = anndata.AnnData(adata.X, obsm={EMBEDDING: adata.obsm[EMBEDDING]}, var=adata.var)
     halves.layers["counts"] = adata.layers["counts"]
     halves.obs = halves.obs.assign(
         condition=half, donor=whole, sample=[f"{a}_{b}" for a, b in zip(whole, half, strict=True)]
     )
+    if kept < 1.0:
+        thin(halves, np.where(half == "B", kept, 1.0), rng)
     return ask(halves, conditions=("A", "B"), paired=True)
 
 

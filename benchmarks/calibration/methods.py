@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from calibration.outcome import NOMINAL, Finding
@@ -13,15 +15,15 @@ from kompot import compute_differential_expression
 from kompot.models.donor_expression import donor_expression
 
 
-def donor_level(problem: Problem) -> Finding:
-    """Donor-level test of this package."""
+def donor_level(problem: Problem, *, counts: bool = True) -> Finding:
+    """Donor-level test of this package; without counts, of log-normalised values as they are."""
     found = donor_expression(
         problem.features,
         problem.states,
         problem.adata.X,
         problem.sample,
         problem.design,
-        settings=problem.settings,
+        settings=replace(problem.settings, counts=counts),
     )
     cost = found.largest_overlap_cost
     notes = {
@@ -72,6 +74,7 @@ def voom_samples(problem: Problem) -> Finding:
 
 METHODS: dict[str, Callable[[Problem], Finding]] = {
     "donor": donor_level,
+    "donor logs": partial(donor_level, counts=False),
     "voom clusters": voom_clusters,
     "voom strict": voom_strict,
     "voom branches": voom_branches,

@@ -8,6 +8,7 @@ import numpy as np
 from anndata import AnnData
 from calibration.scenarios import Scenario
 from numpy.typing import NDArray
+from scipy import sparse
 
 from kompot.datasets import simulate
 from kompot.datasets.expression import TARGET_SUM
@@ -121,7 +122,36 @@ def ask(
 def draw(scenario: Scenario, replicate: int) -> Problem:
     """Simulate one data set of a row."""
     adata = simulate(**scenario.arguments(replicate))
+    share, spread = scenario.depth
+    if scenario.depth != (1.0, 0.0):
+        rng = np.random.default_rng(scenario.arguments(replicate)["random_state"])
+        sample, codes = np.unique(adata.obs["sample"].to_numpy(dtype=str), return_inverse=True)
+        kept = np.exp(spread * rng.standard_normal(len(sample)))
+        kept = (kept / kept.max())[codes]
+        kept[adata.obs["condition"].to_numpy(dtype=str) == CONDITIONS[1]] *= share
+        thin(adata, kept, rng)
     if scenario.target_sum != TARGET_SUM:
         per_count = np.expm1(adata.X.data) / TARGET_SUM
         adata.X.data = np.log1p(scenario.target_sum * per_count)
     return ask(adata, scenario.regions)
+
+
+def thin(adata: AnnData, kept: NDArray[np.float64], rng: np.random.Generator) -> None:
+    """Keep a share of each cell's counts, as if it had been sequenced less, and normalise anew.
+
+    Parameters
+    ----------
+    adata
+        The data set, which is changed.
+    kept
+        Share of the counts that is kept, ``(n_cells,)``.
+    rng
+        Draws which.
+    """
+    counts = sparse.csr_matrix(adata.layers["counts"])
+    shares = np.repeat(kept, np.diff(counts.indptr))
+    counts.data = rng.binomial(counts.data.astype(np.int64), shares).astype(np.float32)
+    counts.eliminate_zeros()
+    total = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1.0)
+    adata.layers["counts"], adata.X = counts, counts.copy()
+    adata.X.data = np.log1p(counts.data * np.repeat(TARGET_SUM / total, np.diff(counts.indptr)))

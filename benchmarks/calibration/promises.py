@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from calibration.scenarios import (
     COMPLETE_NULLS,
+    DEPTHS,
     EFFECTS,
     NORMALIZED,
     PAIRED,
@@ -39,7 +40,7 @@ def promises(records: Sequence[Record]) -> str:
     """Table of promises: what was found and whether it is kept."""
     found = {
         scenario: summarise(runs)
-        for scenario in TABLE + SENSITIVITY + NORMALIZED
+        for scenario in TABLE + SENSITIVITY + NORMALIZED + DEPTHS
         if (runs := pick(records, scenario.number, "donor", scenario.regions))
     }
     lines = [_type_1(found), *_false_shares(found), *_any_hit(found), *_power(records)]
@@ -81,15 +82,20 @@ def _false_shares(found: dict[Scenario, Summary]) -> Iterator[Line]:
 
 
 def _any_hit(found: dict[Scenario, Summary]) -> Iterator[Line]:
-    rows = {_label(k): v for k, v in found.items() if k in COMPLETE_NULLS and k.donors != (2, 2)}
-    if not rows:
-        return
+    nulls = {k: v for k, v in found.items() if k.is_null and k.donors != (2, 2)}
+    for where, scenarios in {"": COMPLETE_NULLS, ", depths that differ": DEPTHS}.items():
+        rows = {_label(k): v for k, v in nulls.items() if k in scenarios}
+        if rows:
+            yield _hits(rows, where)
+
+
+def _hits(rows: dict[str, Summary], where: str) -> Line:
     runs = sum(v.n_sets for v in rows.values())
     hits = sum(round(v.any_hit.value * v.n_sets) for v in rows.values())
     broken = {k: v.any_hit for k, v in rows.items() if v.any_hit.value > ANY_HIT}
     kept = "yes" if hits <= ANY_HIT * runs else "**no**"
-    title = f"any hit in at most {ANY_HIT:.0%} of complete nulls, 3v3 to 8v8"
-    yield title, f"{hits} of {runs}", kept, _verdict(broken, (0, ANY_HIT))[1]
+    title = f"any hit in at most {ANY_HIT:.0%} of complete nulls, 3v3 to 8v8{where}"
+    return title, f"{hits} of {runs}", kept, _verdict(broken, (0, ANY_HIT))[1]
 
 
 def _power(records: Sequence[Record]) -> Iterator[Line]:
@@ -99,6 +105,7 @@ def _power(records: Sequence[Record]) -> Iterator[Line]:
         "": [s for s in EFFECTS + PAIRED if s not in unlike],
         ", unlike states": unlike,
         ", normalised to 1,000 counts": [s for s in NORMALIZED if not s.is_null],
+        ", depths that differ": [s for s in DEPTHS if not s.is_null],
     }
     for kind, promised in POWER_RATIOS.items():
         for where, scenarios in groups.items():
@@ -144,6 +151,8 @@ def _label(scenario: Scenario) -> str:
         return f"other donors, {scenario.name}"
     if scenario in NORMALIZED:
         return f"normalised to 1,000 counts, {scenario.name}"
+    if scenario in DEPTHS:
+        return f"depths that differ, {scenario.name}"
     return f"null, {scenario.name}" if scenario.is_null else scenario.name
 
 

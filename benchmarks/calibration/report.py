@@ -11,6 +11,7 @@ Record = dict[str, Any]
 
 NAMES = {
     "donor": "**kompot, donor level**",
+    "donor logs": "the same on log-normalised values",
     "voom clusters": "limma-voom, 12 clusters",
     "voom strict": "limma-voom, 12 clusters, edgeR's filter",
     "voom branches": "limma-voom, true branches",

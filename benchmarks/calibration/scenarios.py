@@ -51,6 +51,9 @@ class Scenario:
         Numbers of regions of the donor-level test.
     target_sum
         Counts per cell to which expression is normalised.
+    depth
+        Share of their counts that cells of condition 2 keep, and the standard deviation of the log
+        of the share that cells of a sample keep.
     """
 
     number: int
@@ -60,6 +63,7 @@ class Scenario:
     options: dict[str, Any] = field(default_factory=dict)
     regions: tuple[int, ...] = (1, 4, 12)
     target_sum: float = TARGET_SUM
+    depth: tuple[float, float] = (1.0, 0.0)
 
     @property
     def is_null(self) -> bool:
@@ -231,6 +235,33 @@ NORMALIZED = tuple(
 )
 """As many counts as cells have, 700 on average, or nearly so, as at the defaults of scanpy."""
 
+HALF, UNEQUAL = (0.5, 0.0), (1.0, 0.35)
+DEPTHS = tuple(
+    replace(row, depth=depth)
+    for row, depth in zip(
+        rows(
+            130,
+            {
+                "4v4, no effects, half the depth": ((4, 4), NO_EFFECT),
+                "8v8, no effects, half the depth": ((8, 8), NO_EFFECT),
+                "4v4, no effects, half the depth and 4x fewer cells": (
+                    (4, 4),
+                    NO_EFFECT | {"cells_ratio": 0.25},
+                ),
+                "8v8, no effects, depths of samples differ": ((8, 8), NO_EFFECT),
+                "4v4, half the depth": ((4, 4), {}),
+                "4v4, unlike states, half the depth": ((4, 4), UNLIKE_STATES),
+                "4v4, depths of samples differ": ((4, 4), {}),
+                "8v8, donor sd 0.3, depths of samples differ": ((8, 8), {"donor_sd": 0.3}),
+            },
+            n_sets=40,
+        ),
+        (HALF, HALF, HALF, UNEQUAL, HALF, HALF, UNEQUAL, UNEQUAL),
+        strict=True,
+    )
+)
+"""Samples sequenced to different depths, all of condition 2 to half, or each to its own."""
+
 REGIONS: dict[str, tuple[int, ...]] = {
     "1": (1,),
     "12": (12,),
@@ -248,6 +279,7 @@ def all_scenarios() -> Iterator[Scenario]:
     yield from TABLE
     yield from SENSITIVITY
     yield from NORMALIZED
+    yield from DEPTHS
 
 
 def with_regions() -> tuple[Scenario, ...]:

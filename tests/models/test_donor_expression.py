@@ -102,7 +102,7 @@ def test_two_groups_agree_with_the_reference(oracle, condition, gap, seed):
     data = simulate(seed, condition=condition, gap=gap)
     design = two_group_design(condition)
     found = donor_expression(
-        *data[:4], design, settings=DonorSettings(n_null=2, rules=AS_REFERENCE)
+        *data[:4], design, settings=DonorSettings(n_null=2, counts=False, rules=AS_REFERENCE)
     )
     model, result = reference(oracle, data, design, found, B=2)
     assert_agrees(found, model, result)
@@ -117,7 +117,7 @@ def test_pairs_covariates_and_groups_agree_with_the_reference(oracle):
     data = simulate(4, condition=condition, n_cells=1200)
     states, sample = data[1], data[3]
     groups = {"low": states[:, 1] < 0, "high": states[:, 1] >= 0}
-    settings = DonorSettings(n_regions=(1, 5), rules=AS_REFERENCE)
+    settings = DonorSettings(n_regions=(1, 5), counts=False, rules=AS_REFERENCE)
     labels = groups["high"].astype(int)
 
     paired = paired_design(condition, list("aabbccdd"))
@@ -141,7 +141,9 @@ def test_samples_absent_from_regions_agree_with_the_reference(oracle):
     kept = ~((sample == 1) & (states[:, 0] > 0.2)) & ~((sample == 5) & (states[:, 1] < 0))
     data = features, states[kept], values[kept], sample[kept], condition
     design = two_group_design(condition)
-    found = donor_expression(*data[:4], design, settings=DonorSettings(rules=AS_REFERENCE))
+    found = donor_expression(
+        *data[:4], design, settings=DonorSettings(counts=False, rules=AS_REFERENCE)
+    )
     assert any(not region.taking_part.all() for region in found.regions)
     assert_agrees(found, *reference(oracle, data, design, found, B=0))
 
@@ -206,7 +208,9 @@ def test_a_change_in_one_group_is_found_there():
     values[np.ix_(local, np.arange(24))] += 1.0
     masks = {"there": group, "elsewhere": ~group, "few": states[:, 0] > 2.0}
     found = donor_expression(
-        features, states, values, sample, two_group_design(condition), groups=masks
+        *(features, states, values, sample, two_group_design(condition)),
+        groups=masks,
+        settings=DonorSettings(counts=False),
     )
     there, elsewhere = found.region("there"), found.region("elsewhere")
     assert (there.fdr[:24] < 0.05).mean() > 0.8

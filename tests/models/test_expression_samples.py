@@ -199,9 +199,9 @@ def test_regions_are_summed_in_the_same_pass(conditions):
         sample=sample,
         regions=lambda features: find_regions(features, states),
     )
-    statistics = model.statistics1_, model.statistics2_
+    sums = model.donor_sums_.with_cells((model.statistics1_, model.statistics2_))
     design = two_group_design([0, 0, 0, 1, 1, 1, 1])
-    found = score_donors(statistics, model.region_sums_, model.region_index_, design)
+    found = score_donors(sums, model.region_index_, design)
     assert found.p.shape == (6,)
     assert found.p[0] == found.p.min()
 

@@ -70,12 +70,13 @@ def compare_samples(
     model: DifferentialExpression, samples: ExpressionSamples | None
 ) -> "DonorExpression | None":
     """Significance for new donors, from the sums that the fit made; None without samples."""
-    sums, index = model.region_sums_, model.region_index_
+    sums, index = model.donor_sums_, model.region_index_
     if samples is None or samples.design is None or sums is None or index is None:
         return None
     from kompot.models.donor_expression import score_donors  # not needed without samples
 
-    return score_donors((model.statistics1_, model.statistics2_), sums, index, samples.design)
+    cells = sums.with_cells((model.statistics1_, model.statistics2_))
+    return score_donors(cells, index, samples.design)
 
 
 def with_seeds(

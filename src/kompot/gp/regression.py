@@ -10,6 +10,7 @@ With features :math:`\phi` of rank :math:`r`, noise :math:`\sigma` and prior
 At full rank this is the textbook Gaussian process.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -79,6 +80,16 @@ class SufficientStatistics:
             return cls(phi.sum(axis=0), gram(phi), crosses[0], squares[0], len(phi))
         cross = np.concatenate([cross.T for cross in crosses]).T
         return cls(phi.sum(axis=0), gram(phi), cross, np.concatenate(squares), len(phi))
+
+    @classmethod
+    def summed(
+        cls, parts: Sequence["SufficientStatistics"], n_genes: int
+    ) -> "SufficientStatistics":
+        """Sums of the first genes over all sets of cells of which some sums are."""
+        found = cls.zeros(len(parts[0].total), n_genes)
+        for part in parts:
+            found += part.first_genes(n_genes)
+        return found
 
     def __iadd__(self, other: "SufficientStatistics") -> Self:
         """Add the sums over other cells."""

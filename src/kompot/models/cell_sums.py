@@ -17,10 +17,11 @@ from kompot.gp.regression import SufficientStatistics
 from kompot.memory import available_bytes, dense_bytes
 from kompot.memory.expression_sizes import FIT_CHUNK, fit_chunk
 from kompot.models.chunk_sums import grouped_sums
+from kompot.models.normalized_counts import CountScale
 from kompot.models.row_chunks import Rows, is_streamed, rows_of_chunk, streamed_chunks
 from kompot.stats.region_sums import RegionIndex, RegionSums
 
-__all__ = ["SampleSums", "accumulate", "sums_by_sample"]
+__all__ = ["SampleSums", "Wanted", "accumulate", "sums_by_sample"]
 
 Array = NDArray[np.float64]
 
@@ -43,21 +44,45 @@ class SampleSums:
     number
         Of the sample.
     statistics
-        Sums that determine its posterior.
+        Sums that determine its posterior; of no genes if they were not asked for.
     regions
         Its sums in each region, as those of the only sample; None if no regions were asked for.
+    counted
+        The first sums, of the counts that were summed in regions; None for none.
     """
 
     number: int
     statistics: SufficientStatistics
-    regions: RegionSums | None
+    regions: RegionSums | None = None
+    counted: SufficientStatistics | None = None
 
     def __iadd__(self, other: "SampleSums") -> Self:
         """Add the sums over more cells of the sample."""
         self.statistics.__iadd__(other.statistics)
         if self.regions is not None and other.regions is not None:
             self.regions.add(0, other.regions)
+        if self.counted is not None and other.counted is not None:
+            self.counted.__iadd__(other.counted)
         return self
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which sums over the cells of samples are made.
+
+    Attributes
+    ----------
+    index
+        Regions of the cells in which the first matrix is summed; None for none.
+    scale
+        By which counts are summed there, and not values as they are; None for values.
+    posteriors
+        Whether sums that determine posteriors are made.
+    """
+
+    index: RegionIndex | None = None
+    scale: CountScale | None = None
+    posteriors: bool = True
 
 
 def accumulate(
@@ -94,7 +119,7 @@ def sums_by_sample(
     expression: Sequence[Rows],
     sample: NDArray[np.intp],
     *,
-    index: RegionIndex | None = None,
+    wanted: Wanted | None = None,
     progress: bool = False,
 ) -> Iterator[SampleSums]:
     """Sums over the cells of each sample, one sample after the other.
@@ -112,8 +137,8 @@ def sums_by_sample(
         (:func:`_passes`).
     sample
         Number of each cell's sample, from 0, ``(n_cells,)``.
-    index
-        Regions of the cells.
+    wanted
+        Which sums; None for those that determine posteriors.
     progress
         Show a progress bar.
 
@@ -121,12 +146,14 @@ def sums_by_sample(
     ------
     The sums of each sample, the same to the last bit for any number of threads.
     """
+    wanted = Wanted() if wanted is None else wanted
     chunks = list(_chunks_of_samples(sample))
-    n_kept = sum(matrix.shape[1] for matrix in expression)
+    n_kept = wanted.posteriors * sum(matrix.shape[1] for matrix in expression)
+    n_kept += (wanted.scale is not None) * expression[0].shape[1]
     passes = list(_passes(chunks, expression, 2 * dense_bytes(features.rank, n_kept)))
 
     def prepared(number: int, cells: Cells, read: dict[int, Any]) -> _Chunk:
-        indicator = None if index is None else index.indicator(cells)
+        indicator = None if wanted.index is None else wanted.index.indicator(cells)
         return number, states[cells], indicator, rows_of_chunk(expression, cells, read)
 
     found: dict[int, SampleSums] = {}
@@ -138,8 +165,9 @@ def sums_by_sample(
         for chosen in passes
         for place, read in streamed_chunks(expression, [cells for _, cells in chosen])
     )
+    summed = partial(_sums_of_chunk, scale=wanted.scale, posteriors=wanted.posteriors)
     for number, part, n_chunks in grouped_sums(
-        _sums_of_chunk, features, read_chunks, counts, progress=progress
+        summed, features, read_chunks, counts, progress=progress
     ):
         if number in found:
             found[number] += part
@@ -150,14 +178,28 @@ def sums_by_sample(
             yield found.pop(waiting.popleft())
 
 
-def _sums_of_chunk(features: FeatureMap, chunk: _Chunk) -> SampleSums:
+def _sums_of_chunk(
+    features: FeatureMap, chunk: _Chunk, *, scale: CountScale | None, posteriors: bool
+) -> SampleSums:
     """Sums over a chunk of one sample's cells."""
     number, states, indicator, blocks = chunk
+    roots = np.zeros(0) if scale is None else scale.root_weights(blocks[0])
     for place, block in enumerate(blocks):
         blocks[place] = by_columns(block)  # the rows are let go
     phi = features(states)
-    regions = None if indicator is None else RegionSums.of(indicator, phi, blocks[0])
-    return SampleSums(number, SufficientStatistics.of(phi, *joined_columns(blocks)), regions)
+    regions, counted = None, None
+    if indicator is not None and scale is not None:
+        weighted = phi * roots[:, None], scale.weighted(blocks[0], roots)
+        regions = RegionSums.of(indicator, *weighted, roots)
+        counted = SufficientStatistics.of(*weighted)
+        del weighted
+    elif indicator is not None:
+        regions = RegionSums.of(indicator, phi, blocks[0])
+    if posteriors:
+        statistics = SufficientStatistics.of(phi, *joined_columns(blocks))
+    else:
+        statistics = SufficientStatistics.zeros(phi.shape[1], 0)
+    return SampleSums(number, statistics, regions, counted)
 
 
 def _passes(

@@ -88,7 +88,7 @@ class DifferentialExpression(FittedExpression):
     deviations1_, deviations2_ : list of ndarray
         How the samples of a condition differ (:mod:`kompot.stats.sample_variance`); empty without
         samples.
-    region_index_, region_sums_
+    region_index_, donor_sums_
         Regions and sums in them, if they were asked for.
     delta_ : ndarray
         :math:`\hat v_2 - \hat v_1`, ``(rank, n_genes)``, natural log.
@@ -268,7 +268,7 @@ class DifferentialExpression(FittedExpression):
         memory.release()
         self.statistics1_, self.statistics2_ = sums.statistics
         self.deviations1_, self.deviations2_ = sums.deviations
-        self.region_sums_ = sums.regions
+        self.donor_sums_ = sums.donors
         self.posterior1_: Posterior = fit_posterior(self.statistics1_, self.sigma_)
         self.posterior2_: Posterior = fit_posterior(self.statistics2_, self.sigma_)
         self.delta_: Array = self.posterior2_.weights - self.posterior1_.weights

@@ -1,6 +1,6 @@
 """Which genes change their expression in new donors, and where."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.features import FeatureMap
 from kompot.gp.principal_coordinates import principal_coordinates
-from kompot.gp.regression import SufficientStatistics
 from kompot.models.arrays import as_expression, as_states
 from kompot.models.sample_fit import sum_samples
 from kompot.stats.design import Design
@@ -22,9 +21,10 @@ from kompot.stats.donor_significance import (
     level_means,
     null_p_values,
 )
+from kompot.stats.donor_sums import DonorSums
 from kompot.stats.multiplicity import weighted_benjamini_hochberg
 from kompot.stats.region_evidence import RegionMeans, RegionRules
-from kompot.stats.region_sums import RegionIndex, RegionSums
+from kompot.stats.region_sums import RegionIndex
 from kompot.stats.regions import Level, group_levels, kmeans_levels
 
 __all__ = [
@@ -54,6 +54,9 @@ class DonorSettings:
         20,000 p-values.
     random_state
         Seed of the clustering and of the random covariates.
+    counts
+        Whether the counts behind log-normalised expression are compared if it is that
+        (:mod:`kompot.models.normalized_counts`); else expression as it is.
     rules
         When a region, a sample and a gene take part.
     """
@@ -62,6 +65,7 @@ class DonorSettings:
     n_init: int = 3
     n_null: int | None = None
     random_state: int | None = 0
+    counts: bool = True
     rules: RegionRules = field(default_factory=RegionRules)
 
 
@@ -113,6 +117,9 @@ class DonorExpression:
         P-values of random covariates, ``(n_draws, n_genes)``.
     ridges
         Ridge of each level's state effect.
+    counts
+        Whether counts were compared, so that effects are log ratios of mean counts; else
+        expression as it was given was.
     """
 
     p: Array
@@ -126,6 +133,7 @@ class DonorExpression:
     design: Design
     null: Array
     ridges: tuple[float, ...]
+    counts: bool
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -239,8 +247,7 @@ def find_regions(
 
 
 def score_donors(
-    statistics: Sequence[SufficientStatistics],
-    sums: RegionSums,
+    sums: DonorSums,
     index: RegionIndex,
     design: Design,
     settings: DonorSettings | None = None,
@@ -249,10 +256,8 @@ def score_donors(
 
     Parameters
     ----------
-    statistics
-        Sums of sets of cells that together are all cells; at least the genes of ``sums``.
     sums
-        Sums of each sample in each region; samples in the order of the design.
+        Sums over all cells and of each sample in each region; samples in the order of the design.
     index
         The regions.
     design
@@ -261,17 +266,11 @@ def score_donors(
         How.
     """
     settings = DonorSettings() if settings is None else settings
-    n_genes = sums.values.shape[2]
-    if len(sums.n_cells) != design.n_samples:
-        msg = f"The design has {design.n_samples} samples but cells have {len(sums.n_cells)}."
+    n_genes, n_samples = sums.n_genes, len(sums.regions.n_cells)
+    if n_samples != design.n_samples:
+        msg = f"The design has {design.n_samples} samples but cells have {n_samples}."
         raise ValueError(msg)
-    gram = np.sum([part.gram for part in statistics], axis=0)
-    cross = np.zeros((n_genes, len(gram))).T
-    for part in statistics:
-        cross += part.cross[:, :n_genes]
-    squares = np.sum([part.squares[:n_genes] for part in statistics], axis=0)
-    means = level_means(gram, cross, squares, sums, index)
-    del cross
+    means = level_means(sums, index)
     regions = compare_regions(index.levels, means, design, settings.rules)
     evidence = combine_regions(regions, index.levels, design, n_genes)
     null = null_p_values(
@@ -296,6 +295,7 @@ def score_donors(
         design,
         null,
         tuple(level.ridge for level in means),
+        sums.counts,
     )
 
 
@@ -312,7 +312,8 @@ def donor_expression(
 ) -> DonorExpression:
     """Which genes change their expression in new donors, and where.
 
-    Means of samples in regions of several scales, adjusted for cell state by a Gaussian process;
+    Means of samples in regions of several scales (of the counts behind log-normalised expression,
+    then as logarithms), adjusted for cell state by a Gaussian process;
     the contrast of the design in each, with an error variance between samples that borrows from
     all genes; one p-value per gene over all regions; Benjamini-Hochberg.
 
@@ -346,10 +347,17 @@ def donor_expression(
     rows = as_expression(expression, "expression", len(cells))
     codes = _sample_codes(sample, len(cells), design)
     index = find_regions(features, cells, groups, settings)
-    total, regions = sum_samples(
-        features, cells, rows, codes, index, n_samples=design.n_samples, progress=progress
+    sums = sum_samples(
+        features,
+        cells,
+        rows,
+        codes,
+        index,
+        n_samples=design.n_samples,
+        counts=settings.counts,
+        progress=progress,
     )
-    return score_donors([total], regions, index, design, settings)
+    return score_donors(sums, index, design, settings)
 
 
 def _sample_codes(sample: ArrayLike, n_cells: int, design: Design) -> NDArray[np.intp]:

@@ -113,8 +113,15 @@ def donor_means(
     settings = DonorSettings() if settings is None else settings
     index = find_regions(features, states, groups, settings)
     n_samples = int(sample.max()) + 1
-    total, sums = sum_samples(
-        features, states, expression, sample, index, n_samples=n_samples, progress=progress
+    sums = sum_samples(
+        features,
+        states,
+        expression,
+        sample,
+        index,
+        n_samples=n_samples,
+        counts=settings.counts,
+        progress=progress,
     )
-    means = level_means(total.gram, total.cross, total.squares, sums, index)
+    means = level_means(sums, index)
     return DonorMeans(index.levels, means, expression.shape[1], settings)

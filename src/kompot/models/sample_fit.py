@@ -11,10 +11,12 @@ from kompot.gp.features import FeatureMap
 from kompot.gp.regression import SufficientStatistics, fit_posterior
 from kompot.memory import dense_bytes
 from kompot.models.array_store import ArrayStore
-from kompot.models.cell_sums import accumulate, sums_by_sample
+from kompot.models.cell_sums import Wanted, accumulate, sums_by_sample
 from kompot.models.condition_samples import ConditionSamples, too_few_samples
+from kompot.models.normalized_counts import count_scale
 from kompot.models.row_chunks import Rows
-from kompot.stats.region_sums import RegionIndex, RegionSums
+from kompot.stats.donor_sums import DonorSums
+from kompot.stats.region_sums import RegionIndex
 from kompot.stats.sample_variance import sample_deviations
 
 __all__ = [
@@ -42,13 +44,13 @@ class ConditionSums:
     deviations
         How the samples of each condition differ (:mod:`kompot.stats.sample_variance`); none
         without samples.
-    regions
-        Sums of each sample in each region; None without samples or regions.
+    donors
+        What the donor-level test needs; None without samples or regions.
     """
 
     statistics: Sequence[SufficientStatistics]
     deviations: tuple[list[Array], list[Array]]
-    regions: RegionSums | None
+    donors: DonorSums | None
 
 
 def sum_conditions(
@@ -70,12 +72,15 @@ def sum_conditions(
 
     Parameters
     ----------
-    features, states, expression, index, progress
+    features, states, expression, progress
         As for :func:`kompot.models.cell_sums.sums_by_sample`.
     condition
         0 or 1 for each cell, ``(n_cells,)``.
     samples
         The samples of the conditions; None for none.
+    index
+        Regions in which samples are compared, by the counts behind log-normalised expression if
+        it is that; None for none.
     sigma
         Noise standard deviation of the samples' own fits.
     store
@@ -84,12 +89,13 @@ def sum_conditions(
     if samples is None:
         sums = accumulate(features, states, expression, condition, progress)
         return ConditionSums(sums, ([], []), None)
+    scale = None if index is None else count_scale(expression[0], states)
     return _sum_samples(
         features,
         states,
         expression,
         samples,
-        index=index,
+        wanted=Wanted(index, scale),
         sigma=sigma,
         store=store,
         progress=progress,
@@ -144,22 +150,29 @@ def sum_samples(
     index: RegionIndex,
     *,
     n_samples: int,
+    counts: bool = True,
     progress: bool = False,
-) -> tuple[SufficientStatistics, RegionSums]:
-    """Sums over all cells, and those of each sample in each region, in one pass.
+) -> DonorSums:
+    """What the donor-level test needs of the cells, in one pass.
 
     Parameters
     ----------
-    features, states, expression, sample, index, progress
+    features, states, expression, sample, progress
         As for :func:`kompot.models.cell_sums.sums_by_sample`; one matrix of expression.
+    index
+        Regions of the cells.
     n_samples
         Number of samples.
+    counts
+        Whether the counts behind log-normalised expression are summed if it is that.
     """
     none = np.zeros(n_samples, np.intp)  # none is large enough to be fitted on its own
     samples = ConditionSamples(sample, none, none)
-    sums = _sum_samples(features, states, [expression], samples, index=index, progress=progress)
-    assert sums.regions is not None
-    return sums.statistics[0], sums.regions
+    scale = count_scale(expression, states) if counts else None
+    wanted = Wanted(index, scale, posteriors=scale is None)
+    sums = _sum_samples(features, states, [expression], samples, wanted=wanted, progress=progress)
+    assert sums.donors is not None
+    return sums.donors.with_cells(sums.statistics)
 
 
 def _sum_samples(
@@ -168,31 +181,33 @@ def _sum_samples(
     expression: Sequence[Rows],
     samples: ConditionSamples,
     *,
-    index: RegionIndex | None = None,
+    wanted: Wanted | None = None,
     sigma: float = 1.0,
     store: ArrayStore | None = None,
     progress: bool = False,
 ) -> ConditionSums:
     """Sums over the cells of the conditions that samples are of, sample by sample."""
+    wanted = Wanted() if wanted is None else wanted
     n_genes = [matrix.shape[1] for matrix in expression]
+    n_fitted = sum(n_genes) if wanted.posteriors else 0
     conditions = range(int(samples.condition.max()) + 1)
-    totals = [SufficientStatistics.zeros(features.rank, sum(n_genes)) for _ in conditions]
+    totals = [SufficientStatistics.zeros(features.rank, n_fitted) for _ in conditions]
     weights: list[list[Array]] = [[], []]
-    regions = None
-    if index is not None:
-        n_samples = len(samples.condition)
-        regions = RegionSums.zeros(n_samples, index.n_regions, features.rank, n_genes[0])
+    donors = None
+    if wanted.index is not None:
+        shape = len(samples.condition), wanted.index.n_regions, features.rank, n_genes[0]
+        donors = DonorSums.zeros(*shape, counts=wanted.scale is not None)
     counted = set(np.concatenate([samples.varying(0), samples.varying(1)]).tolist())
     size = dense_bytes(len(counted), features.rank, sum(n_genes))
     keep = (ArrayStore() if store is None else store).keeper(size)
     for found in sums_by_sample(
-        features, states, expression, samples.codes, index=index, progress=progress
+        features, states, expression, samples.codes, wanted=wanted, progress=progress
     ):
         c = int(samples.condition[found.number])
+        if donors is not None and found.regions is not None:
+            donors.add(found.number, found.regions, found.counted)
         totals[c] += found.statistics
-        if regions is not None and found.regions is not None:
-            regions.add(found.number, found.regions)
         if found.number in counted:
             weights[c].append(keep(fit_posterior(found.statistics, sigma).weights))
     first, second = (sample_deviations(ones) if len(ones) >= 2 else [] for ones in weights)
-    return ConditionSums(totals, (first, second), regions)
+    return ConditionSums(totals, (first, second), donors)

@@ -61,7 +61,7 @@ _MODELS = (
     *("DensityEstimator", "DifferentialAbundance", "DifferentialExpression"),
     *("ExpressionModel", "FunctionEstimator", "SampleVarianceEstimator"),
 )
-_LEFT_OUT = {"region_index_", "region_sums_"}
+_LEFT_OUT = {"region_index_", "donor_sums_"}
 """Of use in the run that made them only; None after loading."""
 
 

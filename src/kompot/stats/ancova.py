@@ -34,6 +34,9 @@ class AdjustedMeans:
     ----------
     n_cells
         Numbers of cells, ``(n_samples, n_regions)``.
+    weight
+        Sums of their weights :math:`W_{sk}`, the same shape: a mean has the variance of the values
+        of cells, divided by this.
     phi
         Mean features :math:`\bar\phi_{sk}`, ``(n_samples, n_regions, rank)``.
     raw
@@ -58,6 +61,7 @@ class AdjustedMeans:
     """
 
     n_cells: Array
+    weight: Array
     phi: Array
     raw: Array
     adjusted: Array
@@ -99,11 +103,14 @@ def adjusted_means(
     r"""Adjust the means of one level by a common state effect.
 
     .. math::
-        A = \Phi^\top\Phi - \sum_{sk} n_{sk}\bar\phi_{sk}\bar\phi_{sk}^\top, \quad
-        Q = \Phi^\top Y - \sum_{sk} n_{sk}\bar\phi_{sk}\bar y_{sk}^\top, \quad
+        A = \Phi^\top\Phi - \sum_{sk} W_{sk}\bar\phi_{sk}\bar\phi_{sk}^\top, \quad
+        Q = \Phi^\top Y - \sum_{sk} W_{sk}\bar\phi_{sk}\bar y_{sk}^\top, \quad
         V = (A + \lambda I)^{-1} Q,
 
-    with :math:`m_k` the mean feature of all cells of a region.
+    with :math:`m_k` the mean feature of all cells of a region and :math:`W_{sk}` the number of a
+    sample's cells there. If cells have weights, all means are weighted, the rows of
+    :math:`\Phi` and :math:`Y` are those times :math:`\sqrt{w_i}`, and :math:`W_{sk}` is the sum of
+    weights.
 
     Parameters
     ----------
@@ -117,8 +124,8 @@ def adjusted_means(
     ridge
         :math:`\lambda`; None chooses it among :data:`RIDGES` by generalised cross-validation.
     """
-    n_cells = sums.n_cells
-    divisor = np.maximum(n_cells, 1.0)[:, :, None]
+    n_cells, weight = sums.n_cells, sums.weight
+    divisor = np.where(weight > 0, weight, 1.0)[:, :, None]
     phi, raw = sums.phi / divisor, sums.values / divisor
     rank, n_genes = len(gram), raw.shape[2]
     scaled = (sums.phi / np.sqrt(divisor)).reshape(-1, rank)
@@ -136,7 +143,8 @@ def adjusted_means(
         ridge = _cross_validated_ridge(values, turned, unexplained, n_free)
 
     wanted = slice(0, n_regions)
-    total = np.maximum(n_cells.sum(axis=0), 1.0)[:, None]
+    total = weight.sum(axis=0)[:, None]
+    total = np.where(total > 0, total, 1.0)
     offset = phi - (sums.phi.sum(axis=0) / total)[None]
     slopes = (offset[:, wanted].reshape(-1, rank) @ vectors) / (values + ridge)
     shift = (slopes @ turned).reshape(len(raw), n_regions, n_genes)
@@ -149,6 +157,7 @@ def adjusted_means(
     left *= n_free / max(n_free - freedom, 1.0)
     return AdjustedMeans(
         n_cells[:, wanted],
+        weight[:, wanted],
         phi[:, wanted],
         raw[:, wanted],
         raw[:, wanted] - shift,

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from kompot import threads
 from kompot.stats.ancova import AdjustedMeans, adjusted_means
 from kompot.stats.design import Design
+from kompot.stats.donor_sums import DonorSums
 from kompot.stats.fdr import local_fdr
+from kompot.stats.log_means import log_means
 from kompot.stats.multiplicity import cauchy_combination
 from kompot.stats.region_evidence import RegionMeans, RegionRules, region_means
-from kompot.stats.region_sums import RegionIndex, RegionSums
+from kompot.stats.region_sums import RegionIndex
 from kompot.stats.regions import Level
+from kompot.stats.sample_scale import log_sample_scales
 
 __all__ = [
     "CombinedEvidence",
@@ -66,26 +69,38 @@ class CombinedEvidence:
         return np.where(np.isnan(self.p), -1, found)
 
 
-def level_means(
-    gram: Array,
-    cross: Array,
-    squares: Array,
-    sums: RegionSums,
-    index: RegionIndex,
-) -> tuple[AdjustedMeans, ...]:
-    r"""Means of samples in the regions of each level, adjusted for cell state.
+def level_means(sums: DonorSums, index: RegionIndex) -> tuple[AdjustedMeans, ...]:
+    """Means of samples in the regions of each level, adjusted for cell state.
+
+    Those of counts are logarithms of means of counts
+    (:func:`kompot.stats.log_means.log_means`), each sample scaled as a whole by what it expresses
+    more or less in the finest clusters (:func:`kompot.stats.sample_scale.log_sample_scales`).
 
     Parameters
     ----------
-    gram, cross, squares
-        :math:`\Phi^\top\Phi`, :math:`\Phi^\top Y` and :math:`\sum y^2` of all cells.
     sums, index
-        Sums in the regions of all levels, and where each level's are.
+        Sums over the cells, in the regions of all levels, and where each level's are.
     """
-    return tuple(
-        adjusted_means(gram, cross, squares, sums.within(span), n_regions=level.n_regions)
-        for level, span in zip(index.levels, index.spans, strict=True)
-    )
+    cells = sums.cells
+    if cells is None:
+        msg = "The sums over all cells are missing."
+        raise ValueError(msg)
+    scale = log_sample_scales(sums.regions.within(_finest(index))) if sums.counts else None
+    found = []
+    for level, span in zip(index.levels, index.spans, strict=True):
+        regions = sums.regions.within(span)
+        means = adjusted_means(
+            cells.gram, cells.cross, cells.squares, regions, n_regions=level.n_regions
+        )
+        found.append(means if scale is None else log_means(means, scale))
+    return tuple(found)
+
+
+def _finest(index: RegionIndex) -> slice:
+    """Where the most clusters of a level are; without clusters the regions of the first level."""
+    clusters = [n for n, level in enumerate(index.levels) if not level.fixed]
+    finest = max(clusters, key=lambda n: index.levels[n].n_regions, default=0)
+    return index.spans[finest]
 
 
 def compare_regions(

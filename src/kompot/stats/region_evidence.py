@@ -133,7 +133,8 @@ class RegionMeans:
         Variance between cells of a sample, about the state effect if values are adjusted,
         ``(n_genes,)``; None if samples are not weighed and the error is not matched to it.
     sizes
-        Cells in the region of each sample that takes part, ``(n_samples,)``.
+        Cells in the region of each sample that takes part, or the sum of their weights,
+        ``(n_samples,)``.
     noise
         Covariance of the samples' values from sampling cells of variance 1,
         :math:`\operatorname{diag}(1/n_s) + \bar\Phi(A + \lambda I)^{-1}\bar\Phi^\top`,
@@ -228,7 +229,8 @@ def region_means(
         Whether the region is wanted even if its cells do not overlap.
     """
     n_cells = means.n_cells[:, region]
-    taking_part = n_cells >= rules.min_cells
+    weight = means.weight[:, region]
+    taking_part = (n_cells >= rules.min_cells) & (weight > 0)
     contrast = design.contrast_of(taking_part)
     genes = np.flatnonzero(means.expressing[region] >= rules.min_expressing)
     cost = np.nan if contrast is None else _overlap_cost(means, region, taking_part, contrast)
@@ -237,7 +239,7 @@ def region_means(
     if status not in {"adjusted", "unadjusted"}:
         genes = genes[:0]
     chosen, within = means.raw, means.within
-    noise = np.diag(1.0 / n_cells[taking_part])
+    noise = np.diag(1.0 / weight[taking_part])
     if status == "adjusted":
         chosen, within = means.adjusted, means.residual
         noise += means.adjustment_covariance(means.phi[taking_part, region])
@@ -253,7 +255,7 @@ def region_means(
         chosen[taking_part, region][:, genes],
         _trend_columns(means, region, genes) if len(genes) >= rules.min_genes else None,
         within[region, genes] if rules.match_sampling else None,
-        n_cells[taking_part],
+        weight[taking_part],
         noise,
         rules.admixture,
     )
@@ -263,7 +265,7 @@ def _overlap_cost(
     means: AdjustedMeans, region: int, taking_part: NDArray[np.bool_], contrast: Contrast
 ) -> float:
     direction = contrast.effect(means.phi[taking_part, region])
-    sampling = contrast.weights**2 @ (1.0 / means.n_cells[taking_part, region])
+    sampling = contrast.weights**2 @ (1.0 / means.weight[taking_part, region])
     return float(means.adjustment_covariance(direction)) / float(sampling)
 
 

@@ -78,17 +78,20 @@ class RegionSums:
     ----------
     n_cells
         Numbers of cells, ``(n_samples, n_regions)``.
+    weight
+        :math:`\sum_i w_i` of the cells' weights, the same shape.
     phi
-        :math:`\sum_i \phi_i`, ``(n_samples, n_regions, rank)``.
+        :math:`\sum_i w_i \phi_i`, ``(n_samples, n_regions, rank)``.
     values
-        :math:`\sum_i y_i`, ``(n_samples, n_regions, n_genes)``.
+        :math:`\sum_i w_i y_i`, ``(n_samples, n_regions, n_genes)``.
     squares
-        :math:`\sum_i y_i^2` over all samples, ``(n_regions, n_genes)``.
+        :math:`\sum_i w_i y_i^2` over all samples, ``(n_regions, n_genes)``.
     expressing
         Number of cells with :math:`y_i \ne 0` in all samples, ``(n_regions, n_genes)``.
     """
 
     n_cells: Array
+    weight: Array
     phi: Array
     values: Array
     squares: Array
@@ -99,6 +102,7 @@ class RegionSums:
         """Sums over no cells."""
         return cls(
             np.zeros((n_samples, n_regions)),
+            np.zeros((n_samples, n_regions)),
             np.zeros((n_samples, n_regions, rank)),
             np.zeros((n_samples, n_regions, n_genes)),
             np.zeros((n_regions, n_genes)),
@@ -106,42 +110,52 @@ class RegionSums:
         )
 
     @classmethod
-    def of(cls, indicator: "sparse.csr_matrix", phi: Array, values: Any) -> Self:
-        """Sums over some cells of one sample, which is then the only one.
+    def of(
+        cls, indicator: "sparse.csr_matrix", phi: Array, values: Any, roots: Array | None = None
+    ) -> Self:
+        r"""Sums over some cells of one sample, which is then the only one.
 
         Parameters
         ----------
         indicator
             Which cells are in which region, ``(n_regions, n_cells)``.
         phi
-            Features, ``(n_cells, rank)``.
+            Features :math:`\sqrt{w_i}\,\phi_i`, ``(n_cells, rank)``.
         values
-            Expression, ``(n_cells, n_genes)``, an array or a sparse matrix.
+            Expression :math:`\sqrt{w_i}\,y_i`, ``(n_cells, n_genes)``, an array or a sparse matrix.
+        roots
+            :math:`\sqrt{w_i}`, ``(n_cells,)``; None for cells that count alike.
         """
         inside = indicator.toarray() if indicator.shape[0] <= _MANY else indicator
+        weighted, weight = inside, indicator.sum(axis=1)
+        if roots is not None:
+            weighted = inside.multiply(roots).tocsr() if sparse.issparse(inside) else inside * roots
+            weight = indicator @ np.square(roots)
         values = by_columns(values)
 
-        def summed(numbers: Array) -> Array:
+        def summed(numbers: Array, by: Any) -> Array:
             if not sparse.issparse(values):
-                return inside @ numbers
+                return np.asarray(by @ numbers)
             arrays = numbers, values.indices, values.indptr
             turned = sparse.csr_array(arrays, shape=values.shape[::-1])
-            sums = turned @ inside.T
+            sums = turned @ by.T
             return np.ascontiguousarray((sums.toarray() if sparse.issparse(sums) else sums).T)
 
         numbers = values.data if sparse.issparse(values) else np.asarray(values)
         numbers = numbers.astype(np.float64, copy=False)
         return cls(
             np.asarray(indicator.sum(axis=1), dtype=np.float64).reshape(1, -1),
-            (inside @ phi)[None],
-            summed(numbers)[None],
-            summed(np.square(numbers)),
-            summed((numbers != 0).astype(np.float64)),
+            np.asarray(weight, dtype=np.float64).reshape(1, -1),
+            (weighted @ phi)[None],
+            summed(numbers, weighted)[None],
+            summed(np.square(numbers), inside),
+            summed((numbers != 0).astype(np.float64), inside),
         )
 
     def add(self, sample: int, other: "RegionSums") -> None:
         """Add sums over more cells of one sample."""
         self.n_cells[sample] += other.n_cells[0]
+        self.weight[sample] += other.weight[0]
         self.phi[sample] += other.phi[0]
         self.values[sample] += other.values[0]
         self.squares += other.squares
@@ -151,6 +165,7 @@ class RegionSums:
         """The sums in some regions only."""
         return RegionSums(
             self.n_cells[:, regions],
+            self.weight[:, regions],
             self.phi[:, regions],
             self.values[:, regions],
             self.squares[regions],
