@@ -117,8 +117,8 @@ SECTIONS = (
     ),
     (
         "Samples sequenced to different depths",
-        "Counts thinned at random, then normalised: to half in all cells of condition 2, or in each "
-        "sample to a share of its own (standard deviation of its log 0.35). *The same on "
+        "Counts thinned at random, then normalised: to half in all cells of condition 2, or in "
+        "each sample to a share of its own (standard deviation of its log 0.35). *The same on "
         "log-normalised values* is the donor-level test as it was before, on means of log1p of "
         "normalised counts as they are given: these depend on the depth.",
         DEPTHS,

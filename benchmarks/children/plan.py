@@ -135,7 +135,7 @@ def make(n_cells: int, n_genes: int, density: float, n_samples: int) -> anndata.
 
 
 def expression(n_cells: int, n_genes: int, density: float, rng: np.random.Generator) -> Any:
-    """Random numbers, non-zero in a share of the places."""
+    """Log-normalised counts, non-zero in a share of the places; dense ones any numbers."""
     if density >= 1.0:
         return rng.random((n_cells, n_genes), dtype=np.float32)
     n_places = n_cells * n_genes
@@ -143,7 +143,8 @@ def expression(n_cells: int, n_genes: int, density: float, rng: np.random.Genera
     places = np.cumsum(gaps)
     places = places[places < n_places]
     starts = np.searchsorted(places, np.arange(n_cells + 1) * n_genes)
-    numbers = rng.random(len(places), dtype=np.float32)
+    worth = np.repeat(rng.lognormal(1.0, 0.3, n_cells), np.diff(starts))
+    numbers = np.log1p(worth * rng.geometric(0.6, len(places))).astype(np.float32)
     arrays = numbers, (places % n_genes).astype(np.int32), starts.astype(np.int32)
     return sparse.csr_matrix(arrays, shape=(n_cells, n_genes))
 

@@ -172,6 +172,55 @@ def test_storage_does_not_matter_and_input_is_not_modified():
     assert (values != before).nnz == 0
 
 
+def with_depth(data, depth, rng, target=1e3):
+    """Log-normalised counts of cells of which each keeps a share of its counts."""
+    features, states, values, sample, condition = data
+    counts = rng.binomial(np.expm1(values.toarray()).round().astype(int), depth[:, None])
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return features, states, sparse.csr_matrix(np.log1p(target * share)), sample, condition
+
+
+def test_the_sum_to_which_counts_are_normalised_does_not_matter(rng):
+    data, design = simulate(30), two_group_design([0, 0, 0, 1, 1, 1])
+    one, other = (
+        donor_expression(*with_depth(data, np.ones(900), rng, target)[:4], design)
+        for target in (300.0, 1e6)
+    )
+    assert one.counts
+    np.testing.assert_allclose(one.p, other.p, rtol=1e-5)
+    np.testing.assert_allclose(one.effect, other.effect, rtol=1e-5)
+
+
+def test_half_the_depth_in_one_condition_is_no_change(rng):
+    tails, logs = [], []
+    for seed in range(3):
+        data = simulate(40 + seed, change=0.0, n_cells=1800)
+        depth = np.where(data[4][data[3]] == 1, 0.5, 1.0)
+        given = *with_depth(data, depth, rng)[:4], two_group_design(data[4])
+        found = donor_expression(*given)
+        assert not (found.fdr < 0.05).any()
+        tails.append((found.p < 0.05).mean())
+        logs.append(
+            (donor_expression(*given, settings=DonorSettings(counts=False)).p < 0.05).mean()
+        )
+    assert np.mean(tails) < 0.1
+    assert np.mean(logs) > 0.2
+
+
+def test_effects_are_log_ratios_of_counts(rng):
+    data = simulate(50, change=0.0, n_cells=3000)
+    features, states, values, sample, condition = data
+    counts = np.expm1(values.toarray())
+    counts[:, :24] += rng.poisson((condition[sample] == 1)[:, None] * counts[:, :24])
+    values = sparse.csr_matrix(np.log1p(counts))
+    found = donor_expression(features, states, values, sample, two_group_design(condition))
+    known = [k for k, name in enumerate(found.region_names) if name == "all"]
+    effect = found.evidence.region_effect[known[0]]
+    before = donor_expression(*data[:4], two_group_design(condition)).evidence
+    change = (effect - before.region_effect[known[0]])[:24]
+    np.testing.assert_allclose(change, np.log(2), atol=0.15)
+
+
 def test_exchanged_conditions_change_only_the_sign():
     features, states, values, sample, condition = simulate(8)
     there = donor_expression(features, states, values, sample, two_group_design(condition))

@@ -155,3 +155,24 @@ def test_residual_variance_is_that_of_the_ridge_regression(rng):
     left = residual - within @ np.linalg.solve(gram + 0.3 * np.eye(4), within.T @ residual)
     expected = (left**2).sum(axis=0) / (200 - 3 - np.trace(hat))
     np.testing.assert_allclose(found.residual[0], expected, rtol=1e-8)
+
+
+def test_weights_of_cells_are_numbers_of_equal_cells(cells, rng):
+    """A cell of weight 2 is as two cells of weight 1, and scaled rows stand for weights."""
+    phi, values, sample, labels = cells
+    twice = rng.random(120) < 0.4
+    root = np.sqrt(1.0 + twice)
+    index = RegionIndex.of([Level("level", labels, ("a", "b", "c"))])
+    sums = RegionSums.zeros(4, index.n_regions, 7, 5)
+    for s in range(4):
+        mine = np.flatnonzero(sample == s)
+        scaled = root[mine, None] * phi[mine], root[mine, None] * values[mine]
+        sums.add(s, RegionSums.of(index.indicator(mine), *scaled, root[mine]))
+    p, y = root[:, None] * phi, root[:, None] * values
+    found = adjusted_means(p.T @ p, p.T @ y, (y**2).sum(0), sums, n_regions=3, ridge=0.3)
+    copies = np.repeat(np.arange(120), 1 + twice)
+    wanted = adjust(phi[copies], values[copies], sample[copies], labels[copies], ridge=0.3)
+    np.testing.assert_allclose(found.weight, wanted.n_cells)
+    for name in ("phi", "raw", "adjusted", "mean", "inverse_root"):
+        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), atol=1e-10)
+    assert (found.n_cells <= wanted.n_cells).all()

@@ -57,3 +57,21 @@ def test_stored_zeros_are_not_expressed(levels):
     stored = sparse.csr_matrix((np.array([0.0, 2.0]), ([0, 1], [0, 0])), shape=(40, 1))
     part = RegionSums.of(index.indicator(np.arange(40)), np.ones((40, 1)), stored)
     assert part.expressing[0, 0] == 1
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+@pytest.mark.parametrize("most_dense", [0, 64])
+def test_cells_may_have_weights(rng, levels, kind, most_dense, monkeypatch):
+    monkeypatch.setattr("kompot.stats.region_sums._MANY", most_dense)
+    index, cells = RegionIndex.of(levels), np.arange(40)
+    values, phi = rng.poisson(0.7, (40, 6)).astype(float), rng.normal(size=(40, 3))
+    weight = rng.gamma(2, 0.5, 40)
+    root = np.sqrt(weight)[:, None]
+    sums = RegionSums.of(index.indicator(cells), root * phi, kind(root * values), root[:, 0])
+    inside = index.indicator(cells).toarray()
+    np.testing.assert_allclose(sums.n_cells[0], inside.sum(1))
+    np.testing.assert_allclose(sums.weight[0], inside @ weight)
+    np.testing.assert_allclose(sums.phi[0], inside @ (weight[:, None] * phi))
+    np.testing.assert_allclose(sums.values[0], inside @ (weight[:, None] * values))
+    np.testing.assert_allclose(sums.squares, inside @ (weight[:, None] * values**2))
+    np.testing.assert_allclose(sums.expressing, inside @ (values > 0))

@@ -276,8 +276,12 @@ def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
         values = s.matrix.n_values(cells, s.n_genes)
         ledger.keep("Sums of each sample in each region", s.n_all_samples, s.n_regions, s.n_genes)
         ledger.keep("Squares and counts in each region", s.n_regions, s.n_genes, count=2)
+        ledger.keep("Sums of counts over all cells", s.n_genes, rank)
         during += [
-            Held("Expression of chunks, squared", 2 * busy * values * 8, in_thread=True),
+            array("Sums of counts of a sample", s.n_genes, rank),
+            array("Sums of counts of chunks", s.n_genes, rank, count=3 * busy, in_thread=True),
+            array("Weighted features of chunks", cells, rank, count=busy, in_thread=True),
+            Held("Counts of chunks, and squared", 3 * busy * values * 8, in_thread=True),
             array(
                 "Region sums of chunks",
                 s.n_regions,
@@ -300,9 +304,9 @@ def _score(ledger: Ledger, s: ExpressionSizes) -> None:
         cells = s.n_all_samples * s.n_regions
         ledger.step(
             "comparing samples",
-            array("Means of samples in regions", cells, s.n_genes, count=3),
+            array("Means of samples in regions", cells, s.n_genes, count=4),
             array("Evidence of regions", s.n_regions, s.n_genes, count=30),
-            array("Sums of all cells", s.n_genes, rank, count=2),
+            array("State effects in the basis of the features", s.n_genes, rank),
         )
         ledger.keep("Evidence of regions kept", s.n_regions, s.n_genes, count=3)
     if s.has_distances:

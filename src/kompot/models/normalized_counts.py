@@ -133,4 +133,5 @@ def _units(rows: Any) -> Array:
     else:
         numbers = np.asarray(rows, dtype=np.float64)
         smallest = np.min(numbers, axis=1, initial=np.inf, where=numbers > 0)
+    smallest[np.isfinite(smallest)] = np.minimum(smallest[np.isfinite(smallest)], _LARGEST_LOG)
     return np.asarray(np.expm1(smallest))
