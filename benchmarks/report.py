@@ -59,13 +59,20 @@ def processor() -> str:
 
 
 def source_version() -> str:
-    """Commit of this project, and whether files have changed since."""
-    command = ["git", "describe", "--always", "--dirty"]
+    """Commit of this project, and whether code has changed since."""
+    commit = _git("describe", "--always")
+    changed = _git("status", "--porcelain", "--", "../src/kompot", "*.py")
+    return f"{commit or 'unknown'}{'-dirty' if changed else ''}"
+
+
+def _git(*arguments: str) -> str:
     try:
-        found = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
+        found = subprocess.run(
+            ["git", *arguments], cwd=HERE, capture_output=True, text=True, check=False
+        )
     except OSError:
-        return "unknown"
-    return found.stdout.strip() or "unknown"
+        return ""
+    return found.stdout.strip()
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -26,6 +26,7 @@ _NUMERICS = {
     "p_global": "Donor-level p of any change",
     "p_gate": "The same by rotation (gate)",
     "degrees_of_freedom": "Degrees of freedom between samples",
+    "compared": "Compared between samples",
     "usable_share": "Share of cells in regions that both conditions share",
     "landmarks_source": "Landmarks",
     "random_state": "Seed",
