@@ -140,6 +140,8 @@ EFFECTS = rows(
         "3v3, unlike states": ((3, 3), UNLIKE_STATES),
         "4v4, unlike states": ((4, 4), UNLIKE_STATES),
         "8v8, unlike states, donor sd 0.3": ((8, 8), UNLIKE_STATES | {"donor_sd": 0.3}),
+        "4v4, 20 % global, all increase": ((4, 4), {"fraction_global": 0.2, "fraction_up": 1.0}),
+        "4v4, 30 % global, all increase": ((4, 4), {"fraction_global": 0.3, "fraction_up": 1.0}),
     },
 )
 """10 % of the genes differ, half everywhere and half locally, or as stated."""

@@ -41,6 +41,8 @@ def test_counts_that_were_not_scaled_are_recognised(counts, states):
     "change",
     {
         "counts themselves": lambda counts, rng: np.maximum(counts, 0),
+        "hardly any counts": lambda counts, rng: rng.poisson(0.08, counts.shape).astype(float),
+        "a narrow range": lambda counts, rng: (counts > 0) * rng.uniform(1, 1.3, counts.shape),
         "centred": lambda counts, rng: normalised(counts) - 0.1,
         "scaled genes": lambda counts, rng: normalised(counts) * rng.uniform(0.5, 2, 80),
         "base 2": lambda counts, rng: normalised(counts) / np.log(2),
@@ -74,7 +76,7 @@ def test_weights_are_depths_and_values_compressed_counts_at_equal_depth(counts, 
     roots = scale.root_weights(values)
     depth = counts.sum(1)
     np.testing.assert_allclose(roots**2, depth * 250.0 / 1e4, rtol=1e-9)
-    found = scale.weighted(sparse.csc_matrix(values) if kind is not np.asarray else values, roots)
+    found = scale.compressed(sparse.csc_matrix(values) if kind is not np.asarray else values, roots)
     found = found.toarray() if sparse.issparse(found) else found
     expected = compressed(counts * (1e4 / 250.0 / np.maximum(depth, 1))[:, None])
     np.testing.assert_allclose(found, roots[:, None] * expected, rtol=1e-9, atol=1e-12)
@@ -93,9 +95,30 @@ def test_integers_and_explicit_zeros_are_read(counts):
     np.testing.assert_allclose(CountScale(1.0).root_weights(whole) ** 2, [1 / np.expm1(1), 0.0])
 
 
-def test_no_cell_outweighs_all_others_and_none_overflows():
-    odd = np.array([[1e-200, 1.0], [0.0, 800.0], [np.log(3.0), np.log(2.0)]])
+def test_what_is_no_count_in_cells_that_were_not_looked_at_does_no_harm():
+    odd = np.array([[1e-200, 1.0], [0.0, 800.0], [-3.0, np.log(2.0)], [-1e-3, -0.5]])
     scale = CountScale(1.0)
     roots = scale.root_weights(odd)
-    assert roots[0] == pytest.approx(100.0)
-    assert np.isfinite(scale.weighted(odd, roots)).all()
+    assert roots.tolist() == [1.0, pytest.approx(0.0, abs=1e-9), 1.0, 0.0]
+    found = scale.compressed(odd, roots)
+    assert np.isfinite(found).all()
+    assert (found >= 0).all()
+
+
+def test_half_precision_is_read(counts, states):
+    coarse = normalised(counts, 80.0).astype(np.float16)
+    found = count_scale(coarse, states)
+    assert found is None or found.unit == pytest.approx(80 / np.median(counts.sum(1)), rel=0.2)
+
+
+def test_cells_with_a_handful_of_genes_count_alike(counts, states):
+    few = normalised(counts)[:, :24]
+    found = count_scale(few, states)
+    assert not found.weighted
+    np.testing.assert_array_equal(found.root_weights(few), 1.0)
+    assert count_scale(normalised(counts), states).weighted
+
+
+def test_presence_alone_is_counts(rng, states):
+    seen = (rng.random((500, 80)) < 0.4).astype(float)
+    assert count_scale(normalised(seen), states).unit == pytest.approx(1e4 / 32, rel=0.15)

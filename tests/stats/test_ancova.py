@@ -176,3 +176,16 @@ def test_weights_of_cells_are_numbers_of_equal_cells(cells, rng):
     for name in ("phi", "raw", "adjusted", "mean", "inverse_root"):
         np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), atol=1e-10)
     assert (found.n_cells <= wanted.n_cells).all()
+
+
+def test_a_ridge_that_was_chosen_is_divided_to_leave_less_bias(cells):
+    phi, values, sample, labels = cells
+    sums = summed(phi, values, sample, labels)
+    given = phi.T @ phi, phi.T @ values, (values**2).sum(0), sums
+    chosen = adjusted_means(*given, n_regions=3)
+    found = adjusted_means(*given, n_regions=3, undersmoothing=10.0)
+    assert found.ridge == chosen.ridge / 10
+    assert found.freedom > chosen.freedom
+    wanted = adjusted_means(*given, n_regions=3, ridge=chosen.ridge / 10)
+    np.testing.assert_allclose(found.adjusted, wanted.adjusted)
+    assert adjusted_means(*given, n_regions=3, ridge=0.3, undersmoothing=10.0).ridge == 0.3

@@ -11,7 +11,7 @@ from kompot.stats.sample_scale import log_sample_scales
 FACTORS = np.array([1.0, 1.3, 0.8, 1.0])
 
 
-def summed(rng, factors, *, n_genes=300, level=2.0, share=0.5, changed=0.0, n_cells=150):
+def summed(rng, factors, *, n_genes=800, level=2.0, share=0.5, changed=0.0, n_cells=150):
     """Sums of four samples in two regions that express unlike genes."""
     rate = level * rng.lognormal(0, 0.5, (2, n_genes))
     change = np.ones((len(factors), n_genes))
@@ -29,32 +29,33 @@ def summed(rng, factors, *, n_genes=300, level=2.0, share=0.5, changed=0.0, n_ce
 
 
 @pytest.mark.parametrize("level", [0.2, 2.0, 60.0])
-@pytest.mark.parametrize("share", [0.5, [0.3, 0.7, 0.4, 0.6]])
-@pytest.mark.parametrize("changed", [0.0, 0.15])
+@pytest.mark.parametrize("share", [0.5, [0.3, 0.7, 0.4, 0.6], [0.2, 0.8, 0.2, 0.3]])
+@pytest.mark.parametrize("changed", [0.0, 0.3])
 def test_factors_are_found_whatever_is_expressed(rng, level, share, changed):
     found = log_sample_scales(summed(rng, FACTORS, level=level, share=share, changed=changed))
     wanted = np.log(FACTORS)
-    np.testing.assert_allclose(found - found.mean(), wanted - wanted.mean(), atol=0.1)
+    atol = 0.1 if level < 1 and changed else 0.04  # ratios of 30 counts: the changed ones are near
+    np.testing.assert_allclose(found - found.mean(), wanted - wanted.mean(), atol=atol)
 
 
-def test_genes_of_which_all_samples_have_as_much_do_not_decide(rng):
-    """A fifth of the genes rise fourfold in half of the samples, and shares of the others fall."""
-    sums = summed(rng, np.ones(4), changed=0.2)
+def test_genes_that_rise_do_not_decide(rng):
+    """A third of the genes rise fourfold in half of the samples."""
+    sums = summed(rng, np.ones(4), changed=0.33)
     plain = np.log(sums.values[2:].sum() / sums.values[:2].sum())
     found = log_sample_scales(sums)
     assert plain > 0.2
-    assert abs(found[2:].mean() - found[:2].mean()) < 0.05
+    assert abs(found[2:].mean() - found[:2].mean()) < 0.02
 
 
 def test_few_genes_or_counts_say_nothing(rng):
-    np.testing.assert_array_equal(log_sample_scales(summed(rng, FACTORS, n_genes=49)), 0.0)
+    np.testing.assert_array_equal(log_sample_scales(summed(rng, FACTORS, n_genes=499)), 0.0)
     rare = summed(rng, FACTORS, level=0.01, n_cells=40)
     np.testing.assert_array_equal(log_sample_scales(rare), 0.0)
 
 
 def test_a_sample_without_cells_has_no_factor(rng):
     sums = summed(rng, FACTORS)
-    empty = RegionSums.zeros(5, 2, 1, 300)
+    empty = RegionSums.zeros(5, 2, 1, 800)
     for name in ("n_cells", "weight", "phi", "values"):
         getattr(empty, name)[:4] = getattr(sums, name)
     empty.squares += sums.squares

@@ -140,7 +140,7 @@ def _samples(result: ExpressionResult, inputs: ExpressionInputs) -> dict[str, An
             "degrees_of_freedom": donors.degrees_of_freedom,
             "exploratory": donors.exploratory,
             "n_tested": donors.n_tested,
-            "compared": "counts" if donors.counts else "expression as given",
+            "compared": "counts" if donors.of_counts else "expression as given",
             "usable_share": donors.usable_share,
             "ridges": list(donors.ridges),
             "regions": regions,

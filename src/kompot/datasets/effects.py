@@ -26,6 +26,8 @@ class Effects:
         Median absolute log fold change of each kind where it is largest, natural log.
     lfc_spread
         Standard deviation of the log of the absolute log fold change.
+    fraction_up
+        Share of the differences that are increases.
     local_width
         Half width of a local difference, as a share of the branch.
     """
@@ -37,6 +39,7 @@ class Effects:
     lfc_branch: float
     lfc_local: float
     lfc_spread: float
+    fraction_up: float
     local_width: float
 
     def __post_init__(self) -> None:
@@ -52,13 +55,14 @@ class Effects:
             )
             raise ValueError(msg)
         checks.number("lfc_spread", self.lfc_spread, least=0, most=3)
+        checks.number("fraction_up", self.fraction_up, least=0, most=1)
         checks.number("local_width", self.local_width, above=0, most=0.5)
 
 
 def draw_effects(
     effects: Effects, tree: Trajectory, n_genes: int, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Draw which genes differ, and how; half of each kind go up.
+    """Draw which genes differ, and how; the same share of each kind goes up.
 
     Returns
     -------
@@ -75,7 +79,8 @@ def draw_effects(
     numbers = np.diff(np.round(np.cumsum([0, *fractions]) * n_genes).astype(int))
     kind = np.zeros(n_genes, dtype=np.intp)
     kind[: numbers.sum()] = np.repeat([1, 2, 3], numbers)
-    sign = np.where(np.arange(n_genes) % 2 == 0, 1.0, -1.0)
+    n_up = np.ceil(effects.fraction_up * np.arange(n_genes + 1))
+    sign = np.where(np.diff(n_up) > 0, 1.0, -1.0)
     order = rng.permutation(n_genes)
     kind, sign = kind[order], sign[order]
 

@@ -41,6 +41,7 @@ def simulate(
     lfc_branch: float = 0.7,
     lfc_local: float = 1.5,
     lfc_spread: float = 0.2,
+    fraction_up: float = 0.5,
     local_width: float = 0.3,
     donor_sd: float = 0.15,
     donor_sd_dispersion: float = 1.0,
@@ -109,6 +110,8 @@ def simulate(
         Median absolute log fold change of each kind, where it is largest.
     lfc_spread
         Standard deviation of the log of the absolute log fold change over genes.
+    fraction_up
+        Share of the differences that are increases.
     local_width
         Half width of the bump, as a share of the branch, above 0 up to 0.5.
     donor_sd
@@ -217,6 +220,7 @@ def simulate(
             lfc_branch=lfc_branch,
             lfc_local=lfc_local,
             lfc_spread=lfc_spread,
+            fraction_up=fraction_up,
             local_width=local_width,
         ),
         donors=DonorVariation(

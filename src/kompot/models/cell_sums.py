@@ -189,7 +189,7 @@ def _sums_of_chunk(
     phi = features(states)
     regions, counted = None, None
     if indicator is not None and scale is not None:
-        weighted = phi * roots[:, None], scale.weighted(blocks[0], roots)
+        weighted = phi * roots[:, None], scale.compressed(blocks[0], roots)
         regions = RegionSums.of(indicator, *weighted, roots)
         counted = SufficientStatistics.of(*weighted)
         del weighted

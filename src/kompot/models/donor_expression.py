@@ -117,7 +117,7 @@ class DonorExpression:
         P-values of random covariates, ``(n_draws, n_genes)``.
     ridges
         Ridge of each level's state effect.
-    counts
+    of_counts
         Whether counts were compared, so that effects are log ratios of mean counts; else
         expression as it was given was.
     """
@@ -133,7 +133,7 @@ class DonorExpression:
     design: Design
     null: Array
     ridges: tuple[float, ...]
-    counts: bool
+    of_counts: bool
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -295,7 +295,7 @@ def score_donors(
         design,
         null,
         tuple(level.ridge for level in means),
-        sums.counts,
+        sums.of_counts,
     )
 
 

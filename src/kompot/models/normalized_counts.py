@@ -23,16 +23,18 @@ __all__ = ["CountScale", "count_scale"]
 Array = NDArray[np.float64]
 
 _CELLS = 64
-"""As far apart as they are in a large file, each is read alone."""
 _FEWEST_VALUES = 100
+_FEWEST_MULTIPLES = 20
 _FEWEST_WHOLE = 0.9
 """Share of whole multiples: the smallest count of a cell of few genes may be 2."""
+_FEWEST_PER_CELL = 20
+"""Expressed genes of a typical cell from which its smallest count is taken for 1."""
 _TOLERANCE, _RELATIVE_TOLERANCE = 0.02, 1e-5
 """What float32 leaves of the logarithm of a count."""
 _LARGEST_LOG = 50.0
 _UNITS = 1e-10, 1e10
-_DEEPEST = 1e4
-"""Depth of a cell relative to a typical one; beyond is no depth."""
+_DEEPEST = 50.0
+"""Depth of a cell relative to a typical one; beyond is no depth, and the cell counts as typical."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,13 @@ class CountScale:
     ----------
     unit
         In a typical cell, :math:`u`.
+    weighted
+        Whether cells tell their depths: with a handful of genes the smallest count of a cell need
+        not be 1, and all cells count alike.
     """
 
     unit: float
+    weighted: bool = True
 
     def root_weights(self, rows: Any) -> Array:
         r"""Square roots of the cells' depths relative to the typical one, :math:`\sqrt{u/u_i}`.
@@ -60,9 +66,12 @@ class CountScale:
         -------
         ``(n_cells,)``; 0 for a cell without counts.
         """
-        return np.sqrt(self.unit / np.maximum(_units(rows), self.unit / _DEEPEST))
+        if not self.weighted:
+            return np.ones(rows.shape[0])
+        depth = self.unit / _units(rows)
+        return np.sqrt(np.where(depth > _DEEPEST, 1.0, depth))
 
-    def weighted(self, columns: Any, roots: Array) -> Any:
+    def compressed(self, columns: Any, roots: Array) -> Any:
         r"""Counts at the depth of a typical cell, compressed and weighted.
 
         .. math:: \sqrt{w_i}\;g\big((e^{x_{ij}} - 1) / u\big), \quad w_i = u / u_i,
@@ -78,22 +87,23 @@ class CountScale:
             :math:`\sqrt{w_i}`, ``(n_cells,)``.
         """
         if not sparse.issparse(columns):
-            return self._compressed(columns) * roots[:, None]
-        values = self._compressed(columns.data)
+            return self._counts(columns) * roots[:, None]
+        values = self._counts(columns.data)
         values *= roots[columns.indices]
         return sparse.csc_matrix((values, columns.indices, columns.indptr), shape=columns.shape)
 
-    def _compressed(self, logs: NDArray[Any]) -> Array:
+    def _counts(self, logs: NDArray[Any]) -> Array:
         """Compressed counts of log-normalised expression, of any shape."""
-        values = np.minimum(logs, _LARGEST_LOG, dtype=np.float64)
+        values = np.clip(logs, 0.0, _LARGEST_LOG, dtype=np.float64)
         return compressed(np.expm1(values, out=values), self.unit)
 
 
 def count_scale(expression: Rows, states: Array) -> CountScale | None:
     """The scale of expression that is log1p of counts scaled cell by cell; None for any other.
 
-    Every value of such a cell is log1p of a whole multiple of the same number. 64 cells all over
-    the cell states are looked at, the same in whatever order cells come and wherever they lie.
+    Every value of such a cell is log1p of a whole multiple of the same number, and not all are
+    whole numbers themselves. 64 cells all over the cell states are looked at, the same in whatever
+    order cells come and wherever they lie; of a store all is skipped that holds none of them.
 
     Parameters
     ----------
@@ -105,20 +115,29 @@ def count_scale(expression: Rows, states: Array) -> CountScale | None:
     n_cells = expression.shape[0]
     places = np.unique(np.linspace(0, n_cells - 1, _CELLS).astype(np.intp))
     rows = np.sort(lexicographic_order(states)[places])
-    block = sparse.csr_matrix(expression[rows])
-    values = block.data.astype(np.float64)
-    usable = bool(((values >= 0) & (values <= _LARGEST_LOG)).all())
-    if not usable or np.count_nonzero(values) < _FEWEST_VALUES:
+    block = expression[rows]
+    block = block if sparse.issparse(block) else np.asarray(block, dtype=np.float64)
+    block = sparse.csr_matrix(block, dtype=np.float64)
+    block.eliminate_zeros()
+    values = block.data
+    usable = bool(((values > 0) & (values <= _LARGEST_LOG)).all())
+    if not usable or len(values) < _FEWEST_VALUES or (values == np.rint(values)).all():
         return None
-    units = _units(block)
-    typical = float(np.median(units[np.isfinite(units)]))
-    if not _UNITS[0] < typical < _UNITS[1]:
+    units, n_expressed = _units(block), np.diff(block.indptr)
+    typical = float(np.median(units[n_expressed > 0]))
+    if not _UNITS[0] < typical < _UNITS[1] or not _are_whole(block, units):
         return None
-    counts = np.expm1(values) / np.repeat(units, np.diff(block.indptr))
-    off = np.abs(counts - np.rint(counts))
-    if (off <= _TOLERANCE + _RELATIVE_TOLERANCE * counts).mean() < _FEWEST_WHOLE:
-        return None
-    return CountScale(typical)
+    return CountScale(typical, bool(np.median(n_expressed) >= _FEWEST_PER_CELL))
+
+
+def _are_whole(block: "sparse.csr_matrix", units: Array) -> bool:
+    """Whether values beyond the smallest of each cell are log1p of whole multiples of a unit."""
+    counts = np.expm1(block.data) / np.repeat(units, np.diff(block.indptr))
+    tolerance = _TOLERANCE + _RELATIVE_TOLERANCE * counts
+    whole = np.abs(counts - np.rint(counts)) <= tolerance
+    beyond = counts > 1.0 + tolerance
+    n_beyond = np.count_nonzero(beyond)
+    return bool(n_beyond < _FEWEST_MULTIPLES or whole[beyond].mean() >= _FEWEST_WHOLE)
 
 
 def _units(rows: Any) -> Array:

@@ -196,7 +196,7 @@ def _sum_samples(
     donors = None
     if wanted.index is not None:
         shape = len(samples.condition), wanted.index.n_regions, features.rank, n_genes[0]
-        donors = DonorSums.zeros(*shape, counts=wanted.scale is not None)
+        donors = DonorSums.zeros(*shape, of_counts=wanted.scale is not None)
     counted = set(np.concatenate([samples.varying(0), samples.varying(1)]).tolist())
     size = dense_bytes(len(counted), features.rank, sum(n_genes))
     keep = (ArrayStore() if store is None else store).keeper(size)

@@ -108,7 +108,7 @@ class ExpressionFields(Names):
     def donor_lfc(self) -> Field:
         """Change where the evidence is strongest."""
         name = "donor_lfc"
-        text = "Difference of the (weighted) means of samples in that region (natural log)"
+        text = "Log ratio of the samples' (weighted) mean counts in that region (natural log)"
         return self._var(name, name, f"{name}_key", text)
 
     @property

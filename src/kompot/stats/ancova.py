@@ -35,12 +35,14 @@ class AdjustedMeans:
     n_cells
         Numbers of cells, ``(n_samples, n_regions)``.
     weight
-        Sums of their weights :math:`W_{sk}`, the same shape: a mean has the variance of the values
-        of cells, divided by this.
+        Sums of their weights :math:`W_{sk}`, the same shape. A mean has the variance of the values
+        of cells, divided by this: of counts weighted by depth, exactly if they scatter as Poisson
+        counts do; by :math:`1 + \mathrm{cv}^2` of the depths more if they scatter much more.
     phi
         Mean features :math:`\bar\phi_{sk}`, ``(n_samples, n_regions, rank)``.
     raw
-        Means :math:`\bar y_{skg}`, ``(n_samples, n_regions, n_genes)``.
+        Means :math:`\bar y_{skg}`, ``(n_samples, n_regions, n_genes)``; of counts, logarithms of
+        these (:mod:`kompot.stats.log_means`), and `adjusted` alike, but not `mean`.
     adjusted
         :math:`z_{skg} = \bar y_{skg} - (\bar\phi_{sk} - m_k)^\top V_g`, the same shape.
     mean
@@ -58,6 +60,8 @@ class AdjustedMeans:
         Effective degrees of freedom of the state effect at that ridge.
     inverse_root
         :math:`R` with :math:`R^\top R = (A + \lambda I)^{-1}`, ``(rank, rank)``.
+    of_counts
+        Whether they are logarithms of mean counts (:mod:`kompot.stats.log_means`).
     """
 
     n_cells: Array
@@ -72,6 +76,7 @@ class AdjustedMeans:
     ridge: float
     freedom: float
     inverse_root: Array
+    of_counts: bool = False
 
     def adjustment_covariance(self, phi: Array) -> Array:
         r"""Covariance :math:`\bar\Phi(A + \lambda I)^{-1}\bar\Phi^\top` of what adjusting adds.
@@ -99,6 +104,7 @@ def adjusted_means(
     *,
     n_regions: int,
     ridge: float | None = None,
+    undersmoothing: float = 1.0,
 ) -> AdjustedMeans:
     r"""Adjust the means of one level by a common state effect.
 
@@ -123,6 +129,11 @@ def adjusted_means(
         How many of these, from the first, are wanted in the result.
     ridge
         :math:`\lambda`; None chooses it among :data:`RIDGES` by generalised cross-validation.
+    undersmoothing
+        What a ridge that was chosen is divided by. The best prediction of the state effect leaves
+        as much bias as noise. Noise is part of an effect's error; bias is common to all samples of
+        a condition whose cells lie elsewhere, and no error allows for it (Rice 1986, *Statistics &
+        Probability Letters* 4, 203).
     """
     n_cells, weight = sums.n_cells, sums.weight
     divisor = np.where(weight > 0, weight, 1.0)[:, :, None]
@@ -140,7 +151,7 @@ def adjusted_means(
         turned[:, genes] = vectors.T @ (cross[:, genes] - flat_phi.T @ flat_raw[:, genes])
     n_free = int(n_cells.sum() - (n_cells > 0).sum())
     if ridge is None:
-        ridge = _cross_validated_ridge(values, turned, unexplained, n_free)
+        ridge = _cross_validated_ridge(values, turned, unexplained, n_free) / undersmoothing
 
     wanted = slice(0, n_regions)
     total = weight.sum(axis=0)[:, None]

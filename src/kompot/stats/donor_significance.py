@@ -36,6 +36,9 @@ Array = NDArray[np.float64]
 
 _TAIL = 0.05
 """P-values up to here are valid as they are; above, the combination is conservative."""
+_UNDERSMOOTHING = 10.0
+"""Of counts. Without, and the conditions' embeddings a quarter of a standard deviation apart, a
+tenth of the genes called were false."""
 _FEWEST_NULL = 1000
 _ENOUGH_NULL = 20_000
 
@@ -85,12 +88,14 @@ def level_means(sums: DonorSums, index: RegionIndex) -> tuple[AdjustedMeans, ...
     if cells is None:
         msg = "The sums over all cells are missing."
         raise ValueError(msg)
-    scale = log_sample_scales(sums.regions.within(_finest(index))) if sums.counts else None
+    scale = log_sample_scales(sums.regions.within(_finest(index))) if sums.of_counts else None
     found = []
     for level, span in zip(index.levels, index.spans, strict=True):
         regions = sums.regions.within(span)
         means = adjusted_means(
-            cells.gram, cells.cross, cells.squares, regions, n_regions=level.n_regions
+            *(cells.gram, cells.cross, cells.squares, regions),
+            n_regions=level.n_regions,
+            undersmoothing=_UNDERSMOOTHING if sums.of_counts else 1.0,
         )
         found.append(means if scale is None else log_means(means, scale))
     return tuple(found)

@@ -21,22 +21,22 @@ class DonorSums:
     cells
         Sums over all cells, from which the state effect is learned; None as long as they are those
         of the posteriors, which are made anyway.
-    counts
+    of_counts
         Whether they are of compressed counts of cells weighted by their depths
         (:mod:`kompot.stats.compressed_counts`), and not of expression as it is.
     """
 
     regions: RegionSums
     cells: SufficientStatistics | None
-    counts: bool
+    of_counts: bool
 
     @classmethod
     def zeros(
-        cls, n_samples: int, n_regions: int, rank: int, n_genes: int, *, counts: bool
+        cls, n_samples: int, n_regions: int, rank: int, n_genes: int, *, of_counts: bool
     ) -> Self:
         """Sums over no cells."""
-        cells = SufficientStatistics.zeros(rank, n_genes) if counts else None
-        return cls(RegionSums.zeros(n_samples, n_regions, rank, n_genes), cells, counts)
+        cells = SufficientStatistics.zeros(rank, n_genes) if of_counts else None
+        return cls(RegionSums.zeros(n_samples, n_regions, rank, n_genes), cells, of_counts)
 
     @property
     def n_genes(self) -> int:

@@ -17,6 +17,7 @@ _PRIOR_COUNTS = 4.0
 few counts."""
 _SMALLEST_VARIANCE = 1e-8
 _LARGEST_CHANGE = np.log(10.0)
+"""Of what states explain: a regression that few cells decide may expect less than nothing."""
 
 
 def log_means(means: AdjustedMeans, log_scale: Array) -> AdjustedMeans:
@@ -33,8 +34,9 @@ def log_means(means: AdjustedMeans, log_scale: Array) -> AdjustedMeans:
     sample of median size, and to any other in proportion to its size (as edgeR does; Robinson,
     McCarthy & Smyth 2010, *Bioinformatics* 26, 139). The second term is what the mean of a
     logarithm of few counts falls short of the logarithm of the mean (exactly for a log-normal):
-    with fewer cells or counts a sample has noisier logarithms, but hardly lower ones. Variances are
-    those of the logarithms, :math:`v\,h'(m)^2`.
+    with fewer cells or counts a sample has noisier logarithms, but hardly lower ones
+    (:math:`c \ll s` is assumed). No mean is taken for less than 0, and no state effect for more
+    than a factor of 10. Variances are those of the logarithms, :math:`v\,h'(m)^2`.
 
     Parameters
     ----------
@@ -61,7 +63,14 @@ def log_means(means: AdjustedMeans, log_scale: Array) -> AdjustedMeans:
     change -= np.log(level)
     np.clip(change, -_LARGEST_CHANGE, _LARGEST_CHANGE, out=change)
     residual = np.maximum(means.residual * per_cell, _SMALLEST_VARIANCE)
-    return replace(means, raw=logs, adjusted=logs - change, within=within, residual=residual)
+    return replace(
+        means,
+        raw=logs,
+        adjusted=logs - change,
+        within=within,
+        residual=residual,
+        of_counts=True,
+    )
 
 
 def _prior(weight: Array) -> Array:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from kompot.stats.ancova import AdjustedMeans
+from kompot.stats.commonest import commonest
 from kompot.stats.design import Contrast, Design
 from kompot.stats.sample_precision import weigh_samples
 from kompot.stats.variance_prior import fit_variance_prior
@@ -23,6 +24,8 @@ Array = NDArray[np.float64]
 
 RegionStatus = Literal["adjusted", "unadjusted", "dropped", "few genes", "not estimable"]
 
+_FEWEST_TO_CENTRE = 500
+"""Genes; of fewer, most may have been chosen because they change."""
 _MOST_ADMIXTURE = 0.05
 _SMALLEST_MEAN = 1e-4
 _SMALLEST_VARIANCE = 1e-12
@@ -86,7 +89,7 @@ class Evidence:
     Attributes
     ----------
     effect
-        Difference of the samples' means, those of few cells counting less; natural log.
+        Difference of the samples' values, those of few cells counting less; natural log.
     p
         Two-sided p-values.
     standard_error
@@ -125,7 +128,7 @@ class RegionMeans:
     genes
         Genes that are tested here, increasing; none unless adjusted or unadjusted.
     values
-        Their means, ``(n_samples, n_genes)``, samples that take part.
+        Their means, or logarithms of mean counts, ``(n_samples, n_genes)``, samples that take part.
     basis
         Columns of their variance trend, ``(n_genes, n_columns)``; None if every gene is judged by
         its own variance.
@@ -143,6 +146,10 @@ class RegionMeans:
     admixture
         Share of the distribution of variances for each degree of freedom; see
         :class:`RegionRules`.
+    centred
+        Whether an effect is what a gene does beyond what most genes do
+        (:func:`kompot.stats.commonest.commonest`): counts are shares, and where many genes rise
+        those of all others fall.
     counts
         Whether its evidence is combined with that of other regions; if not it is there to be
         looked at.
@@ -162,6 +169,7 @@ class RegionMeans:
     sizes: Array
     noise: Array
     admixture: float = 0.0
+    centred: bool = False
     counts: bool = True
 
     def evidence(self, contrast: Contrast) -> Evidence:
@@ -196,6 +204,8 @@ class RegionMeans:
             p = 2.0 * stdtr(freedom, -np.abs(effect) / error)
             return Evidence(effect, np.clip(p, 1e-300, 1.0), error)
         trend = variance_trend(variance, freedom, self.basis)
+        if self.centred and len(effect) >= _FEWEST_TO_CENTRE:
+            effect -= commonest(effect, unit * trend)
         ratio = variance / trend
         prior = fit_variance_prior(ratio, freedom, min(self.admixture * freedom, _MOST_ADMIXTURE))
         p, spread = prior.p_values(effect, unit * trend, ratio, further)
@@ -258,6 +268,7 @@ def region_means(
         weight[taking_part],
         noise,
         rules.admixture,
+        means.of_counts,
     )
 
 

@@ -1,12 +1,13 @@
 r"""Factors by which whole samples express more or less, whatever the gene.
 
-Normalised counts are shares. Where some genes rise, shares of all others fall, and with the depth
-or quality of a sample all may be off by one factor.
+Normalised counts are shares. Where some genes rise, shares of all others fall, and with the quality
+of a sample all may be off by one factor.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kompot.stats.commonest import commonest
 from kompot.stats.compressed_counts import expanded
 from kompot.stats.region_sums import RegionSums
 
@@ -14,29 +15,31 @@ __all__ = ["log_sample_scales"]
 
 Array = NDArray[np.float64]
 
-_FEWEST_GENES = 50
-_LARGEST_RELATIVE_VARIANCE = 0.25
-"""Genes with fewer than about four counts in a sample say little of its factor."""
-_TRIMMED_RATIOS, _TRIMMED_LEVELS = 0.3, 0.05
+_FEWEST_GENES = 500
+"""With fewer, most of them may have been chosen because they change."""
+_LARGEST_VARIANCE = 0.25
+"""Of a log ratio: genes with fewer than about four counts in a sample say little of its factor."""
+_ROUNDS = 5
 _SMALLEST = 1e-12
 
 
 def log_sample_scales(sums: RegionSums) -> Array:
-    r"""Log of each sample's factor: trimmed mean over genes of log observed over expected.
+    r"""Log of each sample's factor: the commonest log ratio of observed to expected counts.
 
     .. math::
-        O_{sg} = \sum_k W_{sk}\bar y_{skg}, \quad E_{sg} = \sum_k W_{sk} m_{kg}, \quad
-        \log f_s = \frac{\sum_g a_{sg} \log \frac{g^{-1}(O_{sg}/W_s)}{g^{-1}(E_{sg}/W_s)}}
-          {\sum_g a_{sg}}, \quad
-        a_{sg} = \frac{E_{sg}^2}{v_g W_s},
+        O_{sg} = \sum_k W_{sk}\,g^{-1}(\bar y_{skg}), \quad
+        E_{sg} = \sum_k W_{sk}\,\frac{\sum_t W_{tk}\,g^{-1}(\bar y_{tkg})/f_t}{\sum_t W_{tk}},
+        \quad r_{sg} = \log \frac{O_{sg}}{E_{sg}},
 
-    with :math:`m_{kg}` the mean of all cells in region :math:`k`, :math:`v_g` the variance between
-    cells of a sample and region, :math:`W_s = \sum_k W_{sk}` and counts compressed by :math:`g`
-    (:mod:`kompot.stats.compressed_counts`): what a sample's own mixture of regions would express
-    (indirect standardisation) is compared with what it does, so that its composition does not
-    count. The outer 30 % of log ratios and 5 % of levels at each end are left out, and genes known
-    to less than half, as in trimmed means of M-values (Robinson & Oshlack 2010, *Genome Biology*
-    11, R25).
+    with counts compressed by :math:`g` (:mod:`kompot.stats.compressed_counts`): what a sample's own
+    mixture of regions would express is compared with what it does (indirect standardisation, in 5
+    rounds from :math:`f_t = 1` on), so that its composition hardly counts.
+
+    :math:`\log f_s` is where most of the :math:`r_{sg}` are
+    (:func:`kompot.stats.commonest.commonest`), with sampling variances
+    :math:`v_g W_s / (\sum_k W_{sk} m_{kg})^2` where :math:`m` and :math:`v` are the mean and the
+    variance between cells of a region. It stands for a trimmed mean of M-values (Robinson & Oshlack
+    2010, *Genome Biology* 11, R25).
 
     Parameters
     ----------
@@ -45,35 +48,33 @@ def log_sample_scales(sums: RegionSums) -> Array:
 
     Returns
     -------
-    ``(n_samples,)``; 0 for a sample of which fewer than 50 genes say enough.
+    ``(n_samples,)``; 0 for a sample of which fewer than 500 genes say enough.
     """
     weight = sums.weight
+    counts = expanded(sums.values / np.maximum(weight, _SMALLEST)[:, :, None])
+    observed = np.einsum("sk,skg->sg", weight, counts)
+    relative = _relative_variance(sums)
+    usable = (relative < _LARGEST_VARIANCE) & (observed > 0)
     per_region = np.maximum(weight.sum(axis=0), _SMALLEST)
-    expected = weight @ (sums.values.sum(axis=0) / per_region[:, None])
-    observed = sums.values.sum(axis=1)
+    found = np.zeros(len(weight))
+    for _ in range(_ROUNDS):
+        shares = weight * np.exp(-found)[:, None] / per_region
+        expected = weight @ np.einsum("sk,skg->kg", shares, counts)
+        for s in np.flatnonzero(usable.sum(axis=1) >= _FEWEST_GENES):
+            genes = usable[s]
+            ratio = np.log(observed[s, genes] / expected[s, genes])
+            found[s] = commonest(ratio, relative[s, genes])
+    return found
+
+
+def _relative_variance(sums: RegionSums) -> Array:
+    """Variance of a log ratio from sampling cells, ``(n_samples, n_genes)``."""
+    weight = sums.weight
     divisor = np.maximum(weight, _SMALLEST)[:, :, None]
     scatter = sums.squares.sum(axis=0) - np.einsum("skg,skg->g", sums.values, sums.values / divisor)
     n_free = max(sums.n_cells.sum() - np.count_nonzero(sums.n_cells), 1.0)
     variance = np.maximum(scatter / n_free, _SMALLEST)
-    found = np.zeros(len(weight))
-    for s, (seen, wanted, total) in enumerate(
-        zip(observed, expected, weight.sum(axis=1), strict=True)
-    ):
-        relative = variance * total / np.maximum(wanted, _SMALLEST) ** 2
-        usable = (relative < _LARGEST_RELATIVE_VARIANCE) & (seen > 0) & (wanted > 0)
-        if np.count_nonzero(usable) >= _FEWEST_GENES:
-            means = expanded(seen[usable] / total), expanded(wanted[usable] / total)
-            found[s] = _trimmed_mean(*means, 1.0 / relative[usable])
-    return found
-
-
-def _trimmed_mean(observed: Array, expected: Array, precision: Array) -> float:
-    """Weighted mean of log ratios without the outer ratios and levels."""
-    ratio, level = np.log(observed / expected), np.log(expected)
-    kept = _inner(ratio, _TRIMMED_RATIOS) & _inner(level, _TRIMMED_LEVELS)
-    return float(np.average(ratio[kept], weights=precision[kept])) if kept.any() else 0.0
-
-
-def _inner(values: Array, trimmed: float) -> NDArray[np.bool_]:
-    low, high = np.quantile(values, [trimmed, 1.0 - trimmed])
-    return np.asarray((values >= low) & (values <= high))
+    expected = weight @ (
+        sums.values.sum(axis=0) / np.maximum(weight.sum(axis=0), _SMALLEST)[:, None]
+    )
+    return variance * weight.sum(axis=1)[:, None] / np.maximum(expected, _SMALLEST) ** 2
