@@ -80,6 +80,7 @@ def test_the_record_says_who_was_compared(donors):
     assert len(record["samples"]["names"]) == 6
     assert sum(record["samples"]["n_cells"]) == donors.n_obs
     assert record["donor_test"]["degrees_of_freedom"] == 4
+    assert record["donor_test"]["compared"] == "counts"
     statuses = {region["status"] for region in record["donor_test"]["regions"]}
     assert statuses <= {"adjusted", "unadjusted", "dropped", "few genes", "not estimable"}
 

@@ -54,7 +54,7 @@ def test_pipeline_of_real_data_in_a_shell(kang, tmp_path):
     lines = (tmp_path / "genes.csv").read_text().splitlines()
     assert len(lines) == 1 + small.n_vars
     leading = [line.partition(",")[0] for line in lines[1:6]]
-    assert set(leading) <= {*known, "PLSCR1"}  # which answers to interferon, too
+    assert set(leading) <= {*known, "PLSCR1"}  # one of the others, which answers as well
     assert len((tmp_path / "cells.csv").read_text().splitlines()) == 1 + small.n_obs
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "ISG15" in page

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse, stats
 
+from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.features import fit_features
 from kompot.gp.kernels import make_kernel
 from kompot.models.donor_expression import DonorSettings, donor_expression, find_regions
@@ -205,6 +206,52 @@ def test_half_the_depth_in_one_condition_is_no_change(rng):
         )
     assert np.mean(tails) < 0.1
     assert np.mean(logs) > 0.2
+
+
+def test_shares_that_fall_because_others_rise_are_not_called(rng):
+    data = simulate(60, change=0.0, n_genes=800, n_cells=1800)
+    features, states, values, sample, condition = data
+    counts = np.expm1(values.toarray())
+    counts[:, :240] += rng.poisson(1.5 * (condition[sample] == 1)[:, None] * counts[:, :240])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    values, design = sparse.csr_matrix(np.log1p(1e3 * shares)), two_group_design(condition)
+    found = donor_expression(features, states, values, sample, design)
+    called = found.fdr < 0.05
+    assert called[:240].mean() > 0.8
+    assert called[240:].sum() < 0.08 * called.sum()
+    as_it_is = donor_expression(
+        *(features, states, values, sample, design), settings=DonorSettings(counts=False)
+    )
+    wrong = as_it_is.fdr < 0.05
+    assert wrong[240:].sum() > 0.3 * wrong.sum()
+
+
+def test_pairs_are_compared_by_counts_and_need_no_clusters(rng):
+    condition, donor = np.array([0, 0, 0, 1, 1, 1]), list("abcabc")
+    features, states, values, sample, _ = simulate(70, change=1.2, n_cells=1500)
+    settings = DonorSettings(n_regions=(1,))
+    found = donor_expression(
+        *(features, states, values, sample, paired_design(condition, donor)), settings=settings
+    )
+    assert found.of_counts
+    assert found.region_names == ("all",)
+    assert (found.fdr[:24] < 0.05).mean() > 0.6
+    assert (found.fdr[24:] < 0.05).mean() < 0.03
+
+
+def test_odd_values_in_a_few_cells_do_little(rng):
+    features, states, values, sample, condition = simulate(80)
+    design = two_group_design(condition)
+    found = donor_expression(features, states, values, sample, design)
+    places = np.linspace(0, 899, 64).astype(int)
+    looked_at = set(lexicographic_order(states)[places].tolist())
+    odd = sorted(set(range(900)) - looked_at)[:3]
+    dense = values.toarray().astype(np.float64)
+    dense[odd[0], 0], dense[odd[1], :3], dense[odd[2], 5] = -0.5, 1e-9, 400.0
+    changed = donor_expression(features, states, dense, sample, design)
+    assert changed.of_counts
+    assert np.isfinite(changed.p).all()
+    assert np.median(np.abs(np.log(changed.p / found.p))) < 0.2
 
 
 def test_effects_are_log_ratios_of_counts(rng):

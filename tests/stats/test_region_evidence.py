@@ -1,5 +1,7 @@
 """Errors of effects in a region."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -159,3 +161,24 @@ def test_noise_of_a_full_covariance_is_seen_by_residuals_and_effects(rng):
     assert contrast.effect(draws).var() == pytest.approx(contrast.noise(covariance), rel=0.02)
     seen = contrast.residual_variance(draws).mean()
     assert seen == pytest.approx(contrast.residual_noise(covariance), rel=0.02)
+
+
+@pytest.mark.parametrize("n_genes", [499, 800])
+def test_of_counts_an_effect_is_what_goes_beyond_most_genes(rng, n_genes):
+    """All genes move by 0.3, and a third by 1 more: the centre follows the others, if of many."""
+    design = two_group_design([0, 0, 0, 1, 1, 1])
+    contrast = design.contrast_of(np.ones(6, bool))
+    values, within = drawn(rng, [40, 50, 60, 40, 50, 60], n_genes)
+    values[3:] += 0.3
+    values[3:, : n_genes // 3] += 1.0
+    basis = trend_basis(np.log(within), np.log(within))
+    plain = region(values, np.array([40, 50, 60, 40, 50, 60]), within, basis)
+    centred = replace(plain, centred=True)
+    found, given = centred.evidence(contrast), plain.evidence(contrast)
+    shift = given.effect - found.effect
+    np.testing.assert_allclose(shift, shift[0])
+    assert shift[0] == pytest.approx(0.3 if n_genes > 500 else 0.0, abs=0.04)
+    np.testing.assert_allclose(found.standard_error, given.standard_error, rtol=1e-9)
+    if n_genes > 500:
+        assert (given.p[n_genes // 3 :] < 0.05).mean() > 0.5
+        assert (found.p[n_genes // 3 :] < 0.05).mean() < 0.08

@@ -314,8 +314,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     its significance, is_de, ptp, z-scores), R_A_std and R_B_std are layers, and ``var`` also holds
     R_A_to_B_donor_pvalue, R_A_to_B_donor_fdr, R_A_to_B_donor_region (where the evidence is
     strongest) and R_A_to_B_donor_lfc (the change there: the log ratio of the samples' mean counts,
-    which log-normalised expression gives back; of any other expression the difference of their
-    means). A group is tested by its own means of samples, with Benjamini-Hochberg rates of its own.
+    which log-normalised expression gives back, less what most genes do; of any other expression the
+    difference of their means). A group is tested by its own means of samples, with
+    Benjamini-Hochberg rates of its own.
 
     With ``layers="factored"`` there are instead of the layers ``obsm`` R_basis,
     ``(n_obs, rank)``, float32, and ``varm`` R_A_weights and R_B_weights, ``(n_vars, rank)``; with
