@@ -22,7 +22,8 @@ _NUMBERS = """\
   cells too.
 - donor FDR: false discovery rate. Of genes with a rate up to 0.05, about 5 % are expected not to
   change in other donors. It is judged from how donors of one condition differ from each other.
-- donor lfc: the log fold change in the cell states where the evidence is strongest."""
+- donor lfc: the log ratio of the donors' mean counts in the cell states where the evidence is
+  strongest."""
 
 
 def demo_report(  # noqa: PLR0917
