@@ -48,7 +48,7 @@ def test_genes_that_rise_do_not_decide(rng):
 
 
 def test_few_genes_or_counts_say_nothing(rng):
-    np.testing.assert_array_equal(log_sample_scales(summed(rng, FACTORS, n_genes=499)), 0.0)
+    np.testing.assert_array_equal(log_sample_scales(summed(rng, FACTORS, n_genes=149)), 0.0)
     rare = summed(rng, FACTORS, level=0.01, n_cells=40)
     np.testing.assert_array_equal(log_sample_scales(rare), 0.0)
 

@@ -127,12 +127,18 @@ def _log_calls(result: ExpressionResult, settings: ExpressionSettings) -> None:
     rate = "local FDR"
     if result.donors is not None:
         level, rate = "donor-level inference: about new donors", "FDR"
+        if not result.donors.of_counts:
+            log.warning(
+                "Expression is not log1p of scaled counts, or of too few to tell: samples are "
+                "compared by its means as they are, which differ with the depth of sequencing."
+            )
         unclear = result.donors.confounded
         if unclear:
             log.warning(
                 "In %d of %d regions cell states of the conditions hardly overlap, so that a "
                 "change of expression cannot be told from one of state: %s. Of these, clusters "
-                "(k4_0, ...) are left out; groups and all cells are compared unadjusted for state. "
+                "(k4_0, ...) are left out; groups and all cells are compared unadjusted for state, "
+                "which decides over a gene only where hardly anything else can be compared. "
                 "Is the embedding integrated over samples?",
                 len(unclear),
                 len(result.donors.regions),

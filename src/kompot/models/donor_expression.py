@@ -78,8 +78,9 @@ class GroupEvidence:
     p, fdr
         P-values, and Benjamini-Hochberg rates within the region.
     effect, standard_error
-        Difference of the samples' means (of logarithms of mean counts if counts were compared),
-        those of few cells counting less, condition 2 less condition 1, natural log.
+        Difference of the samples' means, those of few cells counting less, condition 2 less
+        condition 1, natural log; of logarithms of mean counts if counts were compared, less what
+        most genes do.
     """
 
     p: Array
@@ -103,8 +104,8 @@ class DonorExpression:
     strongest
         Number of the region with the smallest p-value, ``(n_genes,)``; -1 for none.
     effect
-        Difference of the samples' means there (of logarithms of mean counts if counts were
-        compared), those of few cells counting less, ``(n_genes,)``, natural log.
+        Difference of the samples' means there, as of a region
+        (:class:`GroupEvidence`), ``(n_genes,)``, natural log.
     regions
         What was compared in each region, with its status and overlap; levels one after the other.
     levels

@@ -108,7 +108,7 @@ class ExpressionFields(Names):
     def donor_lfc(self) -> Field:
         """Change where the evidence is strongest."""
         name = "donor_lfc"
-        text = "Log ratio of the samples' (weighted) mean counts in that region (natural log)"
+        text = "Change there: log ratio of mean counts of samples beyond that of most genes"
         return self._var(name, name, f"{name}_key", text)
 
     @property

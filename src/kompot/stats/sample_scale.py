@@ -15,7 +15,7 @@ __all__ = ["log_sample_scales"]
 
 Array = NDArray[np.float64]
 
-_FEWEST_GENES = 500
+_FEWEST_GENES = 150
 """With fewer, most of them may have been chosen because they change."""
 _LARGEST_VARIANCE = 0.25
 """Of a log ratio: genes with fewer than about four counts in a sample say little of its factor."""
@@ -48,7 +48,7 @@ def log_sample_scales(sums: RegionSums) -> Array:
 
     Returns
     -------
-    ``(n_samples,)``; 0 for a sample of which fewer than 500 genes say enough.
+    ``(n_samples,)``; 0 for a sample of which fewer than 150 genes say enough.
     """
     weight = sums.weight
     counts = expanded(sums.values / np.maximum(weight, _SMALLEST)[:, :, None])
