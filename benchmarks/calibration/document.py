@@ -138,8 +138,7 @@ means does not count where finer regions can be adjusted (`RegionRules.max_cover
 *one branch more abundant*; that the error of an effect is matched to its own sampling noise
 (`RegionRules.match_sampling`) from *3v9* and *2v3* and, for the adjustment for state, from *shift*.
 That no error is below the sampling noise followed from the blood cells divided at random: 11 of 30
-divisions of 2 pairs had hits without it. The constant of the first rule, half of the cells, was
-not tuned. The rows' data sets are the same as before.
+divisions of 2 pairs had hits without it. The rows' data sets are the same as before.
 
 That samples are weighed by their cells, with the error that each gene then has
 (`kompot.stats.sample_precision`), followed from local effects, of which limma-voom in 12 clusters,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse, stats
 
-from kompot.gp.cell_order import lexicographic_order
+from kompot.gp.cell_order import evenly_spaced, lexicographic_order
 from kompot.gp.features import fit_features
 from kompot.gp.kernels import make_kernel
 from kompot.models.donor_expression import DonorSettings, donor_expression, find_regions
@@ -243,8 +243,7 @@ def test_odd_values_in_a_few_cells_do_little(rng):
     features, states, values, sample, condition = simulate(80)
     design = two_group_design(condition)
     found = donor_expression(features, states, values, sample, design)
-    places = np.linspace(0, 899, 64).astype(int)
-    looked_at = set(lexicographic_order(states)[places].tolist())
+    looked_at = set(lexicographic_order(states)[evenly_spaced(900, 64)].tolist())
     odd = sorted(set(range(900)) - looked_at)[:3]
     dense = values.toarray().astype(np.float64)
     dense[odd[0], 0], dense[odd[1], :3], dense[odd[2], 5] = -0.5, 1e-9, 400.0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from kompot.gp.cell_order import lexicographic_order
+from kompot.gp.cell_order import evenly_spaced, lexicographic_order
 from kompot.models.row_chunks import Rows
 from kompot.stats.compressed_counts import compressed
 
@@ -112,8 +112,7 @@ def count_scale(expression: Rows, states: Array) -> CountScale | None:
     states
         Cell states, ``(n_cells, n_dims)``, which say in what order cells are taken.
     """
-    n_cells = expression.shape[0]
-    places = np.unique(np.linspace(0, n_cells - 1, _CELLS).astype(np.intp))
+    places = evenly_spaced(expression.shape[0], _CELLS)
     rows = np.sort(lexicographic_order(states)[places])
     block = expression[rows]
     block = block if sparse.issparse(block) else np.asarray(block, dtype=np.float64)

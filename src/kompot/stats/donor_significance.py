@@ -85,9 +85,7 @@ def level_means(sums: DonorSums, index: RegionIndex) -> tuple[AdjustedMeans, ...
         Sums over the cells, in the regions of all levels, and where each level's are.
     """
     cells = sums.cells
-    if cells is None:
-        msg = "The sums over all cells are missing."
-        raise ValueError(msg)
+    assert cells is not None  # DonorSums.with_cells
     scale = log_sample_scales(sums.regions.within(_finest(index))) if sums.of_counts else None
     found = []
     for level, span in zip(index.levels, index.spans, strict=True):
