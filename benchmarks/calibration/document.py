@@ -9,6 +9,7 @@ from calibration.kang import divided, kang
 from calibration.promises import promises
 from calibration.report import NAMES, regions, section
 from calibration.scenarios import (
+    APART,
     COMPLETE_NULLS,
     DEPTHS,
     EFFECTS,
@@ -100,6 +101,12 @@ SECTIONS = (
         "out or not adjusted, and local power is lost. Clusters that hold one condition only "
         "cannot be tested by pseudobulk.",
         SHIFTED,
+    ),
+    (
+        "Embeddings shifted by condition, and a change of abundance",
+        "No region overlaps, so that all cells are compared, and their mixture of states differs. "
+        "The odds of one branch are 2.7 or 4.5 times as large in condition 2.",
+        APART,
     ),
     (
         "Other donor effects",

@@ -167,7 +167,24 @@ SHIFTED = rows(
 )
 """Embeddings that were not integrated: condition 2 moved, in units of the first component."""
 
-TABLE = COMPLETE_NULLS + EFFECTS + PAIRED + SHIFTED
+_ABUNDANT: dict[str, Any] = {"embedding_shift": 1.5, "abundance_log_odds": 1.0}
+_UNLIKE: dict[str, Any] = UNLIKE_STATES | {"embedding_shift": 0.25, "abundance_log_odds": 1.5}
+APART = rows(
+    60,
+    {
+        "4v4, no effects, shift 1.5, one branch more abundant": ((4, 4), NO_EFFECT | _ABUNDANT),
+        "8v8, no effects, unlike states, shift 0.25, one branch 4.5 x": (
+            (8, 8),
+            NO_EFFECT | _UNLIKE,
+        ),
+        "4v4, shift 1.5, one branch more abundant": ((4, 4), _ABUNDANT),
+        "8v8, unlike states, shift 0.25, one branch 4.5 x": ((8, 8), _UNLIKE),
+    },
+    n_sets=40,
+)
+"""The same, and what raw means of all cells cannot tell from a change of expression."""
+
+TABLE = COMPLETE_NULLS + EFFECTS + PAIRED + SHIFTED + APART
 
 DESEQ_ROWS = (
     COMPLETE_NULLS[1],

@@ -332,7 +332,7 @@ def test_a_change_of_composition_does_not_pass_for_one_of_expression():
         progress=False, return_full_results=True, layers="none", null_genes=0,
     )  # fmt: skip
     everything = result["donor_test"].regions[0]
-    assert (everything.name, everything.status, everything.counts) == ("all", "unadjusted", False)
+    assert (everything.name, everything.status, everything.counts) == ("all", "standardised", False)
     called = result["table"]["is_de"].to_numpy()
     false = called & (adata.var["effect"] == "none").to_numpy()
     assert called.sum() > 20

@@ -15,7 +15,7 @@ from kompot.stats.donor_significance import rescale_bulk
 from kompot.stats.region_evidence import RegionRules
 from kompot.stats.sample_precision import weigh_samples
 
-AS_REFERENCE = RegionRules(match_sampling=False, admixture=0.0, max_covered=1.0)
+AS_REFERENCE = RegionRules(match_sampling=False, admixture=0.0, max_covered=1.0, standardise=False)
 """The reference takes the sampling noise of effects for that of residuals."""
 ORACLE = Path(__file__).parents[3] / "shared" / "reference" / "donor_calibration.py"
 
@@ -224,6 +224,44 @@ def test_shares_that_fall_because_others_rise_are_not_called(rng):
     )
     wrong = as_it_is.fdr < 0.05
     assert wrong[240:].sum() > 0.3 * wrong.sum()
+
+
+def apart(seed, *, change, skew=3.0):
+    """Cells of two kinds; condition 2 has others than condition 1 and is apart in the embedding."""
+    features, states, values, sample, condition = simulate(
+        seed, change=0.0, n_genes=800, n_cells=2400
+    )
+    rng = np.random.default_rng(seed + 1)
+    odds = np.exp(0.5 * skew * (2 * condition[sample] - 1))
+    kind = rng.random(len(sample)) < odds / (1 + odds)
+    rate = 0.5 + np.expm1(values.toarray())
+    rate = rate * np.exp(np.outer(kind, rng.normal(0, 0.7, 800)))
+    rate[:, :24] *= np.exp(change * condition[sample])[:, None]
+    states = states + 3.0 * kind[:, None]
+    states[:, 0] += 40.0 * condition[sample]
+    features = fit_features(states, make_kernel("matern52", 3.0), tol=1e-6, rng=rng)
+    values = sparse.csr_matrix(np.log1p(rng.poisson(rate)).astype(np.float32))
+    return features, states, values, sample, two_group_design(condition)
+
+
+def test_other_mixtures_of_states_are_no_change_where_conditions_are_apart():
+    settings = DonorSettings(rules=RegionRules(standardise=False))
+    for seed in (90, 91):
+        found = donor_expression(*apart(seed, change=0.0))
+        assert [r.status for r in found.regions if r.name == "all"] == ["standardised"]
+        assert found.confounded
+        assert not (found.fdr < 0.05).any()
+        assert (found.p < 0.05).mean() < 0.08
+        as_it_is = donor_expression(*apart(seed, change=0.0), settings=settings)
+        assert (as_it_is.fdr < 0.05).mean() > 0.1
+
+
+def test_changes_are_found_where_conditions_are_apart():
+    found = donor_expression(*apart(92, change=1.0))
+    called = found.fdr < 0.05
+    assert called[:24].mean() > 0.6
+    assert called[24:].sum() <= 3
+    np.testing.assert_allclose(np.median(found.effect[:24]), 1.0, atol=0.25)
 
 
 def test_pairs_are_compared_by_counts_and_need_no_clusters(rng):

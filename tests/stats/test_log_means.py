@@ -8,6 +8,7 @@ import pytest
 from kompot.stats.ancova import AdjustedMeans
 from kompot.stats.compressed_counts import compressed
 from kompot.stats.log_means import log_means
+from kompot.stats.region_sums import RegionSums
 
 
 def means_of(values, weight, *, shift=0.0, within=None):
@@ -16,16 +17,15 @@ def means_of(values, weight, *, shift=0.0, within=None):
     mean = (weight * values).sum(0) / max(weight.sum(), 1e-9)
     within = mean if within is None else np.full(values.shape[1], within)
     raw = values[:, None]
+    phi, expressing = np.zeros((len(values), 1, 1)), np.full((1, values.shape[1]), 100.0)
     return AdjustedMeans(
-        weight,
-        weight,
-        np.zeros((len(values), 1, 1)),
+        RegionSums(weight, weight, phi, raw, within[None], expressing),
+        phi,
         raw,
         raw - np.broadcast_to(shift, raw.shape),
         mean[None],
         within[None],
         0.5 * within[None],
-        np.full((1, values.shape[1]), 100.0),
         1.0,
         1.0,
         np.eye(1),

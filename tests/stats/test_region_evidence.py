@@ -81,6 +81,7 @@ def test_rules_are_those_of_the_documentation():
         min_genes=50,
         max_overlap_cost=0.25,
         max_covered=0.05,
+        standardise=True,
         match_sampling=True,
         admixture=1 / 600,
     )

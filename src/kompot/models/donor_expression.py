@@ -167,7 +167,7 @@ class DonorExpression:
     @property
     def confounded(self) -> tuple[str, ...]:
         """Regions in which a change of expression cannot be told from one of cell state."""
-        return tuple(r.name for r in self.regions if r.status in {"unadjusted", "dropped"})
+        return tuple(r.name for r in self.regions if r.confounded or r.status == "dropped")
 
     @property
     def largest_overlap_cost(self) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot.gp.linalg import row_slices
+from kompot.stats.compressed_counts import LogCounts
 from kompot.stats.region_sums import RegionSums
 
 __all__ = ["RIDGES", "AdjustedMeans", "adjusted_means"]
@@ -32,12 +33,8 @@ class AdjustedMeans:
 
     Attributes
     ----------
-    n_cells
-        Numbers of cells, ``(n_samples, n_regions)``.
-    weight
-        Sums of their weights :math:`W_{sk}`, the same shape. A mean has the variance of the values
-        of cells, divided by this: of counts weighted by depth, exactly if they scatter as Poisson
-        counts do; by :math:`1 + \mathrm{cv}^2` of the depths more if they scatter much more.
+    sums
+        The sums that they were made from.
     phi
         Mean features :math:`\bar\phi_{sk}`, ``(n_samples, n_regions, rank)``.
     raw
@@ -52,31 +49,53 @@ class AdjustedMeans:
     residual
         The same about the state effect, ``(n_regions, n_genes)``: each region's share of
         :math:`\mathrm{RSS}_g(\lambda) / (N - e(\lambda))`.
-    expressing
-        Number of cells that express a gene, ``(n_regions, n_genes)``.
     ridge
         :math:`\lambda`, chosen by generalised cross-validation.
     freedom
         Effective degrees of freedom of the state effect at that ridge.
     inverse_root
         :math:`R` with :math:`R^\top R = (A + \lambda I)^{-1}`, ``(rank, rank)``.
-    of_counts
-        Whether they are logarithms of mean counts (:mod:`kompot.stats.log_means`).
+    logarithm
+        What turned them into logarithms of mean counts (:mod:`kompot.stats.log_means`); None if
+        they are not.
     """
 
-    n_cells: Array
-    weight: Array
+    sums: RegionSums
     phi: Array
     raw: Array
     adjusted: Array
     mean: Array
     within: Array
     residual: Array
-    expressing: Array
     ridge: float
     freedom: float
     inverse_root: Array
-    of_counts: bool = False
+    logarithm: LogCounts | None = None
+
+    @property
+    def n_cells(self) -> Array:
+        """Numbers of cells, ``(n_samples, n_regions)``."""
+        return self.sums.n_cells
+
+    @property
+    def weight(self) -> Array:
+        r"""Sums of their weights :math:`W_{sk}`, ``(n_samples, n_regions)``.
+
+        A mean has the variance of the values of cells, divided by this: of counts weighted by
+        depth, exactly if they scatter as Poisson counts do; by :math:`1 + \mathrm{cv}^2` of the
+        depths more if they scatter much more.
+        """
+        return self.sums.weight
+
+    @property
+    def expressing(self) -> Array:
+        """Number of cells that express a gene, ``(n_regions, n_genes)``."""
+        return self.sums.expressing
+
+    @property
+    def of_counts(self) -> bool:
+        """Whether means are logarithms of mean counts."""
+        return self.logarithm is not None
 
     def adjustment_covariance(self, phi: Array) -> Array:
         r"""Covariance :math:`\bar\Phi(A + \lambda I)^{-1}\bar\Phi^\top` of what adjusting adds.
@@ -167,15 +186,13 @@ def adjusted_means(
     left = 1.0 - explained / np.maximum(unexplained, _SMALLEST_SQUARES)
     left *= n_free / max(n_free - freedom, 1.0)
     return AdjustedMeans(
-        n_cells[:, wanted],
-        weight[:, wanted],
+        sums.within(wanted),
         phi[:, wanted],
         raw[:, wanted],
         raw[:, wanted] - shift,
         (sums.values.sum(axis=0) / total)[wanted],
         within,
         np.maximum(within * np.clip(left, 0.0, 1.0), _SMALLEST_VARIANCE),
-        sums.expressing[wanted],
         ridge,
         freedom,
         vectors.T / np.sqrt(values + ridge)[:, None],

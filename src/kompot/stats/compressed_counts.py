@@ -9,10 +9,12 @@ cells divided at random, four red ones among 1,556 had up to 1,891 counts of HBB
 means it was called in 8 of 40 divisions, compressed in none.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["compressed", "expanded", "expansion"]
+__all__ = ["LogCounts", "compressed", "expanded", "expansion"]
 
 Array = NDArray[np.float64]
 
@@ -46,3 +48,48 @@ def expanded(values: Array) -> Array:
 def expansion(values: Array) -> Array:
     r"""Derivative of :func:`expanded`, :math:`e^{m/s}`."""
     return np.asarray(np.exp(values / _KNEE))
+
+
+@dataclass(frozen=True)
+class LogCounts:
+    r"""Logarithms :math:`\log(g^{-1}(m)/f_s + c_k)` of means of compressed counts.
+
+    Attributes
+    ----------
+    log_scale
+        :math:`\log f_s` of each sample, ``(n_samples,)``.
+    prior
+        Counts :math:`c_k` that are added in each region, ``(n_regions,)``.
+    """
+
+    log_scale: Array
+    prior: Array
+
+    def of_regions(self, means: Array) -> Array:
+        """Of means in all regions, none taken for less than 0, ``(n_samples, n_regions, n_genes)``.
+
+        Parameters
+        ----------
+        means
+            Means of compressed counts.
+        """
+        logs = expanded(np.maximum(means, 0.0))
+        logs /= np.exp(self.log_scale)[:, None, None]
+        logs += self.prior[:, None]
+        found: Array = np.log(logs, out=logs)
+        return found
+
+    def of_region(self, means: Array, region: int, samples: NDArray[np.bool_]) -> Array:
+        """Of means of some samples in one region, ``(n_samples, n_genes)``.
+
+        Parameters
+        ----------
+        means
+            Means of compressed counts.
+        region
+            Number of the region.
+        samples
+            Which of all samples they are of.
+        """
+        chosen = LogCounts(self.log_scale[samples], self.prior[region : region + 1])
+        return chosen.of_regions(means[:, None])[:, 0]

@@ -86,7 +86,11 @@ def level_means(sums: DonorSums, index: RegionIndex) -> tuple[AdjustedMeans, ...
     """
     cells = sums.cells
     assert cells is not None  # DonorSums.with_cells
-    scale = log_sample_scales(sums.regions.within(_finest(index))) if sums.of_counts else None
+    scale = (
+        log_sample_scales(sums.regions.within(index.spans[_finest(index.levels)]))
+        if sums.of_counts
+        else None
+    )
     found = []
     for level, span in zip(index.levels, index.spans, strict=True):
         regions = sums.regions.within(span)
@@ -99,11 +103,10 @@ def level_means(sums: DonorSums, index: RegionIndex) -> tuple[AdjustedMeans, ...
     return tuple(found)
 
 
-def _finest(index: RegionIndex) -> slice:
-    """Where the most clusters of a level are; without clusters the regions of the first level."""
-    clusters = [n for n, level in enumerate(index.levels) if not level.fixed]
-    finest = max(clusters, key=lambda n: index.levels[n].n_regions, default=0)
-    return index.spans[finest]
+def _finest(levels: Sequence[Level]) -> int:
+    """Number of the level with the most clusters; without clusters the first level."""
+    clusters = [n for n, level in enumerate(levels) if not level.fixed]
+    return max(clusters, key=lambda n: levels[n].n_regions, default=0)
 
 
 def compare_regions(
@@ -126,14 +129,17 @@ def compare_regions(
         When a region, a sample and a gene take part.
     """
     rules = RegionRules() if rules is None else rules
+    clusters = means[_finest(levels)].sums if any(not level.fixed for level in levels) else None
     found = [
-        region_means(of_level, k, design, rules, (level.name, name), fixed=level.fixed)
+        region_means(
+            of_level, k, design, rules, (level.name, name), fixed=level.fixed, clusters=clusters
+        )
         for level, of_level in zip(levels, means, strict=True)
         for k, name in enumerate(level.regions)
     ]
     share = _covered_by_adjusted(found, levels)
     return [
-        replace(region, counts=region.status != "unadjusted" or covered <= rules.max_covered)
+        replace(region, counts=not region.confounded or covered <= rules.max_covered)
         for region, covered in zip(found, share, strict=True)
     ]
 

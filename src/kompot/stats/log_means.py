@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kompot.stats.ancova import AdjustedMeans
-from kompot.stats.compressed_counts import expanded, expansion
+from kompot.stats.compressed_counts import LogCounts, expanded, expansion
 
 __all__ = ["log_means"]
 
@@ -46,17 +46,15 @@ def log_means(means: AdjustedMeans, log_scale: Array) -> AdjustedMeans:
         :math:`\log f_s`, from :func:`kompot.stats.sample_scale.log_sample_scales`,
         ``(n_samples,)``.
     """
-    prior = _prior(means.weight)[:, None]
+    logarithm = LogCounts(log_scale, _prior(means.weight))
+    prior = logarithm.prior[:, None]
     level = expanded(means.mean) + prior
     slope = expansion(means.mean)
     per_cell = np.square(slope / level)
     within = np.maximum(means.within * per_cell, _SMALLEST_VARIANCE)
 
     weight = means.weight[:, :, None]
-    logs = expanded(np.maximum(means.raw, 0.0))
-    logs /= np.exp(log_scale)[:, None, None]
-    logs += prior
-    np.log(logs, out=logs)
+    logs = logarithm.of_regions(means.raw)
     logs += np.log1p(within / np.where(weight > 0, weight, np.inf)) * (0.5 / slope)
 
     change = np.log(expanded(np.maximum(means.mean + (means.raw - means.adjusted), 0.0)) + prior)
@@ -69,7 +67,7 @@ def log_means(means: AdjustedMeans, log_scale: Array) -> AdjustedMeans:
         adjusted=logs - change,
         within=within,
         residual=residual,
-        of_counts=True,
+        logarithm=logarithm,
     )
 
 

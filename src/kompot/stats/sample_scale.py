@@ -7,7 +7,7 @@ of a sample all may be off by one factor.
 import numpy as np
 from numpy.typing import NDArray
 
-from kompot.stats.commonest import commonest
+from kompot.stats.commonest import FEWEST_GENES, commonest
 from kompot.stats.compressed_counts import expanded
 from kompot.stats.region_sums import RegionSums
 
@@ -15,8 +15,6 @@ __all__ = ["log_sample_scales"]
 
 Array = NDArray[np.float64]
 
-_FEWEST_GENES = 150
-"""With fewer, most of them may have been chosen because they change."""
 _LARGEST_VARIANCE = 0.25
 """Of a log ratio: genes with fewer than about four counts in a sample say little of its factor."""
 _ROUNDS = 5
@@ -60,7 +58,7 @@ def log_sample_scales(sums: RegionSums) -> Array:
     for _ in range(_ROUNDS):
         shares = weight * np.exp(-found)[:, None] / per_region
         expected = weight @ np.einsum("sk,skg->kg", shares, counts)
-        for s in np.flatnonzero(usable.sum(axis=1) >= _FEWEST_GENES):
+        for s in np.flatnonzero(usable.sum(axis=1) >= FEWEST_GENES):
             genes = usable[s]
             ratio = np.log(observed[s, genes] / expected[s, genes])
             found[s] = commonest(ratio, relative[s, genes])
