@@ -148,7 +148,7 @@ def thin(adata: AnnData, kept: NDArray[np.float64], rng: np.random.Generator) ->
     rng
         Draws which.
     """
-    counts = sparse.csr_matrix(adata.layers["counts"])
+    counts = sparse.csr_matrix(adata.layers["counts"], copy=True)
     shares = np.repeat(kept, np.diff(counts.indptr))
     counts.data = rng.binomial(counts.data.astype(np.int64), shares).astype(np.float32)
     counts.eliminate_zeros()

@@ -166,8 +166,8 @@ class DonorExpression:
 
     @property
     def confounded(self) -> tuple[str, ...]:
-        """Regions in which a change of expression cannot be told from one of cell state."""
-        return tuple(r.name for r in self.regions if r.confounded or r.status == "dropped")
+        """Regions in which the conditions hardly overlap, so that state may pass for expression."""
+        return tuple(r.name for r in self.regions if r.confounded)
 
     @property
     def largest_overlap_cost(self) -> float:

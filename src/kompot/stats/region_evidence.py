@@ -1,9 +1,8 @@
 r"""The effect on each gene in one region: whether samples can tell, and how surely.
 
 An effect is a contrast of the samples' means. Means adjusted for cell state are used where that
-costs little, that is where the cells of both sides overlap. Where they do not, all cells and the
-user's groups are compared with what each sample's mixture of cell states would express
-(:mod:`kompot.stats.state_mixtures`).
+costs little, that is where the cells of both sides overlap. Where they do not, means are compared
+with what each sample's mixture of cell states would express (:mod:`kompot.stats.state_mixtures`).
 """
 
 from dataclasses import dataclass
@@ -61,9 +60,11 @@ class RegionRules:
         false calls in a data set with those comparisons and less than one without.
     standardise
         Whether a region that cannot be adjusted is compared with what each sample's mixture of cell
-        states would express (:func:`kompot.stats.state_mixtures.mixture_means`), and not as it is. With conditions apart
-        in the embedding and the odds of one branch multiplied by e^1.5, 8 against 8 samples, 36 %
-        of genes that do not change were called without it, none with it.
+        states would express (:func:`kompot.stats.state_mixtures.mixture_means`), instead of as it
+        is (all cells, the user's groups) or not at all (clusters). With conditions apart in the
+        embedding and the odds of one branch multiplied by e^1.5, 8 against 8 samples, 36 % of genes
+        that do not change were called without it, none with it; and twice the local effects were
+        found, at fewer false calls.
     match_sampling
         Whether samples are weighed by their cells and the error of an effect is matched to the
         noise from sampling cells that the effect itself has
@@ -130,11 +131,12 @@ class RegionMeans:
         :math:`d = \sum_s a_s\bar\phi_s`; NaN if the contrast is not estimable.
     status
         ``"adjusted"``: means adjusted for cell state are compared;
-        ``"standardised"``: the two sides hardly overlap in a region that is wanted as it is, so a
-        change of expression cannot be told from one of state; means are compared with those of
-        mixtures of the states of either side;
-        ``"unadjusted"``: the same, and means are compared as they are;
-        ``"dropped"``: the same in a cluster, which then compares unlike cells;
+        ``"standardised"``: the two sides hardly overlap, so that a change of expression can only be
+        told from one of state by genes together: means are compared with those of mixtures of the
+        states of either side;
+        ``"unadjusted"``: there is no such mixture, and the region is wanted as it is: its means are
+        compared as they are;
+        ``"dropped"``: nor is one in a cluster, which then compares unlike cells;
         ``"few genes"``: too few are expressed;
         ``"not estimable"``: too few samples take part.
     degrees_of_freedom
@@ -188,8 +190,8 @@ class RegionMeans:
 
     @property
     def confounded(self) -> bool:
-        """Whether a change of expression cannot be told from one of state, and yet is tested."""
-        return self.status in {"standardised", "unadjusted"}
+        """Whether the two sides hardly overlap, so that state may pass for expression."""
+        return self.status in {"standardised", "unadjusted", "dropped"}
 
     def evidence(self, contrast: Contrast) -> Evidence:
         r"""Effect and p-value of each gene.
@@ -268,18 +270,21 @@ def region_means(
     cost = np.nan if contrast is None else _overlap_cost(means, region, taking_part, contrast)
     few = rules.min_genes <= means.raw.shape[2] and len(genes) < rules.min_genes
     status = _status(contrast, cost, rules, fixed=fixed, few=few or not len(genes))
-    if status not in {"adjusted", "unadjusted"}:
+    mixtures = None
+    if status in {"unadjusted", "dropped"} and contrast and clusters and rules.standardise:
+        mixtures = mixture_means(means, region, taking_part, contrast, genes, clusters)
+    if mixtures is not None:
+        status = "standardised"
+    elif status not in {"adjusted", "unadjusted"}:
         genes = genes[:0]
     within = means.residual if status == "adjusted" else means.within
     values = (means.adjusted if status == "adjusted" else means.raw)[taking_part, region][:, genes]
     noise = np.diag(1.0 / weight[taking_part])
-    if status == "adjusted":
+    if mixtures is not None:
+        values = values - mixtures.means
+        noise += mixtures.noise
+    elif status == "adjusted":
         noise += means.adjustment_covariance(means.phi[taking_part, region])
-    elif status == "unadjusted" and contrast and clusters and rules.standardise:
-        found = mixture_means(means, region, taking_part, contrast, genes, clusters)
-        if found is not None:
-            values, status = values - found.means, "standardised"
-            noise += found.noise
     return RegionMeans(
         names[1],
         names[0],

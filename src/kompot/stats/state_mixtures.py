@@ -89,12 +89,13 @@ def mixture_means(
     error = np.sqrt(scatter / np.median(weight) + _SPREAD**2 * np.square(observed).mean(axis=0))
     total, noise = np.zeros_like(observed), np.zeros((len(weight), len(weight)))
     for side in (-contrast.weights, contrast.weights):
-        chosen = np.flatnonzero(taking_part)[side > _SMALLEST_WEIGHT * np.abs(side).max()]
-        known = clusters.n_cells[chosen].sum(axis=0) >= _FEWEST_CELLS
+        chosen = np.zeros(len(taking_part))
+        chosen[taking_part] = side > _SMALLEST_WEIGHT * np.abs(side).max()
+        known = chosen @ clusters.n_cells >= _FEWEST_CELLS
         if not known.any():
             return None
-        sizes = clusters.weight[chosen].sum(axis=0)[known]
-        profiles = clusters.values[chosen].sum(axis=0)[known][:, genes] / sizes[:, None]
+        sizes = (chosen @ clusters.weight)[known]
+        profiles = np.tensordot(chosen, clusters.values, 1)[known][:, genes] / sizes[:, None]
         shares = fit_mixtures(observed, profiles, error)
         fitted = shares @ profiles
         if means.logarithm is not None:
