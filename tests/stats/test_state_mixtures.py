@@ -85,7 +85,7 @@ def cells_in(profiles, rng, *, shares, n_cells=240, of_side=None):
 def baseline(means, clusters, groups=GROUPS, genes=None):
     contrast = two_group_design(groups).contrast_of()
     genes = np.arange(means.raw.shape[2]) if genes is None else genes
-    return mixture_means(means, 0, np.ones(len(groups), bool), contrast, genes, clusters)
+    return mixture_means(means, 0, np.ones(len(groups), bool), contrast, genes, clusters=clusters)
 
 
 SHARES = np.array([[4, 3, 2, 1]] * 3 + [[1, 2, 3, 4]] * 3) / 10

@@ -53,11 +53,12 @@ class RegionRules:
         sampling cells, both of the effect among unweighted samples.
     max_covered
         Largest share of a region's cells in adjusted regions of other levels with which its own
-        comparison still counts if it is not adjusted. Where composition differs between the conditions, raw
-        means of all cells differ in genes that change nowhere: with odds of one branch multiplied
-        by e^2, 7 of 10 genes called were false; without those comparisons 2 of 60. Real cells of
-        which samples held unlike shares of the types, half of them in adjusted regions, had 40
-        false calls in a data set with those comparisons and less than one without.
+        comparison still counts if it is not adjusted. Where composition differs between the
+        conditions, raw means of all cells differ in genes that change nowhere: with odds of one
+        branch multiplied by e^2, 7 of 10 genes called were false; without those comparisons 2 of
+        60. Real cells of which samples held unlike shares of the types, half of them in adjusted
+        regions, had 40 false calls in a data set with those comparisons and less than one without;
+        standardised, still up to 52.
     standardise
         Whether a region that cannot be adjusted is compared with what each sample's mixture of cell
         states would express (:func:`kompot.stats.state_mixtures.mixture_means`), instead of as it
@@ -272,7 +273,7 @@ def region_means(
     status = _status(contrast, cost, rules, fixed=fixed, few=few or not len(genes))
     mixtures = None
     if status in {"unadjusted", "dropped"} and contrast and clusters and rules.standardise:
-        mixtures = mixture_means(means, region, taking_part, contrast, genes, clusters)
+        mixtures = mixture_means(*(means, region, taking_part, contrast, genes), clusters=clusters)
     if mixtures is not None:
         status = "standardised"
     elif status not in {"adjusted", "unadjusted"}:

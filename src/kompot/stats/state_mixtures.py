@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from kompot.stats.ancova import AdjustedMeans
 from kompot.stats.commonest import FEWEST_GENES
@@ -51,6 +50,7 @@ def mixture_means(
     taking_part: NDArray[np.bool_],
     contrast: Contrast,
     genes: NDArray[np.intp],
+    *,
     clusters: RegionSums,
 ) -> MixtureMeans | None:
     r"""What each sample's mixture would express, by the states of either side alike.
@@ -131,6 +131,8 @@ def fit_mixtures(observed: Array, profiles: Array, error: Array) -> Array:
     -------
     ``(n_samples, n_clusters)``.
     """
+    from scipy.optimize import nnls  # type: ignore[attr-defined]  # where states are apart only
+
     scale = np.divide(1.0, error, out=np.zeros_like(error), where=error > 0)
     scaled = (profiles * scale).T
     n_clusters = len(profiles)
