@@ -5,6 +5,7 @@ of it must be found. Two donors allow no null of donors: there is nobody to comp
 condition. Their cells divided at random are one of cells: nothing differs, whatever the donors do.
 """
 
+import itertools
 from pathlib import Path
 
 import anndata
@@ -21,6 +22,12 @@ CONDITIONS = ("ctrl", "stim")
 WANTED = 25
 EMBEDDING = "DM_EigenVectors"
 DIVISIONS = 40
+MIXED_SETS = 10
+MIXED_SEED = 1000
+EVENNESS = 20.0
+"""Of shares of a cell type in samples (Dirichlet)."""
+MIXTURES = ((0.0, 0.0), (0.7, 0.0), (0.0, 0.1), (0.7, 0.1), (0.7, 1.0), (1.5, 1.0))
+"""Skews of the types' shares and shifts of the embedding."""
 INTERFERON = [
     "ISG15", "IFI6", "ISG20", "IFIT1", "IFIT2", "IFIT3", "MX1", "LY6E", "OAS1", "RSAD2", "IRF7",
     "CXCL10", "PLSCR1", "TNFSF10", "UBE2L6", "OASL", "HERC5", "IFI35", "IFI44L", "IFI44",
@@ -94,6 +101,52 @@ def _divide(adata: anndata.AnnData, column: str, seed: int, kept: float = 1.0) -
     if kept < 1.0:
         thin(halves, np.where(half == "B", kept, 1.0), rng)
     return ask(halves, conditions=("A", "B"), paired=True)
+
+
+def mixed(path: Path) -> str:
+    """Table of what is called when samples are made of cells of one condition, of unlike types."""
+    adata = anndata.read_h5ad(path)
+    lines = []
+    with threads.limited(1):
+        for (skew, shift), n in itertools.product(MIXTURES, (3, 8)):
+            found: dict[str, list[Finding]] = {}
+            for condition, seed in itertools.product(CONDITIONS, range(MIXED_SETS // 2)):
+                cells = adata[(adata.obs["condition"] == condition).to_numpy()]
+                problem = _mix(cells, n, seed, skew=skew, shift=shift)
+                findings = {
+                    "**kompot, donor level**": donor_level(problem),
+                    "the same without mixtures": donor_level(problem, standardise=False),
+                    "limma-voom, 12 clusters": _voom(problem, problem.clusters),
+                    "limma-voom, whole samples": _voom(problem, np.zeros_like(problem.sample)),
+                }
+                for name, finding in findings.items():
+                    found.setdefault(name, []).append(finding)
+            title = f"{n}v{n}, odds x {np.exp(2 * skew):.0f}, shift {shift:g}"
+            for name, findings in found.items():
+                mean = np.mean([finding.called.sum() for finding in findings])
+                below, _, hits, _ = _null_cells(findings)
+                lines.append([title, name, below, hits, f"{mean:.1f}"])
+    return table(("data", "method", "p < .05", "any hit", "mean hits"), lines)
+
+
+def _mix(
+    cells: anndata.AnnData, n_samples: int, seed: int, *, skew: float, shift: float
+) -> Problem:
+    """Cells at random in samples, types e^-skew to e^skew times as likely in condition B."""
+    rng = np.random.default_rng(MIXED_SEED + seed)
+    types, kind = np.unique(cells.obs["cell_type"].astype(str).to_numpy(), return_inverse=True)
+    shares = rng.dirichlet(np.full(2 * n_samples, EVENNESS), size=len(types))
+    shares[:, n_samples:] *= np.exp(rng.permutation(np.linspace(-skew, skew, len(types))))[:, None]
+    shares /= shares.sum(axis=1, keepdims=True)
+    sample = np.array([rng.choice(2 * n_samples, p=shares[k]) for k in kind])
+    states = np.array(cells.obsm[EMBEDDING], dtype=float)
+    states[sample >= n_samples, 0] += shift * states[:, 0].std()
+    made = anndata.AnnData(cells.X, obsm={EMBEDDING: states}, var=cells.var)
+    made.layers["counts"] = cells.layers["counts"]
+    names = np.array([f"sample_{k:02d}" for k in range(2 * n_samples)])[sample]
+    condition = np.where(sample < n_samples, "A", "B")
+    made.obs = made.obs.assign(condition=condition, donor=names, sample=names)
+    return ask(made, conditions=("A", "B"), paired=False)
 
 
 def _null_cells(findings: list[Finding]) -> list[str]:

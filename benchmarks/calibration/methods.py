@@ -13,17 +13,29 @@ from calibration.voom import many_counts
 
 from kompot import compute_differential_expression
 from kompot.models.donor_expression import donor_expression
+from kompot.stats.region_evidence import RegionRules
 
 
-def donor_level(problem: Problem, *, counts: bool = True) -> Finding:
-    """Donor-level test of this package; without counts, of log-normalised values as they are."""
+def donor_level(problem: Problem, *, counts: bool = True, standardise: bool = True) -> Finding:
+    """Donor-level test of this package.
+
+    Parameters
+    ----------
+    problem
+        Data set.
+    counts
+        Whether counts are compared, or log-normalised values as they are.
+    standardise
+        Whether regions without overlap are compared with mixtures of cell states.
+    """
+    rules = RegionRules(standardise=standardise)
     found = donor_expression(
         problem.features,
         problem.states,
         problem.adata.X,
         problem.sample,
         problem.design,
-        settings=replace(problem.settings, counts=counts),
+        settings=replace(problem.settings, counts=counts, rules=rules),
     )
     cost = found.largest_overlap_cost
     notes = {

@@ -135,11 +135,11 @@ def _log_calls(result: ExpressionResult, settings: ExpressionSettings) -> None:
         unclear = result.donors.confounded
         if unclear:
             log.warning(
-                "In %d of %d regions cell states of the conditions hardly overlap, so that a "
-                "change of expression cannot be told from one of state: %s. Of these, clusters "
-                "(k4_0, ...) are left out; groups and all cells are compared unadjusted for state, "
-                "which decides over a gene only where hardly anything else can be compared. "
-                "Is the embedding integrated over samples?",
+                "In %d of %d regions cell states of the conditions hardly overlap: %s. Samples are "
+                "compared there with what their mixtures of states would express, judged by all "
+                "genes together (or as they are, if fewer than 150 genes are tested), which "
+                "decides over a gene only where hardly anything can be adjusted for state. Is the "
+                "embedding integrated over samples?",
                 len(unclear),
                 len(result.donors.regions),
                 ", ".join(unclear),
