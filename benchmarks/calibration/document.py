@@ -137,12 +137,11 @@ differs, and all variance is that of sampling real cells. *Half the depth*: one 
 keeps half of its counts, thinned at random.
 """
 
-MIXED = """Samples made of the same cells, those of one condition at a time (5 data sets of each). Shares of
-the cell types differ between samples at random, and between conditions A and B by factors: the odds
-of two of the types differ as stated, those of others less. Condition B is moved in the embedding,
-in standard deviations of the first component. Nothing else differs: every call is false. Where the
-shift is so small that regions still count as overlapping, the adjustment for state itself is wrong
-by it.
+MIXED = """Samples made of the same cells, those of one condition at a time (5 data sets of each).
+Shares of the cell types differ between samples at random, and between conditions A and B by
+factors: the odds of two of the types differ as stated, those of others less. Condition B is moved
+in the embedding, in standard deviations of the first component. Nothing else differs: every call is
+false.
 """
 
 LIMITS = """## Not shown

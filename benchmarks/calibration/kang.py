@@ -152,6 +152,8 @@ def _mix(
 def _null_cells(findings: list[Finding]) -> list[str]:
     p = np.array([finding.p for finding in findings])
     tested = ~np.isnan(p)
+    if not tested.any():
+        return ["", "", "nothing tested", ""]
     hits = sum(bool(finding.called.any()) for finding in findings)
     return [
         f"{(p < 0.05).sum() / tested.sum():.3f}",

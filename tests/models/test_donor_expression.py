@@ -226,8 +226,11 @@ def test_shares_that_fall_because_others_rise_are_not_called(rng):
     assert wrong[240:].sum() > 0.3 * wrong.sum()
 
 
-def apart(seed, *, change, skew=3.0):
-    """Cells of two kinds; condition 2 has others than condition 1 and is apart in the embedding."""
+def apart(seed, *, change, skew=3.0, all_cells=True):
+    """Cells of two kinds; condition 2 has others than condition 1 and is apart in the embedding.
+
+    Unless all cells are meant, only one kind is apart.
+    """
     features, states, values, sample, condition = simulate(
         seed, change=0.0, n_genes=800, n_cells=2400
     )
@@ -238,7 +241,7 @@ def apart(seed, *, change, skew=3.0):
     rate = rate * np.exp(np.outer(kind, rng.normal(0, 0.7, 800)))
     rate[:, :24] *= np.exp(change * condition[sample])[:, None]
     states = states + 3.0 * kind[:, None]
-    states[:, 0] += 40.0 * condition[sample]
+    states[:, 0] += 40.0 * condition[sample] * (1.0 if all_cells else kind)
     features = fit_features(states, make_kernel("matern52", 3.0), tol=1e-6, rng=rng)
     values = sparse.csr_matrix(np.log1p(rng.poisson(rate)).astype(np.float32))
     return features, states, values, sample, two_group_design(condition)
@@ -254,6 +257,21 @@ def test_other_mixtures_of_states_are_no_change_where_conditions_are_apart():
         assert (found.p < 0.05).mean() < 0.08
         as_it_is = donor_expression(*apart(seed, change=0.0), settings=settings)
         assert (as_it_is.fdr < 0.05).mean() > 0.1
+
+
+def test_where_most_cells_are_apart_no_region_is_adjusted():
+    """The kind that is not apart lies beside cells that only condition 1 has there."""
+    given = apart(95, change=0.0, skew=0.0, all_cells=False)
+    some, none = (
+        donor_expression(*given, settings=DonorSettings(rules=RegionRules(min_overlapping=share)))
+        for share in (0.0, 0.9)
+    )
+    adjusted = [r for r in some.regions if r.level == "k12" and r.status == "adjusted"]
+    assert 0.2 < sum(r.n_cells for r in adjusted) / 2400 < 0.9
+    assert "adjusted" not in {r.status for r in none.regions}
+    assert {"standardised", "not estimable"} == {r.status for r in none.regions}
+    assert (some.fdr < 0.05).sum() > 20
+    assert not (none.fdr < 0.05).any()
 
 
 def test_changes_are_found_where_conditions_are_apart():

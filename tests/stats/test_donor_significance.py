@@ -1,5 +1,7 @@
 """Regions of several levels put together, and p-values made uniform."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from kompot.stats.design import paired_design, two_group_design
 from kompot.stats.donor_significance import (
     CombinedEvidence,
     _covered_by_adjusted,
+    _share_that_overlaps,
     combine_regions,
     null_p_values,
     rescale_bulk,
@@ -39,6 +42,21 @@ def test_share_of_cells_in_adjusted_regions_of_any_level(rng):
     status["b"] = "adjusted"
     regions = [region(n, np.ones((4, 1)), [0], status=s) for n, s in status.items()]
     np.testing.assert_allclose(_covered_by_adjusted(regions, LEVELS), [4 / 6, 1, 1, 0])
+
+
+def test_share_of_cells_in_adjusted_clusters_is_a_mean_over_levels():
+    def of(level, *statuses):
+        means = [region(level, np.ones((4, 1)), [0], status=s) for s in statuses]
+        return [replace(found, level=level) for found in means]
+
+    levels = [
+        replace(LEVELS[0], fixed=True, name="k1"),
+        *(replace(LEVELS[1], name=n) for n in "ab"),
+    ]
+    regions = [*of("k1", "adjusted"), *of("a", "adjusted", "not estimable", "standardised")]
+    regions += of("b", "adjusted", "few genes", "dropped")
+    assert _share_that_overlaps(regions, levels) == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert _share_that_overlaps(regions[:1], levels[:1]) == 1.0
 
 
 def test_levels_share_their_weight_among_the_regions_in_which_a_gene_is_tested(rng):

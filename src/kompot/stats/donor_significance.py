@@ -129,19 +129,39 @@ def compare_regions(
         When a region, a sample and a gene take part.
     """
     rules = RegionRules() if rules is None else rules
+    found = _all_region_means(levels, means, design, rules)
+    if rules.standardise and _share_that_overlaps(found, levels) < rules.min_overlapping:
+        never = replace(rules, max_overlap_cost=-np.inf)
+        apart = _all_region_means(levels, means, design, never)
+        found = [a if a.status == "standardised" else f for f, a in zip(found, apart, strict=True)]
+    share = _covered_by_adjusted(found, levels)
+    return [
+        replace(region, counts=not region.confounded or covered <= rules.max_covered)
+        for region, covered in zip(found, share, strict=True)
+    ]
+
+
+def _all_region_means(
+    levels: Sequence[Level], means: Sequence[AdjustedMeans], design: Design, rules: RegionRules
+) -> list[RegionMeans]:
     clusters = means[_finest(levels)].sums if any(not level.fixed for level in levels) else None
-    found = [
+    return [
         region_means(
             of_level, k, design, rules, (level.name, name), fixed=level.fixed, clusters=clusters
         )
         for level, of_level in zip(levels, means, strict=True)
         for k, name in enumerate(level.regions)
     ]
-    share = _covered_by_adjusted(found, levels)
-    return [
-        replace(region, counts=not region.confounded or covered <= rules.max_covered)
-        for region, covered in zip(found, share, strict=True)
-    ]
+
+
+def _share_that_overlaps(regions: Sequence[RegionMeans], levels: Sequence[Level]) -> float:
+    """Share of cells in adjusted clusters, mean over levels; without those of too few genes."""
+    shares = []
+    for name in [level.name for level in levels if not level.fixed]:
+        of_level = [r for r in regions if r.level == name and r.status != "few genes"]
+        adjusted = sum(region.n_cells for region in of_level if region.status == "adjusted")
+        shares.append(adjusted / max(sum(region.n_cells for region in of_level), 1))
+    return float(np.mean(shares)) if shares else 1.0
 
 
 def _covered_by_adjusted(regions: Sequence[RegionMeans], levels: Sequence[Level]) -> Array:

@@ -66,6 +66,12 @@ class RegionRules:
         embedding and the odds of one branch multiplied by e^1.5, 8 against 8 samples, 36 % of genes
         that do not change were called without it, none with it; and twice the local effects were
         found, at fewer false calls.
+    min_overlapping
+        Share of the cells of clusters in adjusted ones (mean over levels) below which no region is
+        adjusted but all are standardised: where most cells of two conditions are apart, the
+        embedding is not integrated, and what overlaps in it is not alike. Real cells of which one
+        condition was moved by a tenth of a standard deviation had 8 false calls in a data set
+        without this rule and less than one with it.
     match_sampling
         Whether samples are weighed by their cells and the error of an effect is matched to the
         noise from sampling cells that the effect itself has
@@ -92,6 +98,7 @@ class RegionRules:
     max_overlap_cost: float = 0.25
     max_covered: float = 0.05
     standardise: bool = True
+    min_overlapping: float = 0.5
     match_sampling: bool = True
     admixture: float = 1.0 / 600.0
 
