@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 RUNS = HERE / "results" / "calibration_expression.jsonl"
 VOOM_SETS = 40
 SLOW_SETS = 20
-FEW_SETS = 5
+FEW_SETS = {"deseq": 10, "original": 1}
 """Data sets of a row for other methods; for those that take a minute and more on chosen rows, and
 on the other rows of the table."""
 
@@ -69,11 +69,11 @@ def run(options: argparse.Namespace) -> None:
     if "deseq" in options.peers:
         found = external_methods(deseq=options.deseq_python or python_with("deseq"))
         parts.append((DESEQ_ROWS, dict.fromkeys(found, min(SLOW_SETS, sets))))
-        parts.append((TABLE, dict.fromkeys(found, min(FEW_SETS, sets))))
+        parts.append((TABLE, dict.fromkeys(found, min(FEW_SETS["deseq"], sets))))
         peers |= found
     if "original" in options.peers:
         found = external_methods(original=options.original_python or python_with("original"))
-        parts.append((TABLE, dict.fromkeys(found, min(FEW_SETS, sets))))
+        parts.append((TABLE, dict.fromkeys(found, min(FEW_SETS["original"], sets))))
         parts += [(ORIGINAL_ROWS, {name: min(SLOW_SETS, sets)}) for name in found]
         peers |= found
     for rows, methods in parts:
