@@ -178,8 +178,11 @@ That regions without overlap are compared with what mixtures of cell states woul
 (`kompot.stats.state_mixtures`) followed from a data set like *8v8, unlike states, shift 0.25, one
 branch 4.5 x*, of whose calls 87 % were false by raw means; the rows with a shift and a change of
 abundance were added for it. *Samples of real cells with other mixtures* are harder, and rows of
-theirs, other seeds, decided what is standardised. They have no differences between donors, so that
-the smallest bias shows.
+theirs, other seeds, decided what is standardised, and that no region is adjusted where most cells
+are apart (`RegionRules.min_overlapping`). They have no differences between donors, so that the
+smallest bias shows. Not seen by either rule: an embedding in which a condition is moved so little,
+or states are so spread, that most regions overlap. The adjustment for state is then wrong by the
+shift.
 
 Donors are simulated as normal on the log scale and independent. A confounder aligned with the
 conditions (batch, sex) is called by every method. Real donors without an effect are the better
