@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from calibration.scenarios import (
+    APART,
     COMPLETE_NULLS,
     DEPTHS,
     EFFECTS,
@@ -83,7 +84,12 @@ def _false_shares(found: dict[Scenario, Summary]) -> Iterator[Line]:
 
 def _any_hit(found: dict[Scenario, Summary]) -> Iterator[Line]:
     nulls = {k: v for k, v in found.items() if k.is_null and k.donors != (2, 2)}
-    for where, scenarios in {"": COMPLETE_NULLS, ", depths that differ": DEPTHS}.items():
+    groups = {
+        "": COMPLETE_NULLS,
+        ", depths that differ": DEPTHS,
+        ", conditions apart and a change of abundance": APART,
+    }
+    for where, scenarios in groups.items():
         rows = {_label(k): v for k, v in nulls.items() if k in scenarios}
         if rows:
             yield _hits(rows, where)
