@@ -19,6 +19,7 @@ from kompot.anndata.abundance_results import (
     group_table,
     obs_values,
 )
+from kompot.anndata.condition_overlap import warn_if_apart
 from kompot.anndata.donor_results import donor_cells, donor_groups, donor_record, donor_regions
 from kompot.anndata.given_densities import given_landmarks, predictors
 from kompot.anndata.on_disk import with_frames
@@ -208,6 +209,7 @@ def _log_result(
 ) -> None:
     """One line of numbers for each step."""
     cells = given.cells
+    warn_if_apart(cells, settings.comparison)
     log.info(
         "%d cells of %r and %d of %r",
         cells.sizes[0],

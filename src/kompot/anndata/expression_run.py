@@ -6,6 +6,7 @@ import numpy as np
 from anndata import AnnData
 
 from kompot import memory
+from kompot.anndata.condition_overlap import warn_if_apart
 from kompot.anndata.expression_groups import group_tables, group_values
 from kompot.anndata.expression_inputs import ExpressionInputs, read_inputs
 from kompot.anndata.expression_layers import cell_values
@@ -96,6 +97,8 @@ def _log_result(
 ) -> None:
     """One line of numbers for each step."""
     features, model = result.model.features_, result.model
+    if result.donors is None:
+        warn_if_apart(inputs.cells, settings.comparison)
     log.info(
         "%d cells of %r and %d of %r; length scale %.4g, rank %d, residual %.2g (largest %.2g)",
         inputs.cells.sizes[0],
