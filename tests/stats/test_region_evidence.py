@@ -82,6 +82,7 @@ def test_rules_are_those_of_the_documentation():
         max_overlap_cost=0.25,
         max_covered=0.05,
         standardise=True,
+        min_shared=0.6,
         min_overlapping=0.5,
         match_sampling=True,
         admixture=1 / 600,

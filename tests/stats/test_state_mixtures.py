@@ -8,6 +8,7 @@ from kompot.stats.ancova import adjusted_means
 from kompot.stats.compressed_counts import compressed, expanded
 from kompot.stats.design import two_group_design
 from kompot.stats.log_means import log_means
+from kompot.stats.region_evidence import RegionRules, region_means
 from kompot.stats.region_sums import RegionSums
 from kompot.stats.state_mixtures import fit_mixtures, mixture_means
 
@@ -134,6 +135,29 @@ def test_noise_is_that_of_the_cells_that_mixtures_are_made_of(rng, profiles):
     found = baseline(means, clusters)
     # a quarter of 1 / 720 from each side, whatever the sample
     np.testing.assert_allclose(found.noise, 0.25 * 2 / 720, rtol=1e-3)
+
+
+def test_mixtures_share_what_both_sides_have(rng, profiles):
+    means, clusters = cells_in(profiles, rng, shares=SHARES)
+    assert baseline(means, clusters).shared == pytest.approx(0.6, abs=0.01)
+    unlike = 0.025 + 0.9 * np.eye(4)[[0, 0, 0, 3, 3, 3]]
+    assert baseline(*cells_in(profiles, rng, shares=unlike)).shared == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("least", "fixed", "status"),
+    [(0.55, False, "standardised"), (0.65, False, "dropped"), (0.65, True, "standardised")],
+)
+def test_a_cluster_of_unlike_mixtures_is_dropped(rng, profiles, least, fixed, status):
+    means, clusters = cells_in(profiles, rng, shares=SHARES)
+    rules = RegionRules(max_overlap_cost=-1.0, min_shared=least)
+    found = region_means(
+        *(means, 0, two_group_design(GROUPS), rules, ("level", "region")),
+        fixed=fixed,
+        clusters=clusters,
+    )
+    assert found.status == status
+    assert len(found.genes) == found.values.shape[1] == (0 if status == "dropped" else 400)
 
 
 def test_few_genes_or_cells_make_no_mixture(rng, profiles):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kompot import threads
 from kompot.stats.ancova import AdjustedMeans, adjusted_means
+from kompot.stats.commonest import FEWEST_GENES
 from kompot.stats.design import Design
 from kompot.stats.donor_sums import DonorSums
 from kompot.stats.fdr import local_fdr
@@ -133,7 +134,9 @@ def compare_regions(
     if rules.standardise and _share_that_overlaps(found, levels) < rules.min_overlapping:
         never = replace(rules, max_overlap_cost=-np.inf)
         apart = _all_region_means(levels, means, design, never)
-        found = [a if a.status == "standardised" else f for f, a in zip(found, apart, strict=True)]
+        found = [
+            a if len(f.genes) >= FEWEST_GENES else f for f, a in zip(found, apart, strict=True)
+        ]
     share = _covered_by_adjusted(found, levels)
     return [
         replace(region, counts=not region.confounded or covered <= rules.max_covered)

@@ -66,6 +66,11 @@ class RegionRules:
         embedding and the odds of one branch multiplied by e^1.5, 8 against 8 samples, 36 % of genes
         that do not change were called without it, none with it; and twice the local effects were
         found, at fewer false calls.
+    min_shared
+        How alike the mixtures of the two sides must be in a cluster that is standardised
+        (:class:`kompot.stats.state_mixtures.MixtureMeans`). An embedding with a shift can put
+        unlike states into one cluster, and taking out all in which they differ leaves too much:
+        clusters below 0.6 had up to 32 false calls, others hardly any.
     min_overlapping
         Share of the cells of clusters in adjusted ones (mean over levels) below which no region is
         adjusted but all are standardised: where most cells of two conditions are apart, the
@@ -98,6 +103,7 @@ class RegionRules:
     max_overlap_cost: float = 0.25
     max_covered: float = 0.05
     standardise: bool = True
+    min_shared: float = 0.6
     min_overlapping: float = 0.5
     match_sampling: bool = True
     admixture: float = 1.0 / 600.0
@@ -144,7 +150,8 @@ class RegionMeans:
         states of either side;
         ``"unadjusted"``: there is no such mixture, and the region is wanted as it is: its means are
         compared as they are;
-        ``"dropped"``: nor is one in a cluster, which then compares unlike cells;
+        ``"dropped"``: nor is one in a cluster, or the sides' mixtures are unlike: it would compare
+        unlike cells;
         ``"few genes"``: too few are expressed;
         ``"not estimable"``: too few samples take part.
     degrees_of_freedom
@@ -281,6 +288,8 @@ def region_means(
     mixtures = None
     if status in {"unadjusted", "dropped"} and contrast and clusters and rules.standardise:
         mixtures = mixture_means(*(means, region, taking_part, contrast, genes), clusters=clusters)
+    if mixtures is not None and not fixed and mixtures.shared < rules.min_shared:
+        mixtures = None
     if mixtures is not None:
         status = "standardised"
     elif status not in {"adjusted", "unadjusted"}:

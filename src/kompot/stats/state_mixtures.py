@@ -38,10 +38,14 @@ class MixtureMeans:
     noise
         Covariance of the samples' means from sampling the cells that the mixtures are made of, for
         a variance between cells of 1, ``(n_samples, n_samples)``.
+    shared
+        How alike the two sides' mixtures are, 0 to 1: the sum over clusters of the smaller of their
+        mean shares, mean of what the clusters of either side say.
     """
 
     means: Array
     noise: Array
+    shared: float
 
 
 def mixture_means(
@@ -88,6 +92,7 @@ def mixture_means(
     scatter = np.maximum(scatter - np.square(means.mean[region, genes]), 0.0)
     error = np.sqrt(scatter / np.median(weight) + _SPREAD**2 * np.square(observed).mean(axis=0))
     total, noise = np.zeros_like(observed), np.zeros((len(weight), len(weight)))
+    shared = 0.0
     for side in (-contrast.weights, contrast.weights):
         chosen = np.zeros(len(taking_part))
         chosen[taking_part] = side > _SMALLEST_WEIGHT * np.abs(side).max()
@@ -102,7 +107,15 @@ def mixture_means(
             fitted = means.logarithm.of_region(fitted, region, taking_part)
         total += 0.5 * fitted
         noise += 0.25 * (shares / sizes) @ shares.T
-    return MixtureMeans(total, noise)
+        shared += 0.5 * _shared(shares, contrast.weights)
+    return MixtureMeans(total, noise, shared)
+
+
+def _shared(shares: Array, weights: Array) -> float:
+    """Sum over clusters of the smaller of both sides' mean shares."""
+    relative = shares / np.maximum(shares.sum(axis=1, keepdims=True), _SMALLEST_WEIGHT)
+    one, other = (relative[sign * weights > 0].mean(axis=0) for sign in (-1.0, 1.0))
+    return float(np.minimum(one, other).sum())
 
 
 def fit_mixtures(observed: Array, profiles: Array, error: Array) -> Array:
