@@ -259,6 +259,18 @@ def test_other_mixtures_of_states_are_no_change_where_conditions_are_apart():
         assert (as_it_is.fdr < 0.05).mean() > 0.1
 
 
+def test_samples_that_are_apart_from_each_other_do_not_explain_themselves():
+    features, states, values, sample, condition = simulate(
+        96, condition=(0, 0, 0, 0, 1, 1, 1, 1), change=0.0, n_genes=400, n_cells=2400
+    )
+    rng = np.random.default_rng(97)
+    own = states[:, 1] > 0.0
+    moved = states + 60.0 * rng.normal(size=(8, 2))[sample] * own[:, None]
+    features = fit_features(moved, make_kernel("matern52", 3.0), tol=1e-6, rng=rng)
+    found = donor_expression(features, moved, values, sample, two_group_design(condition))
+    assert (found.p < 0.05).mean() < 0.08
+
+
 def test_where_most_cells_are_apart_no_region_is_adjusted():
     """The kind that is not apart lies beside cells that only condition 1 has there."""
     given = apart(95, change=0.0, skew=0.0, all_cells=False)

@@ -62,6 +62,19 @@ def test_weights_answer_the_contrast_and_residuals_ignore_the_design(seed):
     np.testing.assert_allclose(found.residual_basis @ found.residual_basis.T, projection, atol=1e-9)
 
 
+@pytest.mark.parametrize("paired", [False, True])
+def test_sides_are_the_conditions_whatever_the_signs_of_weights(rng, paired):
+    condition = np.array([0, 1] * 5)
+    age = 1.5 * condition + rng.normal(size=10)
+    if paired:
+        design = paired_design(condition, list("aabbccddee"), covariates={"age": age})
+    else:
+        design = two_group_design(condition, covariates={"age": age})
+    signs = design.contrast_of().weights > 0
+    assert (signs != (condition == 1)).any()
+    np.testing.assert_array_equal(design.second_side, condition == 1)
+
+
 def test_a_subset_that_cannot_answer_is_none():
     design = two_group_design([0, 0, 0, 1, 1, 1], covariates={"batch": list("xxyyzz")})
     everyone = np.ones(6, bool)

@@ -1,5 +1,7 @@
 """Samples as mixtures of cell states."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
@@ -10,7 +12,7 @@ from kompot.stats.design import two_group_design
 from kompot.stats.log_means import log_means
 from kompot.stats.region_evidence import RegionRules, region_means
 from kompot.stats.region_sums import RegionSums
-from kompot.stats.state_mixtures import fit_mixtures, mixture_means
+from kompot.stats.state_mixtures import fit_mixtures, known_clusters, mixture_means
 
 GROUPS = np.array([0, 0, 0, 1, 1, 1])
 
@@ -84,9 +86,9 @@ def cells_in(profiles, rng, *, shares, n_cells=240, of_side=None):
 
 
 def baseline(means, clusters, groups=GROUPS, genes=None):
-    contrast = two_group_design(groups).contrast_of()
     genes = np.arange(means.raw.shape[2]) if genes is None else genes
-    return mixture_means(means, 0, np.ones(len(groups), bool), contrast, genes, clusters=clusters)
+    second = np.asarray(groups) == 1
+    return mixture_means(means, 0, np.ones(len(groups), bool), second, genes, clusters=clusters)
 
 
 SHARES = np.array([[4, 3, 2, 1]] * 3 + [[1, 2, 3, 4]] * 3) / 10
@@ -158,6 +160,32 @@ def test_a_cluster_of_unlike_mixtures_is_dropped(rng, profiles, least, fixed, st
     )
     assert found.status == status
     assert len(found.genes) == found.values.shape[1] == (0 if status == "dropped" else 400)
+
+
+def test_clusters_of_one_sample_say_nothing(rng, profiles):
+    """Such a cluster would explain its sample by itself, with all that is its own."""
+    alone = 0.1 * np.eye(4)[[0, 1, 2] * 2] + 0.9 * np.eye(4)[[3] * 6]
+    means, clusters = cells_in(profiles, rng, shares=alone)
+    assert known_clusters(clusters, GROUPS == 0).tolist() == [False] * 3 + [True] + [False] * 4
+    assert baseline(means, clusters) is not None
+    alone = 0.3 * np.eye(4)[[0, 1, 2] * 2] + 0.7 * np.eye(4)[[3] * 6]
+    means, clusters = cells_in(profiles, rng, shares=alone)
+    assert known_clusters(clusters, GROUPS == 0) is None
+    assert baseline(means, clusters) is None
+
+
+@pytest.mark.parametrize(("n_present", "status"), [(2, "standardised"), (1, "dropped")])
+def test_a_cluster_of_few_samples_is_not_standardised(rng, profiles, n_present, status):
+    means, clusters = cells_in(profiles, rng, shares=SHARES)
+    few = means.sums.n_cells.copy()
+    few[n_present:3] = 1.0
+    means = replace(means, sums=replace(means.sums, n_cells=few))
+    rules = RegionRules(max_overlap_cost=-1.0, min_shared=0.0)
+    design = two_group_design(GROUPS)
+    found = region_means(
+        *(means, 0, design, rules, ("level", "region")), fixed=False, clusters=clusters
+    )
+    assert found.status == status
 
 
 def test_few_genes_or_cells_make_no_mixture(rng, profiles):

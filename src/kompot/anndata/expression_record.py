@@ -142,6 +142,7 @@ def _samples(result: ExpressionResult, inputs: ExpressionInputs) -> dict[str, An
             "n_tested": donors.n_tested,
             "compared": "counts" if donors.of_counts else "expression as given",
             "usable_share": donors.usable_share,
+            "adjusted_share": donors.adjusted_share,
             "ridges": list(donors.ridges),
             "regions": regions,
         },

@@ -22,6 +22,7 @@ from kompot.anndata.returned_results import full_results
 from kompot.anndata.uns_entries import uns_entries
 from kompot.anndata.writing import Returned, check_target, finish
 from kompot.models.array_store import ArrayStore
+from kompot.models.donor_expression import DonorExpression
 from kompot.settings import ExpressionSettings
 
 __all__ = ["run_expression"]
@@ -135,18 +136,7 @@ def _log_calls(result: ExpressionResult, settings: ExpressionSettings) -> None:
                 "Expression is not log1p of scaled counts, or of too few to tell: samples are "
                 "compared by its means as they are, which differ with the depth of sequencing."
             )
-        unclear = result.donors.confounded
-        if unclear:
-            log.warning(
-                "In %d of %d regions cell states of the conditions hardly overlap: %s. Samples are "
-                "compared there with what their mixtures of states would express, judged by all "
-                "genes together (or as they are, if fewer than 150 genes are tested), which "
-                "decides over a gene only where hardly anything can be adjusted for state. Is the "
-                "embedding integrated over samples?",
-                len(unclear),
-                len(result.donors.regions),
-                ", ".join(unclear),
-            )
+        _warn_of_states(result.donors)
     smallest = found["min_significant_mahalanobis"]
     log.info(
         "%d of %d genes with a %s below %g (%s)%s",
@@ -160,3 +150,31 @@ def _log_calls(result: ExpressionResult, settings: ExpressionSettings) -> None:
     if result.groups is not None:
         called = {name: int(table["is_de"].sum()) for name, table in result.groups.items()}
         log.info("Called in groups: %s", called)
+
+
+_HOW = {
+    "standardised": "compared with what mixtures of states would express, judged by all genes",
+    "unadjusted": "compared as they are",
+    "dropped": "left out",
+}
+
+
+def _warn_of_states(donors: DonorExpression) -> None:
+    """Say where cell states of the conditions are apart, and what that meant for each region."""
+    if not donors.confounded:
+        return
+    names = {
+        how: ", ".join(region.name for region in donors.regions if region.status == status)
+        for status, how in _HOW.items()
+    }
+    where, rule = "most regions, so that none is adjusted for state", ""
+    if donors.adjusted_share:
+        where = f"{len(donors.confounded)} of {len(donors.regions)} regions"
+        rule = " It decides over a gene only where hardly any cells of its region are adjusted."
+    log.warning(
+        "Cell states of the conditions hardly overlap in %s. Expression is %s.%s Is the embedding "
+        "integrated over samples?",
+        where,
+        "; ".join(f"{how} ({regions})" for how, regions in names.items() if regions),
+        rule,
+    )

@@ -166,7 +166,7 @@ class DonorExpression:
 
     @property
     def confounded(self) -> tuple[str, ...]:
-        """Regions in which the conditions hardly overlap, so that state may pass for expression."""
+        """Regions not adjusted for state, as the conditions hardly overlap, there or in most."""
         return tuple(r.name for r in self.regions if r.confounded)
 
     @property
@@ -178,11 +178,22 @@ class DonorExpression:
     @property
     def usable_share(self) -> float:
         """Mean over levels of the share of their cells in regions that were tested and count."""
+        return self._share_of_cells([bool(len(r.genes)) and r.counts for r in self.regions])
+
+    @property
+    def adjusted_share(self) -> float:
+        """Mean over levels of the share of their cells in regions adjusted for cell state."""
+        return self._share_of_cells([r.status == "adjusted" for r in self.regions])
+
+    def _share_of_cells(self, chosen: list[bool]) -> float:
         shares = []
         for level in self.levels:
-            found = [r for r in self.regions if r.level == level.name]
-            tested = sum(r.n_cells for r in found if len(r.genes) and r.counts)
-            shares.append(tested / max(sum(r.n_cells for r in found), 1))
+            sizes = [
+                (r.n_cells, c)
+                for r, c in zip(self.regions, chosen, strict=True)
+                if r.level == level.name
+            ]
+            shares.append(sum(n for n, c in sizes if c) / max(sum(n for n, _ in sizes), 1))
         return float(np.mean(shares))
 
     def region(self, name: str) -> GroupEvidence:

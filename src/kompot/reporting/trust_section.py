@@ -15,6 +15,7 @@ from kompot.reporting.tables import help_note, number, section, table
 __all__ = ["trust_section"]
 
 _DONORS = ("donor", "patient", "subject", "individual", "sample", "mouse", "animal", "replicate")
+_APART = ("standardised", "unadjusted", "dropped")
 _NUMERICS = {
     "rank": "Rank of the features",
     "residual_mean": "Prior variance left out, mean over cells",
@@ -27,7 +28,8 @@ _NUMERICS = {
     "p_gate": "The same by rotation (gate)",
     "degrees_of_freedom": "Degrees of freedom between samples",
     "compared": "Compared between samples",
-    "usable_share": "Share of cells in regions that both conditions share",
+    "usable_share": "Share of cells in regions that are compared",
+    "adjusted_share": "Share of cells in regions adjusted for cell state",
     "landmarks_source": "Landmarks",
     "random_state": "Seed",
     "seconds": "Seconds",
@@ -70,11 +72,20 @@ def _statements(subject: Subject, run: ExpressionRun) -> Iterator[str]:
             f"called at a {rate} below {number(found.get('fdr_threshold'))}."
         )
     if run.is_donor_level:
+        test: dict[str, Any] = record.entries.get("donor_test") or {}
         yield (
-            "The p-values compare means of donors, adjusted for the states of their cells, in "
-            "regions of the embedding; the false discovery rate is about new donors."
+            "The p-values compare means of donors, freed of the states of their cells, in regions "
+            "of the embedding; the false discovery rate is about new donors."
         )
-        if (record.entries.get("donor_test") or {}).get("exploratory"):
+        apart = [one for one in test.get("regions", []) if one.get("status") in _APART]
+        if apart:
+            yield (
+                f"In {len(apart)} of {len(test['regions'])} regions means are not adjusted for "
+                "state, because cells of the conditions hardly overlap there or in most of the "
+                "embedding: they are compared with those of mixtures of states, as they are, or "
+                "not at all. If the embedding is not integrated over samples, integrate it."
+            )
+        if test.get("exploratory"):
             yield "There are too few samples for more than an exploratory reading."
         return
     null = record.parameter("null_genes")

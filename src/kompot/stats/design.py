@@ -160,6 +160,12 @@ class Design:
         """Whether so few degrees of freedom are left (2 or 1) that p-values are a first look."""
         return self.degrees_of_freedom <= _EXPLORATORY
 
+    @property
+    def second_side(self) -> NDArray[np.bool_]:
+        """Samples of which :math:`Xc` is in the upper half of its range; of two conditions, 2."""
+        values = self.matrix @ self.contrast
+        return np.asarray(values > 0.5 * (values.min() + values.max()))
+
     def contrast_of(self, taking_part: NDArray[np.bool_] | None = None) -> Contrast | None:
         r"""The contrast among some samples, or None if they cannot answer it.
 

@@ -19,9 +19,10 @@ from kompot.stats.fdr import local_fdr
 from kompot.stats.log_means import log_means
 from kompot.stats.multiplicity import cauchy_combination
 from kompot.stats.region_evidence import RegionMeans, RegionRules, region_means
-from kompot.stats.region_sums import RegionIndex
+from kompot.stats.region_sums import RegionIndex, RegionSums
 from kompot.stats.regions import Level
 from kompot.stats.sample_scale import log_sample_scales
+from kompot.stats.state_mixtures import known_clusters
 
 __all__ = [
     "CombinedEvidence",
@@ -134,12 +135,18 @@ def compare_regions(
     if rules.standardise and _share_that_overlaps(found, levels) < rules.min_overlapping:
         never = replace(rules, max_overlap_cost=-np.inf)
         apart = _all_region_means(levels, means, design, never)
-        found = [
-            a if len(f.genes) >= FEWEST_GENES else f for f, a in zip(found, apart, strict=True)
-        ]
+        if any(region.status == "standardised" for region in apart):
+            found = [
+                a if len(f.genes) >= FEWEST_GENES else f for f, a in zip(found, apart, strict=True)
+            ]
     share = _covered_by_adjusted(found, levels)
+    better = any(region.status == "standardised" for region in found)
     return [
-        replace(region, counts=not region.confounded or covered <= rules.max_covered)
+        replace(
+            region,
+            counts=not region.confounded
+            or (covered <= rules.max_covered and not (region.status == "unadjusted" and better)),
+        )
         for region, covered in zip(found, share, strict=True)
     ]
 
@@ -147,7 +154,7 @@ def compare_regions(
 def _all_region_means(
     levels: Sequence[Level], means: Sequence[AdjustedMeans], design: Design, rules: RegionRules
 ) -> list[RegionMeans]:
-    clusters = means[_finest(levels)].sums if any(not level.fixed for level in levels) else None
+    clusters = _clusters_of_both_sides(levels, means, design)
     return [
         region_means(
             of_level, k, design, rules, (level.name, name), fixed=level.fixed, clusters=clusters
@@ -155,6 +162,18 @@ def _all_region_means(
         for level, of_level in zip(levels, means, strict=True)
         for k, name in enumerate(level.regions)
     ]
+
+
+def _clusters_of_both_sides(
+    levels: Sequence[Level], means: Sequence[AdjustedMeans], design: Design
+) -> RegionSums | None:
+    """Sums in the finest clusters that say what either side expresses; None if none do."""
+    second = design.second_side
+    clusters = [n for n, level in enumerate(levels) if not level.fixed]
+    for n in sorted(clusters, key=lambda n: -levels[n].n_regions):
+        if all(known_clusters(means[n].sums, side) is not None for side in (second, ~second)):
+            return means[n].sums
+    return None
 
 
 def _share_that_overlaps(regions: Sequence[RegionMeans], levels: Sequence[Level]) -> float:

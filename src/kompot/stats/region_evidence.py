@@ -73,10 +73,10 @@ class RegionRules:
         clusters below 0.6 had up to 32 false calls, others hardly any.
     min_overlapping
         Share of the cells of clusters in adjusted ones (mean over levels) below which no region is
-        adjusted but all are standardised: where most cells of two conditions are apart, the
-        embedding is not integrated, and what overlaps in it is not alike. Real cells of which one
-        condition was moved by a tenth of a standard deviation had 8 false calls in a data set
-        without this rule and less than one with it.
+        adjusted but all are standardised, as far as mixtures are known: where most cells of two
+        conditions are apart, the embedding is not integrated, and what overlaps in it is not alike.
+        Real cells of which one condition was moved by a tenth of a standard deviation had 8 false
+        calls in a data set without this rule and less than one with it.
     match_sampling
         Whether samples are weighed by their cells and the error of an effect is matched to the
         noise from sampling cells that the effect itself has
@@ -145,9 +145,9 @@ class RegionMeans:
         :math:`d = \sum_s a_s\bar\phi_s`; NaN if the contrast is not estimable.
     status
         ``"adjusted"``: means adjusted for cell state are compared;
-        ``"standardised"``: the two sides hardly overlap, so that a change of expression can only be
-        told from one of state by genes together: means are compared with those of mixtures of the
-        states of either side;
+        ``"standardised"``: the two sides hardly overlap, here or in most clusters, so that a change
+        of expression can only be told from one of state by genes together: means are compared with
+        those of mixtures of the states of either side;
         ``"unadjusted"``: there is no such mixture, and the region is wanted as it is: its means are
         compared as they are;
         ``"dropped"``: nor is one in a cluster, or the sides' mixtures are unlike: it would compare
@@ -173,7 +173,8 @@ class RegionMeans:
         Covariance of the samples' values from sampling cells of variance 1,
         :math:`\operatorname{diag}(1/n_s) + \bar\Phi(A + \lambda I)^{-1}\bar\Phi^\top`,
         ``(n_samples, n_samples)``; the second term only if they are adjusted (and without the
-        region's mean feature, which no contrast of conditions sees), another one if standardised.
+        region's mean feature, which no contrast of conditions sees), if standardised another
+        one (:class:`kompot.stats.state_mixtures.MixtureMeans`).
     admixture
         Share of the distribution of variances for each degree of freedom; see
         :class:`RegionRules`.
@@ -205,7 +206,7 @@ class RegionMeans:
 
     @property
     def confounded(self) -> bool:
-        """Whether the two sides hardly overlap, so that state may pass for expression."""
+        """Whether it is not adjusted for state, which may then pass for expression."""
         return self.status in {"standardised", "unadjusted", "dropped"}
 
     def evidence(self, contrast: Contrast) -> Evidence:
@@ -286,10 +287,12 @@ def region_means(
     few = rules.min_genes <= means.raw.shape[2] and len(genes) < rules.min_genes
     status = _status(contrast, cost, rules, fixed=fixed, few=few or not len(genes))
     mixtures = None
-    if status in {"unadjusted", "dropped"} and contrast and clusters and rules.standardise:
-        mixtures = mixture_means(*(means, region, taking_part, contrast, genes), clusters=clusters)
-    if mixtures is not None and not fixed and mixtures.shared < rules.min_shared:
-        mixtures = None
+    if clusters is not None and rules.standardise and status in {"unadjusted", "dropped"}:
+        second = design.second_side
+        if fixed or (_mostly(taking_part[second]) and _mostly(taking_part[~second])):
+            mixtures = mixture_means(means, region, taking_part, second, genes, clusters=clusters)
+        if mixtures is not None and not fixed and mixtures.shared < rules.min_shared:
+            mixtures = None
     if mixtures is not None:
         status = "standardised"
     elif status not in {"adjusted", "unadjusted"}:
@@ -319,6 +322,11 @@ def region_means(
         rules.admixture,
         means.of_counts,
     )
+
+
+def _mostly(samples: NDArray[np.bool_]) -> bool:
+    """Whether more than half of some samples take part."""
+    return bool(2 * samples.sum() > len(samples))
 
 
 def _overlap_cost(
