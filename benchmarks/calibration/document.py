@@ -15,6 +15,7 @@ from calibration.scenarios import (
     EFFECTS,
     NORMALIZED,
     PAIRED,
+    SAMPLES_APART,
     SENSITIVITY,
     SHIFTED,
 )
@@ -107,6 +108,12 @@ SECTIONS = (
         "No region overlaps, and the mixture of states differs. "
         "The odds of one branch are 2.7 or 4.5 times as large in condition 2.",
         APART,
+    ),
+    (
+        "Samples apart in the embedding",
+        "Two thirds of each sample's cells, those late in pseudotime, are moved in the embedding, "
+        "every sample its own way.",
+        SAMPLES_APART,
     ),
     (
         "Other donor effects",

@@ -19,6 +19,8 @@ from kompot.models.donor_expression import DonorSettings, find_regions
 from kompot.stats.design import Design, paired_design, two_group_design
 
 CONDITIONS = ("control", "treated")
+EARLY = 0.35
+"""Pseudotime up to which samples are not moved apart."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +132,33 @@ def draw(scenario: Scenario, replicate: int) -> Problem:
         kept = (kept / kept.max())[codes]
         kept[adata.obs["condition"].to_numpy(dtype=str) == CONDITIONS[1]] *= share
         thin(adata, kept, rng)
+    if scenario.samples_apart:
+        part_samples(adata, scenario.samples_apart, scenario.arguments(replicate)["random_state"])
     if scenario.target_sum != TARGET_SUM:
         per_count = np.expm1(adata.X.data) / TARGET_SUM
         adata.X.data = np.log1p(scenario.target_sum * per_count)
     return ask(adata, scenario.regions)
+
+
+def part_samples(adata: AnnData, distance: float, seed: int) -> None:
+    """Move the cells of each sample that are late in pseudotime its own way in the embedding.
+
+    Parameters
+    ----------
+    adata
+        The data set, which is changed.
+    distance
+        Standard deviation of the moves, in those of the components.
+    seed
+        Of the moves.
+    """
+    states = np.array(adata.obsm["DM_EigenVectors"], dtype=np.float64)
+    samples, codes = np.unique(adata.obs["sample"].to_numpy(dtype=str), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    moves = distance * states.std(axis=0) * rng.normal(size=(len(samples), states.shape[1]))
+    late = adata.obs["pseudotime"].to_numpy() > EARLY
+    states[late] += moves[codes[late]]
+    adata.obsm["DM_EigenVectors"] = states
 
 
 def thin(adata: AnnData, kept: NDArray[np.float64], rng: np.random.Generator) -> None:

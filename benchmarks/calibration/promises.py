@@ -11,6 +11,7 @@ from calibration.scenarios import (
     EFFECTS,
     NORMALIZED,
     PAIRED,
+    SAMPLES_APART,
     SENSITIVITY,
     TABLE,
     UNLIKE_STATES,
@@ -88,6 +89,7 @@ def _any_hit(found: dict[Scenario, Summary]) -> Iterator[Line]:
         "": COMPLETE_NULLS,
         ", depths that differ": DEPTHS,
         ", conditions apart and a change of abundance": APART,
+        ", samples apart": SAMPLES_APART,
     }
     for where, scenarios in groups.items():
         rows = {_label(k): v for k, v in nulls.items() if k in scenarios}

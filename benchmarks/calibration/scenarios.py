@@ -54,6 +54,9 @@ class Scenario:
     depth
         Share of their counts that cells of condition 2 keep, and the standard deviation of the log
         of the share that cells of a sample keep.
+    samples_apart
+        How far cells late in pseudotime are moved in the embedding, each sample's its own way:
+        standard deviation, in those of the components.
     """
 
     number: int
@@ -64,6 +67,7 @@ class Scenario:
     regions: tuple[int, ...] = (1, 4, 12)
     target_sum: float = TARGET_SUM
     depth: tuple[float, float] = (1.0, 0.0)
+    samples_apart: float = 0.0
 
     @property
     def is_null(self) -> bool:
@@ -169,6 +173,18 @@ SHIFTED = rows(
 
 _ABUNDANT: dict[str, Any] = {"embedding_shift": 1.5, "abundance_log_odds": 1.0}
 _UNLIKE: dict[str, Any] = UNLIKE_STATES | {"embedding_shift": 0.25, "abundance_log_odds": 1.5}
+SAMPLES_APART = tuple(
+    replace(row, samples_apart=2.0)
+    for row in rows(
+        70,
+        {
+            "6v6, no effects, each sample apart": ((6, 6), NO_EFFECT),
+            "6v6, each sample apart": ((6, 6), {}),
+        },
+        n_sets=40,
+    )
+)
+"""An embedding in which every sample has states of its own, as before integration or of tumours."""
 APART = rows(
     60,
     {
@@ -182,9 +198,9 @@ APART = rows(
     },
     n_sets=40,
 )
-"""The same, and what raw means of all cells cannot tell from a change of expression."""
+"""Conditions apart, and what raw means of all cells cannot tell from a change of expression."""
 
-TABLE = COMPLETE_NULLS + EFFECTS + PAIRED + SHIFTED + APART
+TABLE = COMPLETE_NULLS + EFFECTS + PAIRED + SHIFTED + APART + SAMPLES_APART
 
 DESEQ_ROWS = (
     COMPLETE_NULLS[1],

@@ -20,8 +20,8 @@ def test_all_are_own_if_conditions_are_apart(rng):
 
 
 def test_it_agrees_with_another_search(rng):
-    condition = np.arange(800) % 2
-    states = rng.normal(size=(800, 2)) + 0.8 * condition[:, None]
+    condition = np.arange(600) % 2
+    states = rng.normal(size=(600, 2)) + 0.8 * condition[:, None]
     found = NearestNeighbors(n_neighbors=16).fit(states).kneighbors(return_distance=False)
     own = (condition[found[:, :15]] == condition[:, None]).mean(axis=1)
     assert own_neighbors(states, condition) == pytest.approx(own.mean())

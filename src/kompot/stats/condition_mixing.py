@@ -9,16 +9,16 @@ __all__ = ["N_NEIGHBORS", "own_neighbors"]
 Array = NDArray[np.float64]
 
 N_NEIGHBORS = 15
-_MOST_CELLS = 10_000
-_MOST_ASKED = 500
-"""Cells of each condition; a standard error of the share of at most 2 %."""
+_MOST_CELLS = 5_000
+_MOST_ASKED = 300
+"""Cells of each condition; with a standard error of their share of at most 3 %."""
 
 
 def own_neighbors(states: Array, condition: NDArray[np.intp]) -> float:
     """Share of a cell's nearest neighbours that are of its own condition, mean over conditions.
 
     Half if conditions are mixed, however many cells each has, and 1 if they are apart. Of at most
-    500 cells of each condition, with neighbours among 10,000 cells, so that it costs little.
+    300 cells of each condition, with neighbours among 5,000 cells, so that it costs little.
 
     Parameters
     ----------
