@@ -271,12 +271,30 @@ def test_samples_that_are_apart_from_each_other_do_not_explain_themselves():
     assert (found.p < 0.05).mean() < 0.08
 
 
+def test_states_that_genes_do_not_follow_are_not_adjusted_for(rng):
+    features, states, values, sample, condition = simulate(
+        94, change=0.0, n_genes=800, n_cells=2400
+    )
+    moved = states + 0.8 * np.outer(condition[sample], [1.0, 0.0])
+    features = fit_features(moved, make_kernel("matern52", 3.0), tol=1e-6, rng=rng)
+    given = features, moved, values, sample, two_group_design(condition)
+    never = DonorSettings(rules=RegionRules(min_agreement=-np.inf))
+    believed, found = donor_expression(*given, settings=never), donor_expression(*given)
+    assert believed.adjusted_share == 1.0
+    assert (believed.p < 0.05).mean() > 0.15
+    assert found.adjusted_share == 0.0
+    assert (found.p < 0.05).mean() < 0.08
+
+
 def test_where_most_cells_are_apart_no_region_is_adjusted():
     """The kind that is not apart lies beside cells that only condition 1 has there."""
     given = apart(95, change=0.0, skew=0.0, all_cells=False)
     some, none = (
-        donor_expression(*given, settings=DonorSettings(rules=RegionRules(min_overlapping=share)))
-        for share in (0.0, 0.9)
+        donor_expression(*given, settings=DonorSettings(rules=rules))
+        for rules in (
+            RegionRules(min_overlapping=0.0, min_agreement=-np.inf),
+            RegionRules(min_overlapping=0.9),
+        )
     )
     adjusted = [r for r in some.regions if r.level == "k12" and r.status == "adjusted"]
     assert 0.2 < sum(r.n_cells for r in adjusted) / 2400 < 0.9

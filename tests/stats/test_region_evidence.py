@@ -84,6 +84,7 @@ def test_rules_are_those_of_the_documentation():
         standardise=True,
         min_shared=0.6,
         min_overlapping=0.5,
+        min_agreement=0.5,
         match_sampling=True,
         admixture=1 / 600,
     )

@@ -167,7 +167,7 @@ def _warn_of_states(donors: DonorExpression) -> None:
         how: ", ".join(region.name for region in donors.regions if region.status == status)
         for status, how in _HOW.items()
     }
-    where, rule = "most regions, so that none is adjusted for state", ""
+    where, rule = "most regions, or genes do not follow them, so that none is adjusted for them", ""
     if donors.adjusted_share:
         where = f"{len(donors.confounded)} of {len(donors.regions)} regions"
         rule = " It decides over a gene only where hardly any cells of its region are adjusted."

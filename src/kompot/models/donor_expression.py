@@ -166,7 +166,7 @@ class DonorExpression:
 
     @property
     def confounded(self) -> tuple[str, ...]:
-        """Regions not adjusted for state, as the conditions hardly overlap, there or in most."""
+        """Regions not adjusted for state, as sides hardly overlap or genes do not follow it."""
         return tuple(r.name for r in self.regions if r.confounded)
 
     @property

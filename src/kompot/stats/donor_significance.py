@@ -22,6 +22,7 @@ from kompot.stats.region_evidence import RegionMeans, RegionRules, region_means
 from kompot.stats.region_sums import RegionIndex, RegionSums
 from kompot.stats.regions import Level
 from kompot.stats.sample_scale import log_sample_scales
+from kompot.stats.state_agreement import state_agreement
 from kompot.stats.state_mixtures import known_clusters
 
 __all__ = [
@@ -41,6 +42,8 @@ _TAIL = 0.05
 _UNDERSMOOTHING = 10.0
 """Of counts. Without, and the conditions' embeddings a quarter of a standard deviation apart, a
 tenth of the genes called were false."""
+_ERRORS = 3.0
+"""Standard errors by which genes must not follow states."""
 _FEWEST_NULL = 1000
 _ENOUGH_NULL = 20_000
 
@@ -132,7 +135,7 @@ def compare_regions(
     """
     rules = RegionRules() if rules is None else rules
     found = _all_region_means(levels, means, design, rules)
-    if rules.standardise and _share_that_overlaps(found, levels) < rules.min_overlapping:
+    if rules.standardise and _not_integrated(found, levels, means, design, rules):
         never = replace(rules, max_overlap_cost=-np.inf)
         apart = _all_region_means(levels, means, design, never)
         if any(region.status == "standardised" for region in apart):
@@ -174,6 +177,24 @@ def _clusters_of_both_sides(
         if all(known_clusters(means[n].sums, side) is not None for side in (second, ~second)):
             return means[n].sums
     return None
+
+
+def _not_integrated(
+    regions: Sequence[RegionMeans],
+    levels: Sequence[Level],
+    means: Sequence[AdjustedMeans],
+    design: Design,
+    rules: RegionRules,
+) -> bool:
+    """Whether most cells of the sides are apart, or genes do not follow where states are."""
+    if _share_that_overlaps(regions, levels) < rules.min_overlapping:
+        return True
+    for level, of_level in zip(levels, means, strict=True):
+        if level.n_regions == 1 and (of_level.n_cells >= rules.min_cells).all():
+            slope, error = state_agreement(of_level, 0, design)
+            if slope + _ERRORS * error < rules.min_agreement:
+                return True
+    return False
 
 
 def _share_that_overlaps(regions: Sequence[RegionMeans], levels: Sequence[Level]) -> float:

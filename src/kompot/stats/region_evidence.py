@@ -77,6 +77,11 @@ class RegionRules:
         conditions are apart, the embedding is not integrated, and what overlaps in it is not alike.
         Real cells of which one condition was moved by a tenth of a standard deviation had 8 false
         calls in a data set without this rule and less than one with it.
+    min_agreement
+        The same if genes show less than this of what states predict of the difference between
+        conditions (:func:`kompot.stats.state_agreement.state_agreement`), by three standard errors.
+        Where conditions or their samples differ in composition they show 0.7 to 1.1 of it, and of
+        real cells moved by a twentieth of a standard deviation up to 0.2.
     match_sampling
         Whether samples are weighed by their cells and the error of an effect is matched to the
         noise from sampling cells that the effect itself has
@@ -105,6 +110,7 @@ class RegionRules:
     standardise: bool = True
     min_shared: float = 0.6
     min_overlapping: float = 0.5
+    min_agreement: float = 0.5
     match_sampling: bool = True
     admixture: float = 1.0 / 600.0
 
@@ -145,9 +151,9 @@ class RegionMeans:
         :math:`d = \sum_s a_s\bar\phi_s`; NaN if the contrast is not estimable.
     status
         ``"adjusted"``: means adjusted for cell state are compared;
-        ``"standardised"``: the two sides hardly overlap, here or in most clusters, so that a change
-        of expression can only be told from one of state by genes together: means are compared with
-        those of mixtures of the states of either side;
+        ``"standardised"``: the two sides hardly overlap, here or in most clusters, or genes do not
+        follow states, so that a change of expression can only be told from one of state by genes
+        together: means are compared with those of mixtures of the states of either side;
         ``"unadjusted"``: there is no such mixture, and the region is wanted as it is: its means are
         compared as they are;
         ``"dropped"``: nor is one in a cluster, or the sides' mixtures are unlike: it would compare
