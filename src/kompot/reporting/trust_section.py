@@ -83,7 +83,8 @@ def _statements(subject: Subject, run: ExpressionRun) -> Iterator[str]:
                 f"In {len(apart)} of {len(test['regions'])} regions means are not adjusted for "
                 "state, because cells of the conditions hardly overlap there or in most of the "
                 "embedding, or genes do not follow it: they are compared with those of mixtures of "
-                "states, as they are, or not at all. If the embedding is not integrated over samples, integrate it."
+                "states, as they are, or not at all. If the embedding is not integrated over "
+                "samples, integrate it."
             )
         if test.get("exploratory"):
             yield "There are too few samples for more than an exploratory reading."
