@@ -26,7 +26,7 @@ MIXED_SETS = 10
 MIXED_SEED = 1000
 EVENNESS = 20.0
 """Of shares of a cell type in samples (Dirichlet)."""
-MIXTURES = ((0.0, 0.0), (0.7, 0.0), (0.0, 0.1), (0.7, 0.1), (0.7, 1.0), (1.5, 1.0))
+MIXTURES = ((0.0, 0.0), (0.7, 0.0), (0.0, 0.03), (0.0, 0.1), (0.7, 0.1), (0.7, 1.0), (1.5, 1.0))
 """Skews of the types' shares and shifts of the embedding."""
 INTERFERON = [
     "ISG15", "IFI6", "ISG20", "IFIT1", "IFIT2", "IFIT3", "MX1", "LY6E", "OAS1", "RSAD2", "IRF7",
