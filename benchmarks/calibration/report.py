@@ -55,7 +55,7 @@ def effect_cells(found: Summary) -> list[str]:
         f"{found.below_05:.3f}",
         f"{found.below_01:.4f}",
         f"{found.false_share:.3f}",
-        f"{found.false_share.sd:.3f}",
+        f"{found.false_share.sd:.3f}" if found.false_share.n > 1 else "",
         f"{found.power_global:.2f}",
         f"{found.power_local:.2f}",
         f"{found.equal_global:.2f}",

@@ -45,9 +45,11 @@ class Mean:
         return self.sd / float(np.sqrt(max(self.n, 1)))
 
     def __format__(self, spec: str) -> str:
-        """Value and standard error, such as ``0.051 (0.004)``."""
+        """Value and standard error, such as ``0.051 (0.004)``; the value alone of one data set."""
         if self.n == 0:
             return ""
+        if self.n == 1:
+            return f"{self.value:{spec}}"
         return f"{self.value:{spec}} ({self.error:{spec}})"
 
 
