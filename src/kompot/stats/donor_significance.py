@@ -190,7 +190,7 @@ def _not_integrated(
     if _share_that_overlaps(regions, levels) < rules.min_overlapping:
         return True
     for level, of_level in zip(levels, means, strict=True):
-        if level.n_regions == 1 and (of_level.n_cells >= rules.min_cells).all():
+        if not level.labels.any() and (of_level.n_cells >= rules.min_cells).all():  # of all cells
             slope, error = state_agreement(of_level, 0, design)
             if slope + _ERRORS * error < rules.min_agreement:
                 return True
