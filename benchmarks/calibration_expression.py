@@ -16,9 +16,7 @@ HERE = Path(__file__).resolve().parent
 RUNS = HERE / "results" / "calibration_expression.jsonl"
 VOOM_SETS = 40
 SLOW_SETS = 20
-FEW_SETS = {"deseq": 10, "original": 1}
-"""Data sets of a row for other methods; for those that take a minute and more on chosen rows, and
-on the other rows of the table."""
+"""Data sets of a row for other methods, and for those that take half a minute and more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,10 +42,8 @@ def run(options: argparse.Namespace) -> None:
     from calibration.runs import missing, read, run_all, source_version
     from calibration.scenarios import (
         DEPTHS,
-        DESEQ_ROWS,
         EFFECTS,
         NORMALIZED,
-        ORIGINAL_ROWS,
         PAIRED,
         SENSITIVITY,
         TABLE,
@@ -68,13 +64,11 @@ def run(options: argparse.Namespace) -> None:
     peers = {}
     if "deseq" in options.peers:
         found = external_methods(deseq=options.deseq_python or python_with("deseq"))
-        parts.append((DESEQ_ROWS, dict.fromkeys(found, min(SLOW_SETS, sets))))
-        parts.append((TABLE, dict.fromkeys(found, min(FEW_SETS["deseq"], sets))))
+        parts.append((TABLE, dict.fromkeys(found, min(SLOW_SETS, sets))))
         peers |= found
     if "original" in options.peers:
         found = external_methods(original=options.original_python or python_with("original"))
-        parts.append((TABLE, dict.fromkeys(found, min(FEW_SETS["original"], sets))))
-        parts += [(ORIGINAL_ROWS, {name: min(SLOW_SETS, sets)}) for name in found]
+        parts.append((TABLE, dict.fromkeys(found, min(SLOW_SETS, sets))))
         peers |= found
     for rows, methods in parts:
         scenarios = [row for row in rows if options.rows in row.name]

@@ -76,9 +76,9 @@ METHODS = """## Methods
   with `null_genes=2000` because it switches its false discovery rate off otherwise, and
   `n_landmarks=300` because it needs 33 GB for 2,100 cells and 1,000 genes without.
 
-Designs are the same for all: paired where donors are. Methods that take a minute and more ran on 20
-data sets of some rows; PyDESeq2 on up to 10 and the original on 1 of the others (a null that one
-data set breaks says something, a rate over one hardly).
+Designs are the same for all: paired where donors are. PyDESeq2 and the original take longer and ran
+on up to 20 data sets of a row; the tables say on how many (a null that one data set breaks says
+something, a rate over one hardly).
 
 *p < .05*, *p < .01*: share of the true nulls that were tested. *FDP*: mean over data sets of the
 share of the called genes that are true nulls, 0 where nothing is called; *SD* over data sets.

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from bench import CHILDREN, run_process
 from calibration.outcome import Finding
 from calibration.problem import CONDITIONS, Problem
 from calibration.pseudobulk import bulks, combine
+from calibration.worker import worker
 
 NULL_GENES = 2000
 LANDMARKS = 300
@@ -126,7 +126,7 @@ def _column(table: pd.DataFrame, part: str) -> pd.Series:
 
 
 def _child(python: Path, script: str, folder: Path, task: dict[str, Any]) -> None:
-    """Run a script of `benchmarks/children` with a Python."""
+    """Have a script of `benchmarks/children` done by a Python."""
     path = folder / "task.json"
     path.write_text(json.dumps(task))
-    run_process([python, "-I", CHILDREN / f"{script}.py", path], folder / "log.txt")
+    worker(python, script).do(path)

@@ -202,17 +202,6 @@ APART = rows(
 
 TABLE = COMPLETE_NULLS + EFFECTS + PAIRED + SHIFTED + APART + SAMPLES_APART
 
-DESEQ_ROWS = (
-    COMPLETE_NULLS[1],
-    COMPLETE_NULLS[8],
-    EFFECTS[1],
-    EFFECTS[5],
-    EFFECTS[10],
-    PAIRED[1],
-)
-ORIGINAL_ROWS = (COMPLETE_NULLS[1], COMPLETE_NULLS[5], EFFECTS[1], EFFECTS[5])
-"""Rows on which methods run that take a minute and more per data set."""
-
 _BASE: dict[str, Any] = {"donor_sd": 0.2}
 SENSITIVITY = rows(
     100,

@@ -1,0 +1,51 @@
+"""A process in another environment that does one task after the other."""
+
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from bench import CHILDREN, ChildFailedError
+
+
+class Worker:
+    """A script of `benchmarks/children`, kept running so that it compiles once only.
+
+    Parameters
+    ----------
+    python
+        Of the environment.
+    script
+        Its name, without the suffix.
+    """
+
+    def __init__(self, python: Path, script: str) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
+        self._process = subprocess.Popen(
+            [str(python), "-I", str(CHILDREN / "serve.py"), script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+
+    def do(self, task: Path) -> None:
+        """Do the task of a file, or raise `ChildFailedError` with the end of the log."""
+        if self._process.stdin is None or self._process.stdout is None:  # for type checkers
+            raise TypeError
+        self._process.stdin.write(f"{task}\n")
+        self._process.stdin.flush()
+        if self._process.stdout.readline() != "done\n":
+            self._process.wait()
+            self._log.seek(0)
+            tail = self._log.read().decode(errors="replace").splitlines()[-20:]
+            msg = f"{self._process.args!r} ended with {self._process.returncode}:\n" + "\n".join(
+                tail
+            )
+            raise ChildFailedError(msg)
+
+
+@cache
+def worker(python: Path, script: str) -> Worker:
+    """The one worker of this process for a script; it ends when its input does."""
+    return Worker(python, script)
