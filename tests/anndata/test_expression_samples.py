@@ -338,3 +338,19 @@ def test_a_change_of_composition_does_not_pass_for_one_of_expression():
     assert called.sum() > 20
     assert false.sum() < 0.2 * called.sum()
     assert not (adata.var["kompot_de_control_to_treated_donor_region"] == "all").any()
+
+
+def test_clusters_of_few_genes_are_not_adjusted_where_others_must_not_be():
+    """They had kept all cells together from counting, with the adjustment that was refused."""
+    adata = simulate(
+        **{"n_cells": 2800, "n_genes": 200, "n_donors": 4, "mean_count": 0.1},
+        embedding_shift=0.25,
+        random_state=2,
+    )
+    result = kompot.compute_differential_expression(
+        adata, "condition", "control", "treated", sample_col="sample", random_state=0,
+        progress=False, return_full_results=True, layers="none", null_genes=0,
+    )  # fmt: skip
+    everything, *others = result["donor_test"].regions
+    assert (everything.name, everything.status, everything.counts) == ("all", "standardised", True)
+    assert {region.status for region in others} == {"standardised", "dropped"}

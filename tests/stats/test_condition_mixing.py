@@ -32,6 +32,12 @@ def test_many_cells_in_a_regular_order_are_a_fair_choice(rng):
     assert own_neighbors(states, condition) == pytest.approx(0.5, abs=0.03)
 
 
+def test_few_cells_of_one_condition_among_many_are_found(rng):
+    condition = (np.arange(50_000) < 60).astype(int)
+    states = rng.normal(size=(50_000, 2)) + 20.0 * condition[:, None]
+    assert own_neighbors(states, condition) == 1.0
+
+
 def test_too_few_cells_say_nothing(rng):
     condition = np.repeat([0, 1], [200, 15])
     assert np.isnan(own_neighbors(rng.normal(size=(215, 2)), condition))

@@ -140,7 +140,8 @@ def compare_regions(
         apart = _all_region_means(levels, means, design, never)
         if any(region.status == "standardised" for region in apart):
             found = [
-                a if len(f.genes) >= FEWEST_GENES else f for f, a in zip(found, apart, strict=True)
+                a if len(f.genes) >= FEWEST_GENES or f.status == "adjusted" else f
+                for f, a in zip(found, apart, strict=True)
             ]
     share = _covered_by_adjusted(found, levels)
     better = any(region.status == "standardised" for region in found)
@@ -190,8 +191,9 @@ def _not_integrated(
     if _share_that_overlaps(regions, levels) < rules.min_overlapping:
         return True
     for level, of_level in zip(levels, means, strict=True):
-        if not level.labels.any() and (of_level.n_cells >= rules.min_cells).all():  # of all cells
-            slope, error = state_agreement(of_level, 0, design)
+        if not level.labels.any():  # of all cells
+            enough = of_level.n_cells[:, 0] >= rules.min_cells
+            slope, error = state_agreement(of_level, 0, design, enough)
             if slope + _ERRORS * error < rules.min_agreement:
                 return True
     return False

@@ -20,7 +20,12 @@ _FEWEST_CELLS = 50
 _SMALLEST = 1e-12
 
 
-def state_agreement(means: AdjustedMeans, region: int, design: Design) -> tuple[float, float]:
+def state_agreement(
+    means: AdjustedMeans,
+    region: int,
+    design: Design,
+    taking_part: NDArray[np.bool_] | None = None,
+) -> tuple[float, float]:
     r"""How much of the difference that states predict is there, and its standard error.
 
     The slope through genes of the difference of raw means on what adjusting takes out of it,
@@ -36,24 +41,32 @@ def state_agreement(means: AdjustedMeans, region: int, design: Design) -> tuple[
     gene. It is 1 if samples hold other states, and 0 if only the embedding says so. Genes that
     change add noise, since they do not know of states.
 
+    Donors can differ in many genes together. Since :math:`b - 1 = \sum_s a_s t_s` with
+    :math:`t_s = \sum_g w_g p_g z_{sg} / \sum_g w_g p_g^2`, the variance of these between samples
+    gives an error that minds it; the larger of the two is returned.
+
     Parameters
     ----------
     means
         Means of a level.
     region
-        Its region, in which all samples have cells.
+        Its region.
     design
         Whose contrast is asked.
+    taking_part
+        Samples with enough cells there, ``(n_samples,)``; None for all.
 
     Returns
     -------
     NaN both if fewer than 150 genes can be looked at, or states predict nothing.
     """
     genes = means.expressing[region] >= _FEWEST_CELLS
-    contrast = design.contrast_of()
+    samples = np.ones(len(means.raw), dtype=bool) if taking_part is None else taking_part
+    contrast = design.contrast_of(samples)
     if contrast is None or genes.sum() < FEWEST_GENES:
         return np.nan, np.nan
-    raw, adjusted = means.raw[:, region][:, genes], means.adjusted[:, region][:, genes]
+    raw = means.raw[samples, region][:, genes]
+    adjusted = means.adjusted[samples, region][:, genes]
     variance = contrast.residual_variance(adjusted)
     weight = 1.0 / np.maximum(0.5 * (variance + np.median(variance)), _SMALLEST)
     found = contrast.effect(raw)
@@ -64,4 +77,7 @@ def state_agreement(means: AdjustedMeans, region: int, design: Design) -> tuple[
         return np.nan, np.nan
     slope = float(weight @ (predicted * found)) / information
     left = weight * predicted * (found - slope * predicted)
-    return slope, float(np.sqrt(np.square(left).sum())) / information
+    of_genes = float(np.sqrt(np.square(left).sum())) / information
+    along = (adjusted @ (weight * predicted) / information)[:, None]
+    of_samples = np.sqrt(contrast.unit_variance * contrast.residual_variance(along)).item()
+    return slope, max(of_genes, of_samples)
