@@ -117,7 +117,6 @@ def table(records: Iterable[Record], names: Sequence[str]) -> str:
         "FDP of shares",
         "power",
         "AUC",
-        "median s",
     ]
     lines = ["| " + " | ".join(headings) + " |", "| --- " * len(headings) + "|"]
     for name, method in sorted(by_row, key=lambda key: (names.index(key[0]), key[1] != OURS)):
@@ -130,7 +129,7 @@ def cells_of(every: Sequence[Record]) -> list[str]:
     """One row of the table after its names."""
     n_failed = len(every) - len(runs := [run for run in every if "failed" not in run])
     if not runs:
-        return [f"{n_failed} failed", *[""] * 11]
+        return [f"{n_failed} failed", *[""] * 10]
     gated = [{"gate": run["p_gate"] < 0.05} for run in runs if "p_gate" in run]
     local = "power" in runs[0]
     return [
@@ -145,7 +144,6 @@ def cells_of(every: Sequence[Record]) -> list[str]:
         mean(runs, "fdp_shares"),
         mean(runs, "power"),
         mean(runs, "auc"),
-        f"{median(run['seconds'] for run in runs):.1f}",
     ]
 
 
