@@ -249,6 +249,12 @@ def test_one_sample_tells_nothing_about_donors(donors):
     assert np.isfinite(found["mahalanobis"]).all()
 
 
+@pytest.mark.parametrize("given", [{"paired": True}, {"covariates": ["nothing"]}])
+def test_cells_alone_are_not_compared_by_pairs_or_covariates(donors, given):
+    with pytest.raises(ValueError, match=f"`{next(iter(given))}` only has a meaning where samples"):
+        run(donors, sample_col="sample", significance="cell", **given)
+
+
 def test_one_sample_describes_cells_if_that_is_allowed(donors):
     """As documented, by this argument alone; it ended with the error of the donor-level test."""
     is_control = (donors.obs["condition"] == "control").to_numpy()

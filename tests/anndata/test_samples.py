@@ -124,6 +124,16 @@ def test_few_samples_are_exploratory_and_small_ones_are_named(data, caplog):
     assert f"1 samples have fewer than 10 cells: {{'a1': {n_left}}}" in caplog.text
 
 
+def test_advice_to_an_exploratory_design(data, caplog):
+    """Three pairs were told to take three donors, which they had."""
+    with caplog.at_level(logging.INFO, "kompot"):
+        assert read(data, donor="donor", paired=True)[1]().exploratory
+        assert read(data, "age", "batch", paired=False)[1]().exploratory
+    pairs, covariates = [line for line in caplog.messages if "exploratory" in line]
+    assert pairs.endswith("exploratory; 4 or more pairs of donors are recommended.")
+    assert covariates.endswith("exploratory; every covariate takes one or more.")
+
+
 def one_sample(data):
     data.obs["sample"] = data.obs["sample"].replace({"d2": "e2", "f2": "e2"})
     return {}

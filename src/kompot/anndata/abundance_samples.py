@@ -89,7 +89,7 @@ def read_abundance_samples(
         warn_user(
             f"A condition has one sample ({samples.sizes[0]} and {samples.sizes[1]}), from which "
             "the variation between donors cannot be known: nothing is tested at donor level. "
-            'Choose significance="cell" to say so.'
+            'Give significance="cell", too, to do so without a warning.'
         )
         return AbundanceSamples(samples, numbers, None)
     design = read_design(obs, cells, samples, comparison, columns)

@@ -77,7 +77,8 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     variances (:func:`kompot.models.donor_abundance.donor_abundance`). No cell is called unless
     the global rotation test rejects, and of the cells called at most ``fdr_threshold`` are
     expected to be false. Shares add up to one: where one type expands, the others' fall. Four or
-    more samples per condition are advisable, two are exploratory.
+    more samples per condition are advisable; with 2 degrees of freedom (2 against 2, three pairs)
+    results are exploratory, with fewer there is no test.
 
     Parameters
     ----------
@@ -131,7 +132,8 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
         Column with the donor of each sample, if samples are not donors: samples of one donor in
         one condition are put together.
     paired
-        Compare donors that are in both conditions with themselves; None does if most are.
+        Compare donors that are in both conditions with themselves. None does if at least two
+        donors, and at least half of all, are in both; those in one only then do not count.
     covariates
         Columns that are constant within samples and may explain differences between them: numbers
         as they are, anything else as levels. Two degrees of freedom must be left.

@@ -96,9 +96,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     of samples in regions of several scales, adjusted for cell state, are compared in a linear
     model whose error is the variance between samples
     (:func:`kompot.models.donor_expression.donor_expression`). Genes are called by their
-    Benjamini-Hochberg rate. Three or more samples per condition are advisable, two are
-    exploratory. Distances and standard deviations then allow for the variance between samples;
-    they describe, genes are called without them.
+    Benjamini-Hochberg rate. Three or more samples per condition (four pairs) are advisable; with
+    2 degrees of freedom or 1 results are exploratory. Distances and standard deviations then allow
+    for the variance between samples; they describe, genes are called without them.
 
     Parameters
     ----------
@@ -199,13 +199,17 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     null_seed
         Seed of their choice and shuffling.
     fdr_threshold
-        Genes whose local false discovery rate is lower are called (``is_de``).
+        Genes with a lower rate are called (``is_de``): the local false discovery rate, or with
+        samples their Benjamini-Hochberg rate ``donor_fdr``.
     store_additional_stats
         Also store p-values, tail FDR, tail probability and the layer of z-scores.
     donor_col
         Column with the donor of each sample, if ``sample_col`` does not name donors.
     paired
-        Whether donors in both conditions are compared with themselves; None for whether most are.
+        Whether donors in both conditions are compared with themselves. None does if at least two
+        donors, and at least half of all, are in both; those in one only then do not count.
+        Donors are known by their labels in ``donor_col`` or ``sample_col``. Refused with
+        ``significance="cell"``, as are ``covariates``.
     covariates
         Columns with what else differs between samples, constant within each: numbers count as
         numbers, text as levels.
@@ -306,16 +310,18 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     R_A_to_B_fold_change_zscores; with ``store_posterior_covariance``
     ``obsp`` R_A_to_B_posterior_covariance; with ``differential_abundance_key`` ``var``
     R_A_to_B_weighted_mean_lfc; with ``attribution`` ``var`` R_A_to_B_composition_change and
-    R_A_to_B_expression_change. With ``groups``, for every field of ``var`` also a table of genes by
-    groups in ``varm``, of the same name followed by ``_groups``. Nothing is written before all is
+    R_A_to_B_expression_change. With ``groups``, for every field of ``var`` (with samples not the
+    local rate and the region) also a table of genes by groups in ``varm``, of the same name
+    followed by ``_groups``. Nothing is written before all is
     computed.
 
     With ``sample_col`` the names of what allows for samples end in ``_sample_var`` (mahalanobis,
     its significance, is_de, ptp, z-scores), R_A_std and R_B_std are layers, and ``var`` also holds
     R_A_to_B_donor_pvalue, R_A_to_B_donor_fdr, R_A_to_B_donor_region (where the evidence is
     strongest) and R_A_to_B_donor_lfc (the change there: the log ratio of the samples' mean counts,
-    which log-normalised expression gives back, less what most genes do; of any other expression the
-    difference of their means). A group is tested by its own means of samples, with
+    which log-normalised expression gives back, less what most genes do if at least 150 are tested
+    there; counts far above 16 in a cell are damped. Of any other expression it is the difference of
+    their means). A group is tested by its own means of samples, with
     Benjamini-Hochberg rates of its own.
 
     With ``layers="factored"`` there are instead of the layers ``obsm`` R_basis,
@@ -325,9 +331,9 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
 
     A group is scored over its cells of both conditions: mean fold changes are exact, and its
     distance measures the fold change in the directions that lead its posterior variance over these
-    cells (:func:`kompot.stats.group_distance.group_directions`). Shuffled genes are measured in the
-    same directions, so that p-values and false discovery rates are each group's own (and
-    cell-level). A group without such cells has NaN in every table, and False in ``is_de``.
+    cells (:func:`kompot.stats.group_distance.group_directions`). Without samples shuffled genes are
+    measured in the same directions, so that p-values and false discovery rates are each group's own
+    (and cell-level). A group without such cells has NaN in every table, and False in ``is_de``.
     """
     refuse_unknown(function_kwargs, compute_differential_expression)
     settings = ExpressionSettings(

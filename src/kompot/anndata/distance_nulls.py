@@ -142,8 +142,9 @@ def recompute_fdr(  # noqa: PLR0917 the documented order of arguments
     if inplace and run.record.get("inference_level") == "donor":
         msg = (
             f"The genes of run {run.number} were called by comparing samples (donor level), which "
-            "a null of distances cannot replace. Its donor_fdr holds rates for any threshold; "
-            "`inplace=False` returns what the distances alone would say."
+            "a null of distances cannot replace. Its donor_fdr holds rates for any threshold. To "
+            "judge the distances alone give `null_mahalanobis` with `inplace=False`, or repeat the "
+            'run with `significance="cell"`.'
         )
         raise ValueError(msg)
     null = _own_null(run) if null_mahalanobis is None else read_null_distances(null_mahalanobis)

@@ -21,7 +21,7 @@ from kompot.anndata.samples import (
 )
 from kompot.anndata.states import read_states
 from kompot.gp.features import FeatureMap
-from kompot.settings import ExpressionSettings
+from kompot.settings import ExpressionSettings, SampleSettings
 from kompot.stats.design import Design
 from kompot.stats.region_sums import RegionIndex
 from kompot.user_warnings import warn_user
@@ -128,13 +128,16 @@ def _is_described_only(samples: Samples, settings: ExpressionSettings) -> bool:
     Raises
     ------
     ValueError
-        If regions cannot be compared then, or no condition tells the variance between samples.
+        If regions, pairs or covariates are given, which are compared at donor level only, or no
+        condition tells the variance between samples.
     """
     options, few = settings.samples, min(samples.sizes) < 2
     for_want_of_samples = few and settings.output.allow_single_condition_variance
     if options.significance == "donor" and not for_want_of_samples:
         return False
     _refuse_unknown_variance(samples, settings)
+    if options.significance == "cell":
+        _refuse_comparison(options)
     if options.regions is not None:
         wanted = "2 samples in each condition" if few else 'significance="donor"'
         msg = f"`regions` are compared at donor level only, which needs {wanted}; leave them out."
@@ -146,6 +149,18 @@ def _is_described_only(samples: Samples, settings: ExpressionSettings) -> bool:
             '(from shuffled genes), as with significance="cell", which says so without a warning.'
         )
     return True
+
+
+def _refuse_comparison(options: SampleSettings) -> None:
+    """Refuse options that say how samples are compared where they are not."""
+    given = {"paired": options.paired is not None, "covariates": bool(options.covariates)}
+    names = [f"`{name}`" for name, is_given in given.items() if is_given]
+    if names:
+        msg = (
+            f"{', '.join(names)} only has a meaning where samples are compared: leave it out or "
+            'choose significance="donor".'
+        )
+        raise ValueError(msg)
 
 
 def _refuse_unknown_variance(samples: Samples, settings: ExpressionSettings) -> None:

@@ -44,7 +44,8 @@ class SampleColumns:
         What else differs between samples: numbers count as numbers, anything else as levels (make
         the numbers of batches text).
     paired
-        Whether donors in both conditions are compared with themselves; None for whether most are.
+        Whether donors in both conditions are compared with themselves; None for whether at least
+        two of them, and at least half of all, are in both.
     """
 
     sample: str
@@ -308,8 +309,8 @@ def _refuse_single(samples: Samples, names: tuple[str, str]) -> None:
             msg = (
                 f"Condition {name!r} has 1 sample ({only!r}), but donor-level significance needs "
                 "at least 2 in each condition: from one sample the variation between donors cannot "
-                "be known. To describe these cells only use `allow_single_condition_variance=True` "
-                '(with 2 samples in the other condition) or `significance="cell"`.'
+                "be known. To describe these cells only leave `sample_col` out, or give "
+                "`allow_single_condition_variance=True` (with 2 samples in the other condition)."
             )
             raise ValueError(msg)
 
@@ -385,11 +386,15 @@ def _report_design(
     kind = f"{len(samples.in_both)} pairs of" if paired else "{} against {}".format(*samples.sizes)
     log.info("%s samples, %d degrees of freedom, columns %s", kind, freedom, list(design.columns))
     if design.exploratory:
+        advice = "every covariate takes one or more"
+        if paired:
+            advice = "4 or more pairs of donors are recommended"
+        elif min(samples.sizes) < 3:
+            advice = "3 or more donors per condition are recommended"
         log.warning(
             "Only %d degree%s of freedom between samples: donor-level p-values are exploratory; "
-            "3 or more donors per condition are recommended.",
-            freedom,
-            "" if freedom == 1 else "s",
+            "%s.",
+            *(freedom, "" if freedom == 1 else "s", advice),
         )
     if samples.in_both and not paired:
         log.warning(

@@ -90,7 +90,7 @@ def _level(subject: Subject) -> Markup:
         return joined(
             element("strong", "Donor level. "),
             "Significance of genes compares donors (samples) with each other, so that it says what "
-            "to expect of new donors. With fewer than three samples in a condition it is "
+            "to expect of new donors. With two samples against two, or three pairs, it is "
             "exploratory.",
         )
     return joined(

@@ -309,7 +309,8 @@ class SampleSettings(Options):
     donor_col
         Column of ``obs`` with the donor of each sample, if samples are not donors.
     paired
-        Whether donors in both conditions are compared with themselves; None for whether most are.
+        Whether donors in both conditions are compared with themselves; None for whether at least
+        two of them, and at least half of all, are in both.
     covariates
         Columns of ``obs`` with what else differs between samples.
     significance
