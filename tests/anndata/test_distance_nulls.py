@@ -197,3 +197,13 @@ def test_removed_distances_are_named(compared):
     kompot.cleanup(compared, keep_var_fields=False)
     with pytest.raises(ValueError, match=r"no distances in adata\.var"):
         kompot.extract_null_distribution(compared)
+
+
+def test_genes_of_other_names_are_pointed_out(compared):
+    run(compared, genes=compared.var_names[:40].tolist(), overwrite=True)
+    compared.var_names = [f"other_{name}" for name in compared.var_names]
+    before = compared.var.copy()
+    for function in (kompot.recompute_fdr, kompot.extract_null_distribution):
+        with pytest.raises(ValueError, match="none of the genes that it tested is among"):
+            function(compared)
+    pd.testing.assert_frame_equal(compared.var, before)

@@ -322,7 +322,7 @@ def test_too_few_cells_leave_the_data_as_they_are(cells):
     first = cells.obs.groupby("sample", observed=True).head(3).index
     few = cells[first].copy()
     before = few.copy()
-    with pytest.raises(ValueError, match="24 cells of 8 samples are too few"):
+    with pytest.raises(ValueError, match="has 0 samples of 10 cells or more"):
         run(few)
     pd.testing.assert_frame_equal(few.obs, before.obs)
     assert set(few.uns) == set(before.uns)
@@ -345,3 +345,25 @@ def test_kang_pairs(kang):
         compute_differential_abundance(
             kang, "condition", "ctrl", "stim", sample_col="donor", progress=False
         )
+
+
+def test_samples_whose_names_differ_by_a_slash_keep_their_columns(cells):
+    names = dict(zip(cells.obs["sample"].cat.categories[:2], ("a/b", "a_b"), strict=True))
+    cells.obs["sample"] = cells.obs["sample"].cat.rename_categories(names)
+    run(cells)
+    table = cells.uns["kompot_da"]["donor_regions"]
+    assert {"n_cells:a_b", "n_cells:a_b_"} <= set(table)
+
+
+def test_a_group_without_cells_has_no_change(cells):
+    first = cells.obs["branch"].to_numpy() == "branch_1"
+    run(cells, groups={"none": np.zeros(cells.n_obs, bool), "first": first})
+    groups = cells.uns["kompot_da"]["groups"]
+    assert np.isnan(groups.loc["none", "donor_lfc"])
+    assert groups.loc["first", "donor_lfc"] > 0
+
+
+def test_regions_are_groups_here(cells):
+    with pytest.raises(TypeError, match=r"Unknown arguments: \['regions'\]") as caught:
+        run(cells, regions="branch")
+    assert "Did you mean 'regions'" not in str(caught.value)

@@ -1,6 +1,7 @@
 """Samples in ``compute_differential_expression``: donor-level significance, sample variance."""
 
 import json
+import logging
 
 import numpy as np
 import pandas as pd
@@ -360,3 +361,37 @@ def test_clusters_of_few_genes_are_not_adjusted_where_others_must_not_be():
     everything, *others = result["donor_test"].regions
     assert (everything.name, everything.status, everything.counts) == ("all", "standardised", True)
     assert {region.status for region in others} == {"standardised", "dropped"}
+
+
+def test_regions_are_named_in_their_errors(donors):
+    donors.obs["number"] = np.arange(donors.n_obs) + 0.5
+    with pytest.raises(ValueError, match=r"`regions`: column 'number'"):
+        run(donors, regions="number")
+    with pytest.raises(ValueError, match=r"`regions`: Column 'nowhere' not found"):
+        run(donors, regions="nowhere")
+
+
+def test_covariates_may_be_an_array(donors):
+    donors.obs["sex"] = np.where(donors.obs["donor"].isin(["donor_1", "donor_4"]), "f", "m")
+    full = run(donors, covariates=np.array(["sex"]), return_full_results=True)
+    assert full["donor_test"].degrees_of_freedom == 3
+
+
+def test_columns_must_be_names_of_one_column(donors):
+    with pytest.raises(TypeError, match=r"`sample_col` must be the name of a column"):
+        run(donors, sample_col=["donor"])
+    donors.obs.columns = ["donor" if c == "branch" else c for c in donors.obs.columns]
+    with pytest.raises(ValueError, match=r"2 columns of the name 'donor'"):
+        run(donors)
+
+
+def test_nothing_to_test_is_said(donors, caplog):
+    donors.X *= 0
+    with caplog.at_level(logging.INFO, "kompot"):
+        run(donors)
+    assert "No gene could be tested" in caplog.text
+    assert "0 of 0 tested genes" in caplog.text
+    check = kompot.null_check(
+        donors, "condition", "control", "treated", sample_col="donor", n_splits=2, progress=False
+    )
+    assert repr(check) == "NullCheck(2 comparisons, in which nothing could be tested)"

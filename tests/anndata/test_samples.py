@@ -6,7 +6,8 @@ import pytest
 from anndata import AnnData
 
 from kompot.anndata.inputs import read_cells
-from kompot.anndata.samples import SampleColumns, read_design, read_samples
+from kompot.anndata.sample_design import read_design
+from kompot.anndata.samples import SampleColumns, read_samples
 from kompot.settings import Comparison
 
 COMPARISON = Comparison("condition", "ctrl", "stim", obsm_key="X")

@@ -39,3 +39,7 @@ def test_too_few_cells_for_a_slope_give_the_columns(rng, n_cells):
 
 def test_three_cells_have_a_slope():
     assert fractal_dimension(np.array([[0.0], [1.0], [3.0]])) > 0
+
+
+def test_states_that_are_all_as_far_apart_have_no_slope():
+    assert fractal_dimension(np.eye(3)[np.arange(30) % 3]) == 3.0

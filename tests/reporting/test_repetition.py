@@ -119,6 +119,19 @@ def test_arrays_are_named_and_left_to_the_record():
     assert shell_call(adata, 0, "da").endswith("# Not in a shell, only in Python: groups.")
 
 
+@pytest.mark.parametrize("kind", ["de", "da"])
+def test_named_masks_are_arrays(kind):
+    adata = simulated()
+    groups = {"first": np.arange(adata.n_obs) % 2 == 0}
+    options = {"random_state": 0, "progress": False, "groups": groups}
+    run = {
+        "de": kompot.compute_differential_expression,
+        "da": kompot.compute_differential_abundance,
+    }[kind]
+    run(adata, "condition", *CONDITIONS, **options)
+    assert "# groups: arrays" in python_call(adata, 0, kind)
+
+
 COMPARED = Comparison("condition", *CONDITIONS, obsm_key="X_tree", sample_col="sample")
 SAMPLES = SampleSettings("donor", paired=True, covariates=["sex", "batch"], significance="cell")
 RUNS = {

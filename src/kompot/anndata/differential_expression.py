@@ -116,6 +116,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Layer with the expression; None for ``adata.X``.
     genes
         Names of the genes to test; None for all. Fields of the other genes keep earlier values.
+        With samples up to 2,000 others go along, unreported, so that genes are judged as among all
+        (what most genes do, how donors differ); rates are of the chosen ones.
     n_landmarks
         Largest rank of the features that represent the functions; fewer are used once ``tol`` is
         reached. None for no limit.

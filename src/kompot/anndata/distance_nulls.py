@@ -223,7 +223,15 @@ def _distances(adata: AnnData, run: _Run) -> "pd.Series[Any]":
         raise ValueError(msg)
     distances: pd.Series[Any] = adata.var[name].astype(float)
     tested = _tested(adata, run)
-    return distances if tested is None else distances.where(tested)
+    if tested is not None:
+        distances = distances.where(tested)
+    if distances.isna().all():
+        msg = (
+            f"No distance of run {run.number} is left in adata.var (column {name!r}): none of the "
+            "genes that it tested is among adata.var_names; use the data and names of the run."
+        )
+        raise ValueError(msg)
+    return distances
 
 
 def _tested(adata: AnnData, run: _Run) -> NDArray[np.bool_] | None:

@@ -56,7 +56,10 @@ def donor_regions(found: DonorAbundance, samples: Samples) -> pd.DataFrame:
         }
     )
     for name, counts in zip(samples.names, regions.counts, strict=True):
-        table[f"n_cells:{name.replace('/', '_')}"] = counts.astype(np.int64)
+        column = f"n_cells:{name.replace('/', '_')}"
+        while column in table:  # of another sample, without the slash
+            column += "_"
+        table[column] = counts.astype(np.int64)
     return table
 
 
@@ -64,7 +67,7 @@ def donor_groups(found: DonorAbundance) -> pd.DataFrame:
     """Donor-level results of the groups, by name; the FDR is among the groups."""
     regions, contrast = found.regions, found.regions.contrast
     values = (
-        contrast.estimate,
+        np.where(np.isnan(contrast.standard_error), np.nan, contrast.estimate),
         contrast.standard_error,
         contrast.p_value,
         regions.fdr_within,

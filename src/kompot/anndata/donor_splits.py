@@ -74,6 +74,8 @@ class NullCheck:
         return float(self.splits["hits"].mean())
 
     def __repr__(self) -> str:
+        if not self.splits["n_tested"].any():
+            return f"NullCheck({len(self.splits)} comparisons, in which nothing could be tested)"
         kinds = self.splits["kind"].value_counts()
         what = " and ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in kinds.items())
         return (

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kompot.anndata.background_genes import with_background
 from kompot.anndata.expression_inputs import ExpressionInputs
-from kompot.anndata.expression_samples import ExpressionSamples, region_finder
+from kompot.anndata.expression_samples import region_finder
 from kompot.anndata.shuffled_genes import shuffled_genes
 from kompot.models.array_store import ArrayStore
 from kompot.models.differential_expression import DifferentialExpression
+from kompot.models.sample_fit import sum_samples
 from kompot.settings import ExpressionSettings, GPSettings
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ def fit_model(
         Where the fits of samples are kept; None for memory as long as they fit.
     """
     gp, null_expression = settings.gp, []
+    finder = region_finder(inputs.samples, inputs.cells)
+    if with_background(inputs.expression) is not None:
+        finder = None  # samples are compared in more genes, by compare_samples
     if inputs.null.choice is not None:
         null_expression = shuffled_genes(inputs.expression, inputs.null.choice, settings)
     if inputs.null.expression is not None:
@@ -60,23 +65,51 @@ def fit_model(
         null_expression=null_expression,
         sample=None if inputs.samples is None else inputs.samples.samples.codes,
         allow_single_condition_variance=settings.output.allow_single_condition_variance,
-        regions=region_finder(inputs.samples, inputs.cells),
+        regions=finder,
         store=store,
         progress=settings.output.progress,
     )
 
 
 def compare_samples(
-    model: DifferentialExpression, samples: ExpressionSamples | None
+    model: DifferentialExpression, inputs: ExpressionInputs, *, progress: bool = False
 ) -> "DonorExpression | None":
-    """Significance for new donors, from the sums that the fit made; None without samples."""
-    sums, index = model.donor_sums_, model.region_index_
-    if samples is None or samples.design is None or sums is None or index is None:
+    """Significance for new donors; None without samples.
+
+    It rests on the sums that the fit made. Chosen genes have others beside them
+    (:func:`kompot.anndata.background_genes.with_background`), and are summed with these.
+
+    Parameters
+    ----------
+    model
+        The fit.
+    inputs
+        What was read.
+    progress
+        Show a progress bar of the sums.
+    """
+    samples, finder = inputs.samples, region_finder(inputs.samples, inputs.cells)
+    if samples is None or samples.design is None or finder is None:
         return None
     from kompot.models.donor_expression import score_donors  # not needed without samples
 
-    cells = sums.with_cells((model.statistics1_, model.statistics2_))
-    return score_donors(cells, index, samples.design)
+    expression = with_background(inputs.expression)
+    if expression is not None:
+        index = finder(model.features_)
+        sums = sum_samples(
+            model.features_,
+            inputs.cells.states,
+            expression,
+            samples.samples.codes,
+            index,
+            n_samples=samples.design.n_samples,
+            progress=progress,
+        )
+        return score_donors(sums, index, samples.design, n_genes=len(inputs.gene_names))
+    assert model.donor_sums_ is not None  # a finder was given to the fit
+    assert model.region_index_ is not None
+    cells = model.donor_sums_.with_cells((model.statistics1_, model.statistics2_))
+    return score_donors(cells, model.region_index_, samples.design)
 
 
 def with_seeds(

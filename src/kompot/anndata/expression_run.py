@@ -24,6 +24,7 @@ from kompot.anndata.writing import Returned, check_target, finish
 from kompot.models.array_store import ArrayStore
 from kompot.models.donor_expression import DonorExpression
 from kompot.settings import ExpressionSettings
+from kompot.stats.region_evidence import RegionRules
 
 __all__ = ["run_expression"]
 
@@ -78,7 +79,7 @@ def _compute(
 ) -> ExpressionResult:
     """Fit, compare samples if there are, and score."""
     model = fit_model(inputs, settings, store)
-    donors = compare_samples(model, inputs.samples)
+    donors = compare_samples(model, inputs, progress=settings.output.progress)
     null, truncation_error = inputs.null.distances, None
     if settings.output.compute_mahalanobis:
         null = np.concatenate([model.null_distances(), null])
@@ -137,11 +138,20 @@ def _log_calls(result: ExpressionResult, settings: ExpressionSettings) -> None:
                 "compared by its means as they are, which differ with the depth of sequencing."
             )
         _warn_of_states(result.donors)
+        if not result.donors.n_tested:
+            log.warning(
+                "No gene could be tested: none is expressed in %d cells of a region in which "
+                "enough samples have %d cells.",
+                RegionRules.min_expressing,
+                RegionRules.min_cells,
+            )
     smallest = found["min_significant_mahalanobis"]
+    n_tested = found["n_total"] if result.donors is None else result.donors.n_tested
     log.info(
-        "%d of %d genes with a %s below %g (%s)%s",
+        "%d of %d %sgenes with a %s below %g (%s)%s",
         found["n_significant"],
-        found["n_total"],
+        n_tested,
+        "" if n_tested == found["n_total"] else "tested ",
         rate,
         settings.fdr.threshold,
         level,

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from kompot.anndata.donor_columns import warn_of_donors
 from kompot.anndata.groups import parse_groups
 from kompot.anndata.inputs import Cells
+from kompot.anndata.sample_design import read_design
 from kompot.anndata.samples import (
     SampleColumns,
     Samples,
-    read_design,
     read_samples,
     warn_of_single_variance,
 )
@@ -23,6 +23,7 @@ from kompot.anndata.states import read_states
 from kompot.gp.features import FeatureMap
 from kompot.settings import ExpressionSettings, SampleSettings
 from kompot.stats.design import Design
+from kompot.stats.region_evidence import RegionRules
 from kompot.stats.region_sums import RegionIndex
 from kompot.user_warnings import warn_user
 
@@ -81,7 +82,8 @@ def read_expression_samples(
         return None
     obs: Any = adata.obs
     columns = SampleColumns.of(comparison.sample_col, options)
-    samples = read_samples(obs, cells, comparison, columns)
+    least_cells = RegionRules.min_cells  # fewer take part in no region
+    samples = read_samples(obs, cells, comparison, columns, least_cells=least_cells)
     if _is_described_only(samples, settings):
         return ExpressionSamples(samples, None, {})
     design = read_design(obs, cells, samples, comparison, columns)
@@ -114,7 +116,7 @@ def _regions(adata: AnnData, cells: Cells, settings: ExpressionSettings, groups:
     """Groups and regions among the cells compared; those of one name must be the same."""
     own = {}
     if settings.samples.regions is not None:
-        own = parse_groups(adata, settings.samples.regions)
+        own = parse_groups(adata, settings.samples.regions, "regions")
     for name in set(own) & set(groups):
         if not np.array_equal(own[name], groups[name]):
             msg = f"`regions` and `groups` both have {name!r}, of different cells; rename one."
@@ -136,8 +138,7 @@ def _is_described_only(samples: Samples, settings: ExpressionSettings) -> bool:
     if options.significance == "donor" and not for_want_of_samples:
         return False
     _refuse_unknown_variance(samples, settings)
-    if options.significance == "cell":
-        _refuse_comparison(options)
+    _refuse_comparison(options)
     if options.regions is not None:
         wanted = "2 samples in each condition" if few else 'significance="donor"'
         msg = f"`regions` are compared at donor level only, which needs {wanted}; leave them out."
@@ -153,7 +154,7 @@ def _is_described_only(samples: Samples, settings: ExpressionSettings) -> bool:
 
 def _refuse_comparison(options: SampleSettings) -> None:
     """Refuse options that say how samples are compared where they are not."""
-    given = {"paired": options.paired is not None, "covariates": bool(options.covariates)}
+    given = {"paired": bool(options.paired), "covariates": bool(options.covariates)}
     names = [f"`{name}`" for name, is_given in given.items() if is_given]
     if names:
         msg = (

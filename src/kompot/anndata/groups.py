@@ -27,7 +27,7 @@ _NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal", "complex"}
 log = logging.getLogger(__name__)
 
 
-def parse_groups(adata: AnnData, groups: Any) -> dict[str, Mask]:
+def parse_groups(adata: AnnData, groups: Any, argument: str = "groups") -> dict[str, Mask]:
     """Named groups of cells, in order.
 
     A missing label belongs to no group. Groups may overlap and may be empty; categories without
@@ -49,6 +49,8 @@ def parse_groups(adata: AnnData, groups: Any) -> dict[str, Mask]:
           and ``subset1_label`` for vectors of labels;
         * ``{name: boolean mask or positions, ...}``. Whole numbers are positions if the name is
           no column of ``obs``, values otherwise.
+    argument
+        The argument that holds them, for messages.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def parse_groups(adata: AnnData, groups: Any) -> dict[str, Mask]:
         If a column, value or cell does not exist, a length is wrong, numbers would form groups, or
         two groups would be stored under the same name; TypeError if it has none of the forms.
     """
-    return _storable(_read_groups(adata, groups))
+    return _storable(_read_groups(adata, groups, argument))
 
 
 def parse_cell_filter(adata: AnnData, cell_filter: Any, groups: Any = None) -> Mask:
@@ -118,29 +120,29 @@ def excluded_cells(
     return excluded, {_clean(name) for name in cell_filter[REPRESENTATION_KEY]}
 
 
-def _read_groups(adata: AnnData, groups: Any) -> _Named:
-    """Names as the user gave them, and cells."""
+def _read_groups(adata: AnnData, groups: Any, argument: str) -> _Named:
+    """Names as the user gave them, and cells; `argument` is what holds the groups."""
     if isinstance(groups, Mapping):
-        return _read_mapping(adata, groups)
+        return _read_mapping(adata, groups, argument)
     if isinstance(groups, str):
-        column = obs_column(adata.obs, groups, "groups")
-        parts = _split(column, f"`groups`: column {groups!r} of adata.obs", integers=False)
-    elif not _is_several(groups, adata.n_obs, "groups"):
-        parts = _read_vector(adata, groups, "groups")
+        column = obs_column(adata.obs, groups, argument)
+        parts = _split(column, f"`{argument}`: column {groups!r} of adata.obs", integers=False)
+    elif not _is_several(groups, adata.n_obs, argument):
+        parts = _read_vector(adata, groups, argument)
     elif isinstance(groups[0], Mapping):
-        return [_read_filter(adata, f, f"groups[{i}]", "+") for i, f in enumerate(groups)]
+        return [_read_filter(adata, f, f"{argument}[{i}]", "+") for i, f in enumerate(groups)]
     else:
         return [
             (f"subset{i + 1}" if label is None else f"subset{i + 1}_{label}", mask)
             for i, vector in enumerate(groups)
-            for label, mask in _read_vector(adata, vector, f"groups[{i}]")
+            for label, mask in _read_vector(adata, vector, f"{argument}[{i}]")
         ]
     return [("True" if label is None else label, mask) for label, mask in parts]
 
 
-def _read_mapping(adata: AnnData, groups: Mapping[Any, Any]) -> _Named:
+def _read_mapping(adata: AnnData, groups: Mapping[Any, Any], argument: str) -> _Named:
     """A filter, named filters or named cells; the values tell which."""
-    entries = [(str(name), entry, f"groups[{name!r}]") for name, entry in groups.items()]
+    entries = [(str(name), entry, f"{argument}[{name!r}]") for name, entry in groups.items()]
     kinds = {name: _entry_kind(adata, name, entry) for name, entry in groups.items()}
     found = set(kinds.values())
     if found == {"filter"}:
@@ -148,9 +150,10 @@ def _read_mapping(adata: AnnData, groups: Mapping[Any, Any]) -> _Named:
     if found and found <= {"mask", "positions"}:
         return [(name, _read_vector(adata, entry, where)[0][1]) for name, entry, where in entries]
     if found & {"filter", "mask"}:
-        msg = f"`groups` mixes filters, masks and column values; give one kind. Found: {kinds}"
+        what = "filters, masks and column values"
+        msg = f"`{argument}` mixes {what}; give one kind. Found: {kinds}"
         raise ValueError(msg)
-    return [_read_filter(adata, groups, "groups")]
+    return [_read_filter(adata, groups, argument)]
 
 
 def _entry_kind(adata: AnnData, name: Any, entry: Any) -> str:

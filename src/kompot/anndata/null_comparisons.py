@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kompot.anndata import abundance_inputs, expression_inputs
 from kompot.anndata.abundance_inputs import AbundanceInputs
+from kompot.anndata.background_genes import with_background
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.inputs import Cells
 from kompot.anndata.null_plan import NullComparison, NullPlan, planned_comparisons
@@ -66,13 +67,15 @@ def compare_expression(
     inputs.expression.refuse_missing_values()
     features = _features(inputs.cells, settings.gp, inputs.landmarks)
     names = inputs.gene_names
+    beside = with_background(inputs.expression)
+    expression = inputs.expression if beside is None else beside
     regions = {} if inputs.samples is None else inputs.samples.regions
     for condition, nulls in _by_condition(planned).items():
         chosen, codes = _chosen(inputs.cells, samples, condition)
         means = donor_means(
             features,
             inputs.cells.states[chosen],
-            inputs.expression.of_cells(chosen),
+            expression.of_cells(chosen),
             codes,
             groups={name: mask[chosen] for name, mask in regions.items()},
             progress=settings.output.progress,
@@ -81,7 +84,8 @@ def compare_expression(
             p_values = [means.p_values(null.design)]
             if condition is None:
                 p_values = list(means.covariate_p_values(null.design, null.n_draws, plan.seed))
-            for p in p_values:
+            for every in p_values:
+                p = every[: len(names)]
                 fdr = weighted_benjamini_hochberg(p)
                 yield Found(null, samples, names, p, int((fdr < settings.fdr.threshold).sum()))
 

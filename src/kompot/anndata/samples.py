@@ -1,4 +1,4 @@
-"""Which samples the cells of two conditions come from, and how they are compared."""
+"""Which samples the cells of two conditions come from."""
 
 import logging
 from dataclasses import dataclass
@@ -8,17 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kompot.anndata.donor_columns import donors_measured_twice
 from kompot.anndata.inputs import Cells
 from kompot.records.annotation import obs_column
 from kompot.settings import Comparison, OutputSettings, SampleSettings
-from kompot.stats.design import Design, paired_design, two_group_design
 from kompot.user_warnings import warn_user
 
 __all__ = [
     "SampleColumns",
     "Samples",
-    "read_design",
     "read_samples",
     "refuse_many",
     "sample_labels",
@@ -28,6 +25,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _FEW_CELLS = 10
+"""Of a sample, below which a warning names it."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,8 @@ class Samples:
         0 or 1 for each sample, ``(n_samples,)``.
     n_cells
         Number of cells of each sample, ``(n_samples,)``.
+    least_cells
+        Cells from which a sample is compared.
     """
 
     codes: NDArray[np.intp]
@@ -95,27 +95,41 @@ class Samples:
     labels: NDArray[np.object_]
     condition: NDArray[np.intp]
     n_cells: NDArray[np.intp]
+    least_cells: int = 1
+
+    @property
+    def compared(self) -> NDArray[np.bool_]:
+        """Which samples have enough cells to be compared, ``(n_samples,)``."""
+        return np.asarray(self.n_cells >= self.least_cells)
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """Number of samples of each condition."""
-        n2 = int(self.condition.sum())
-        return len(self.condition) - n2, n2
+        """Number of samples of each condition that are compared."""
+        n1, n2 = (int(np.count_nonzero(self.compared & (self.condition == c))) for c in (0, 1))
+        return n1, n2
 
     @property
     def in_both(self) -> tuple[str, ...]:
         """Labels of donors with samples in both conditions, sorted."""
-        first, second = (set(self.labels[self.condition == c].tolist()) for c in (0, 1))
+        first, second = (
+            set(self.labels[self.compared & (self.condition == c)].tolist()) for c in (0, 1)
+        )
         return tuple(sorted(first & second))
 
     @property
     def mostly_paired(self) -> bool:
         """Whether at least two donors, and half of all, are in both conditions."""
-        return len(self.in_both) >= 2 and 2 * len(self.in_both) >= len(set(self.labels.tolist()))
+        everyone = set(self.labels[self.compared].tolist())
+        return len(self.in_both) >= 2 and 2 * len(self.in_both) >= len(everyone)
 
 
 def read_samples(
-    obs: pd.DataFrame, cells: Cells, comparison: Comparison, columns: SampleColumns
+    obs: pd.DataFrame,
+    cells: Cells,
+    comparison: Comparison,
+    columns: SampleColumns,
+    *,
+    least_cells: int = 1,
 ) -> Samples:
     """Samples of the cells compared.
 
@@ -133,6 +147,8 @@ def read_samples(
         Their conditions.
     columns
         Where samples and donors are.
+    least_cells
+        Cells from which a sample is compared; a warning names those that have fewer.
 
     Raises
     ------
@@ -158,62 +174,9 @@ def read_samples(
         f"{label} ({names[c]})" if shared else label
         for c, label in zip(condition, labels, strict=True)
     ]
-    found = Samples(codes.astype(np.intp), tuple(named), labels, condition, n_cells)
+    found = Samples(codes.astype(np.intp), tuple(named), labels, condition, n_cells, least_cells)
     _report(found, column, names)
     return found
-
-
-def read_design(
-    obs: pd.DataFrame,
-    cells: Cells,
-    samples: Samples,
-    comparison: Comparison,
-    columns: SampleColumns,
-) -> Design:
-    """The linear model in which samples are compared.
-
-    Donors that are in both conditions are compared with themselves, if they are most
-    (:attr:`Samples.mostly_paired`) or pairs are asked for.
-
-    Parameters
-    ----------
-    obs, cells, comparison, columns
-        As for :func:`read_samples`.
-    samples
-        What that returned.
-
-    Raises
-    ------
-    ValueError
-        If a condition has one sample, a covariate is missing or varies within a sample, or the
-        effect cannot be told from the covariates.
-    """
-    names = comparison.conditions
-    _refuse_single(samples, names)
-    covariates = {
-        name: _covariate(obs, cells, samples, name, (comparison.groupby, columns))
-        for name in columns.covariates
-    }
-    paired = samples.mostly_paired if columns.paired is None else columns.paired
-    try:
-        if paired:
-            design = paired_design(
-                samples.condition, samples.labels, covariates=covariates, samples=samples.names
-            )
-        else:
-            design = two_group_design(
-                samples.condition, covariates=covariates, samples=samples.names
-            )
-    except ValueError as error:
-        error.add_note(
-            f"{samples.sizes[0]} samples of {names[0]!r} and {samples.sizes[1]} of {names[1]!r}, "
-            f"{len(samples.in_both)} donors in both, covariates {list(columns.covariates)}."
-        )
-        raise
-    _report_design(samples, design, columns, paired=bool(paired))
-    if columns.donor is None and columns.paired is None and not paired:
-        _warn_of_pairs(obs, comparison, columns.sample)
-    return design
 
 
 def sample_labels(
@@ -302,67 +265,8 @@ def _refuse_several(
         raise ValueError(msg)
 
 
-def _refuse_single(samples: Samples, names: tuple[str, str]) -> None:
-    for number, name in zip(samples.sizes, names, strict=True):
-        if number < 2:
-            only = samples.names[int(np.flatnonzero(samples.condition == names.index(name))[0])]
-            msg = (
-                f"Condition {name!r} has 1 sample ({only!r}), but donor-level significance needs "
-                "at least 2 in each condition: from one sample the variation between donors cannot "
-                "be known. To describe these cells only leave `sample_col` out, or give "
-                "`allow_single_condition_variance=True` (with 2 samples in the other condition)."
-            )
-            raise ValueError(msg)
-
-
-def _covariate(
-    obs: pd.DataFrame,
-    cells: Cells,
-    samples: Samples,
-    name: str,
-    used: tuple[str, SampleColumns],
-) -> NDArray[Any]:
-    """Value of a covariate for each sample."""
-    column = obs_column(obs, name, "covariates")
-    groupby, columns = used
-    if name in {groupby, columns.sample, columns.donor}:
-        msg = f"`covariates` holds {name!r}, which already says what the samples are; leave it out."
-        raise ValueError(msg)
-    values = column.iloc[cells.rows]
-    missing = int(values.isna().sum())
-    if missing:
-        msg = f"The covariate {name!r} is missing in {missing} cells of the two conditions."
-        raise ValueError(msg)
-    text = isinstance(values.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(
-        values
-    )
-    values = values.astype(str) if text else values
-    by_sample = values.groupby(samples.codes)
-    varying = np.flatnonzero(by_sample.nunique().to_numpy() > 1)
-    if len(varying):
-        found = [samples.names[k] for k in varying[:5]]
-        msg = (
-            f"The covariate {name!r} has several values within {len(varying)} samples (first: "
-            f"{found}); a covariate must be the same for all cells of a sample."
-        )
-        raise ValueError(msg)
-    firsts = by_sample.first()
-    return firsts.to_numpy(object if text else None)
-
-
-def _warn_of_pairs(obs: pd.DataFrame, comparison: Comparison, sample: str) -> None:
-    """Say so if samples of the same donors are compared as if they were others'."""
-    donor = donors_measured_twice(obs, sample, comparison)
-    if donor is not None:
-        warn_user(
-            f"The samples of column {sample!r} are of donors (column {donor!r}) who are in both "
-            f"conditions: give donor_col={donor!r} to compare each donor with itself, or "
-            "paired=False if they are to be compared as others."
-        )
-
-
 def _report(samples: Samples, column: str, names: tuple[str, str]) -> None:
-    sizes = samples.sizes
+    sizes = np.bincount(samples.condition, minlength=2)
     log.info(
         "%d samples of %r and %d of %r from column %r, %d to %d cells each",
         sizes[0],
@@ -373,33 +277,12 @@ def _report(samples: Samples, column: str, names: tuple[str, str]) -> None:
         samples.n_cells.min(),
         samples.n_cells.max(),
     )
-    small = np.flatnonzero(samples.n_cells < _FEW_CELLS)
-    if len(small):
-        found = {samples.names[k]: int(samples.n_cells[k]) for k in small[:5]}
-        log.warning("%d samples have fewer than %d cells: %s", len(small), _FEW_CELLS, found)
+    _warn_of_small(samples, samples.compared & (samples.n_cells < _FEW_CELLS), _FEW_CELLS, "")
+    _warn_of_small(samples, ~samples.compared, samples.least_cells, " and are not compared")
 
 
-def _report_design(
-    samples: Samples, design: Design, columns: SampleColumns, *, paired: bool
-) -> None:
-    freedom = design.degrees_of_freedom
-    kind = f"{len(samples.in_both)} pairs of" if paired else "{} against {}".format(*samples.sizes)
-    log.info("%s samples, %d degrees of freedom, columns %s", kind, freedom, list(design.columns))
-    if design.exploratory:
-        advice = "every covariate takes one or more"
-        if paired:
-            advice = "4 or more pairs of donors are recommended"
-        elif min(samples.sizes) < 3:
-            advice = "3 or more donors per condition are recommended"
-        log.warning(
-            "Only %d degree%s of freedom between samples: donor-level p-values are exploratory; "
-            "%s.",
-            *(freedom, "" if freedom == 1 else "s", advice),
-        )
-    if samples.in_both and not paired:
-        log.warning(
-            "%d donors are in both conditions but are compared as if they were others%s: %s",
-            len(samples.in_both),
-            "" if columns.paired is False else "; `paired=True` compares each with itself",
-            list(samples.in_both[:5]),
-        )
+def _warn_of_small(samples: Samples, small: NDArray[np.bool_], limit: int, what: str) -> None:
+    """Name samples that are small, if there are any, and what follows."""
+    found = {samples.names[k]: int(samples.n_cells[k]) for k in np.flatnonzero(small)[:5]}
+    if found:
+        log.warning("%d samples have fewer than %d cells%s: %s", small.sum(), limit, what, found)

@@ -33,8 +33,8 @@ def fractal_dimension(states: Array, n_neighbors: int = 10, max_queries: int = 5
 
     Returns
     -------
-    Mean of the local dimensions, positive. With fewer than three different cells, which have no
-    slope, the number of columns of ``states``.
+    Mean of the local dimensions, positive. With fewer than three different cells, or cells all as
+    far apart, which have no slope, the number of columns of ``states``.
     """
     cells = np.unique(states, axis=0)  # in lexicographic order
     size = min(n_neighbors, len(cells))
@@ -43,7 +43,8 @@ def fractal_dimension(states: Array, n_neighbors: int = 10, max_queries: int = 5
     places = evenly_spaced(len(cells), max_queries)
     tree = KDTree(cells, balanced_tree=False, compact_nodes=False)
     neighbors = cells[tree.query(cells[places], k=size, workers=threads.number())[1]]
-    return float(_pair_slopes(neighbors).mean())
+    slopes = _pair_slopes(neighbors)
+    return float(slopes.mean()) if len(slopes) else float(states.shape[1])
 
 
 def _pair_slopes(neighborhoods: Array) -> Array:

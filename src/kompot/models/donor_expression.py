@@ -108,6 +108,7 @@ class DonorExpression:
         (:class:`GroupEvidence`), ``(n_genes,)``, natural log.
     regions
         What was compared in each region, with its status and overlap; levels one after the other.
+        Of all genes, also those beside the ones that were asked for.
     levels
         The levels, with the region of every cell.
     evidence
@@ -253,7 +254,7 @@ def find_regions(
     taken = {name for level in found for name in level.regions}
     clash = [name for level in named for name in level.regions if name in taken]
     if clash:
-        msg = f"The groups {clash} have the names of clusters; rename them."
+        msg = f"Groups or regions {clash} have names of clusters of cell states; rename them."
         raise ValueError(msg)
     return RegionIndex.of([*found, *named])
 
@@ -263,6 +264,8 @@ def score_donors(
     index: RegionIndex,
     design: Design,
     settings: DonorSettings | None = None,
+    *,
+    n_genes: int | None = None,
 ) -> DonorExpression:
     """Significance of each gene, from sums over cells.
 
@@ -276,20 +279,23 @@ def score_donors(
         What is compared.
     settings
         How.
+    n_genes
+        How many of the genes, the first ones, are asked for; the others only tell what most genes
+        of a sample do and how variances are distributed. None for all.
     """
     settings = DonorSettings() if settings is None else settings
-    n_genes, n_samples = sums.n_genes, len(sums.regions.n_cells)
+    n_samples, n_asked = len(sums.regions.n_cells), sums.n_genes if n_genes is None else n_genes
     if n_samples != design.n_samples:
         msg = f"The design has {design.n_samples} samples but cells have {n_samples}."
         raise ValueError(msg)
     means = level_means(sums, index)
     regions = compare_regions(index.levels, means, design, settings.rules)
-    evidence = combine_regions(regions, index.levels, design, n_genes)
+    evidence = combine_regions(regions, index.levels, design, sums.n_genes).of_genes(n_asked)
     null = null_p_values(
         regions,
         index.levels,
         design,
-        n_genes,
+        sums.n_genes,
         n_draws=settings.n_null,
         seed=settings.random_state,
     )
@@ -305,7 +311,7 @@ def score_donors(
         index.levels,
         evidence,
         design,
-        null,
+        null[:, :n_asked],
         tuple(level.ridge for level in means),
         sums.of_counts,
     )

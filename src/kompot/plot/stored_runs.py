@@ -112,9 +112,12 @@ class ExpressionRun:
             raise ValueError(msg)
         name = self.scores[score]
         if name is None:
+            need = f"Repeat compute_differential_expression with {SCORES[score]}"
+            if self.is_donor_level and "null genes" in SCORES[score]:
+                need = "It compared samples: use 'donor_fdr' or 'donor_pvalue'"
             msg = (
-                f"The run stored no {score!r}. Repeat compute_differential_expression with "
-                f"{SCORES[score]}, or name a column of adata.var as `score_key`."
+                f"The run stored no {score!r}. {need}, or name a column of adata.var as "
+                "`score_key`."
             )
             raise ValueError(msg)
         return name
@@ -216,11 +219,10 @@ def group_table(adata: AnnData, run: ExpressionRun, score: str) -> pd.DataFrame:
     """
     key = run.groups.get(score)
     if key is None:
-        stored = f"it stored {sorted(run.groups)} of groups" if run.groups else "it had no groups"
-        msg = (
-            f"The run stored no {score!r} of groups; {stored}. Repeat "
-            "compute_differential_expression with `groups`."
-        )
+        what = "it had no groups. Repeat compute_differential_expression with `groups`."
+        if run.groups:
+            what = f"it stored {sorted(run.groups)} of groups; choose one of these."
+        msg = f"The run stored no {score!r} of groups; {what}"
         raise ValueError(msg)
     table: Any = adata.varm[key]
     named: pd.DataFrame = table.set_axis(table.columns.astype(str), axis=1)

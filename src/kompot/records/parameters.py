@@ -35,7 +35,8 @@ _WITHOUT_EFFECT = {
         *("storage.store_additional_stats", "output.compute_mahalanobis"),
         *("output.allow_single_condition_variance", "output.attribution"),
         "output.return_null_data",
-    }
+    },
+    "da": {"samples.regions"},  # these are its groups
 }
 """Options that a function does not take."""
 _RENAMED = {

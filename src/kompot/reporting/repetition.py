@@ -100,6 +100,8 @@ def _is_array(value: Any) -> bool:
         return True
     if isinstance(value, list | tuple):
         return any(map(_is_array, value))
+    if isinstance(value, Mapping):
+        return any(map(_is_array, value.values()))
     return isinstance(value, str) and value.startswith("<") and value.endswith(">")
 
 

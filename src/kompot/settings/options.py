@@ -333,3 +333,6 @@ class SampleSettings(Options):
                 f"[{self.covariates!r}]."
             )
             raise TypeError(msg)
+        if self.covariates is not None:  # also arrays, which have no truth value
+            names = [str(name) if isinstance(name, str) else name for name in self.covariates]
+            object.__setattr__(self, "covariates", names)

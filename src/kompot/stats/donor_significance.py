@@ -69,6 +69,17 @@ class CombinedEvidence:
     region_error: Array
     counts: NDArray[np.bool_]
 
+    def of_genes(self, n_genes: int) -> "CombinedEvidence":
+        """Of the first genes."""
+        first = np.s_[:, :n_genes]
+        return replace(
+            self,
+            p=self.p[:n_genes],
+            region_p=self.region_p[first],
+            region_effect=self.region_effect[first],
+            region_error=self.region_error[first],
+        )
+
     @property
     def strongest(self) -> NDArray[np.intp]:
         """Number of the counted region of smallest p-value, ``(n_genes,)``; -1 for none."""

@@ -46,8 +46,8 @@ class RegionRules:
     min_expressing
         Cells of a region that must express a gene.
     min_genes
-        Genes from which a distribution of variances is learned. A region with fewer is left out,
-        unless there are fewer in all: each gene is then judged by its own variance alone.
+        Genes from which a distribution of variances is learned. In a region with fewer each gene is
+        judged by its own variance alone.
     max_overlap_cost
         Largest variance that adjusting for cell state may add, in units of the variance from
         sampling cells, both of the effect among unweighted samples.
@@ -158,7 +158,7 @@ class RegionMeans:
         compared as they are;
         ``"dropped"``: nor is one in a cluster, or the sides' mixtures are unlike: it would compare
         unlike cells;
-        ``"few genes"``: too few are expressed;
+        ``"few genes"``: none is expressed in enough cells;
         ``"not estimable"``: too few samples take part.
     degrees_of_freedom
         Of the contrast here; 0 if it is not estimable.
@@ -290,8 +290,7 @@ def region_means(
     contrast = design.contrast_of(taking_part)
     genes = np.flatnonzero(means.expressing[region] >= rules.min_expressing)
     cost = np.nan if contrast is None else _overlap_cost(means, region, taking_part, contrast)
-    few = rules.min_genes <= means.raw.shape[2] and len(genes) < rules.min_genes
-    status = _status(contrast, cost, rules, fixed=fixed, few=few or not len(genes))
+    status = _status(contrast, cost, rules, fixed=fixed, few=not len(genes))
     mixtures = None
     if clusters is not None and rules.standardise and status in {"unadjusted", "dropped"}:
         second = design.second_side

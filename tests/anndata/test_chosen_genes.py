@@ -1,0 +1,104 @@
+"""``genes=`` with samples: what is found hardly depends on which genes were chosen."""
+
+import numpy as np
+import pytest
+from anndata import read_h5ad
+from scipy import sparse
+
+import kompot
+from kompot.anndata.background_genes import with_background
+from kompot.anndata.chunks import ExpressionRows
+from kompot.datasets import simulate
+
+
+@pytest.fixture(scope="module")
+def _rising():
+    """60 of 400 genes rise everywhere, none falls."""
+    return simulate(
+        n_cells=1200, n_genes=400, n_donors=4, fraction_global=0.15, fraction_local=0,
+        fraction_up=1.0, lfc_global=0.8, mean_count=1.5, random_state=3,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def rising(_rising):
+    return _rising.copy()
+
+
+def table(adata, **options):
+    return kompot.compute_differential_expression(
+        adata, "condition", "control", "treated", sample_col="sample", random_state=0,
+        progress=False, return_full_results=True, inplace=False, **options,
+    )["table"]  # fmt: skip
+
+
+def test_chosen_genes_are_judged_as_among_all(rising):
+    """Of 60 rising genes and 20 others most of the rising were missed and others called."""
+    rises = rising.var["is_de"].to_numpy()
+    chosen = [*rising.var_names[rises], *rising.var_names[~rises][:20]]
+    everything, some = table(rising).loc[chosen], table(rising, genes=chosen).loc[chosen]
+    np.testing.assert_allclose(some["donor_lfc"], everything["donor_lfc"], rtol=1e-7)
+    np.testing.assert_allclose(some["pvalue"], everything["pvalue"], rtol=1e-6)
+    assert list(some["donor_region"]) == list(everything["donor_region"])
+    assert some["is_de"][:60].sum() > 40
+    assert some["is_de"][60:].sum() <= 1
+
+
+def test_one_gene_is_compared_by_its_counts(rising):
+    gene = rising.var_names[0]
+    alone, among = table(rising, genes=[gene]), table(rising).loc[[gene]]
+    np.testing.assert_allclose(alone["pvalue"], among["pvalue"], rtol=1e-6)
+    np.testing.assert_allclose(alone["tail_fdr"], alone["pvalue"])
+
+
+@pytest.mark.parametrize("form", ["memory", "dense", "disk"])
+def test_missing_values_of_other_genes_are_no_errors(rising, tmp_path, form):
+    """They may be why genes were chosen."""
+    chosen = list(rising.var_names[:30])
+    values = rising.X.toarray()
+    values[5, 100], values[7, 200] = np.nan, np.inf
+    rising.X = values if form == "dense" else sparse.csr_matrix(values)
+    if form == "disk":
+        rising.write_h5ad(tmp_path / "cells.h5ad")
+        rising = read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    found = table(rising, genes=chosen)
+    assert found["pvalue"].notna().all()
+    with pytest.raises(ValueError, match="2 NaN, infinite or huge"):
+        table(rising)
+
+
+def test_null_check_takes_other_genes_along(rising):
+    options = {"sample_col": "sample", "n_splits": 3, "progress": False}
+    chosen = list(rising.var_names[:30])
+    alone, among = (
+        kompot.null_check(rising, "condition", "control", "treated", genes=genes, **options)
+        for genes in (chosen, None)
+    )
+    np.testing.assert_allclose(alone.p_values, among.p_values.loc[chosen], rtol=1e-6)
+
+
+def test_at_most_two_thousand_others_go_along():
+    cells, matrix = np.arange(3), sparse.random(3, 5000, 0.01, "csr", random_state=0)
+    assert with_background(ExpressionRows(matrix, cells)) is None
+    assert with_background(ExpressionRows(matrix, cells, np.arange(5000))) is None
+    chosen = np.array([4000, 7])
+    found = with_background(ExpressionRows(matrix, cells, chosen))
+    again = with_background(ExpressionRows(matrix, cells, chosen))
+    assert found.shape == (3, 2002)
+    np.testing.assert_array_equal(found.genes, again.genes)
+    np.testing.assert_array_equal(found.genes[:2], chosen)
+    assert len(np.unique(found.genes)) == 2002
+    np.testing.assert_array_equal(found[0:3].toarray(), matrix[:, found.genes].toarray())
+
+
+def test_panels_of_any_size_use_all_regions(rising):
+    """A panel of 50 to 80 genes lost most regions, where fewer than 50 are expressed."""
+    rising.X = rising.X.toarray()
+    rising.X[:, 40:] *= np.random.default_rng(0).random((rising.n_obs, 360)) < 0.02
+    for n_genes in (49, 50, 60):
+        panel = rising[:, :n_genes].copy()
+        full = kompot.compute_differential_expression(
+            panel, "condition", "control", "treated", sample_col="sample", random_state=0,
+            progress=False, return_full_results=True, inplace=False,
+        )  # fmt: skip
+        assert all(len(region.genes) >= 30 for region in full["donor_test"].regions)

@@ -1,0 +1,94 @@
+"""Samples with too few cells to be compared."""
+
+import logging
+
+import numpy as np
+import pytest
+
+import kompot
+from kompot.datasets import simulate
+
+KEY = "kompot_da_control_to_treated"
+OPTIONS = {"sample_col": "donor", "random_state": 0, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def _cells():
+    return simulate(n_cells=900, n_genes=80, n_donors=4, abundance_log_odds=3.0, random_state=4)
+
+
+@pytest.fixture
+def cells(_cells):
+    return _cells.copy()
+
+
+def moved(adata, *sizes):
+    """The same with some control cells in samples of their own."""
+    donor = adata.obs["donor"].astype(str).to_numpy()
+    first = np.flatnonzero(adata.obs["condition"] == "control")
+    for number, size in enumerate(sizes):
+        donor[first[:size]], first = f"tiny{number}", first[size:]
+    adata.obs["donor"] = donor
+    return adata
+
+
+def run(analysis, adata, **options):
+    function = {
+        "de": kompot.compute_differential_expression,
+        "da": kompot.compute_differential_abundance,
+    }[analysis]
+    return function(
+        adata, "condition", "control", "treated", return_full_results=True, **OPTIONS | options
+    )
+
+
+def test_tiny_samples_leave_abundance_nearly_as_it_was(cells, caplog):
+    """A sample of one cell counted like the others; three of them took all calls away."""
+    run("da", cells)
+    expected = cells.obs[f"{KEY}_donor_direction"].value_counts()
+    some = moved(cells.copy(), 1, 1, 9)
+    with caplog.at_level(logging.INFO, "kompot"):
+        full = run("da", some, overwrite=True)
+    assert full["donor_test"].design.degrees_of_freedom == 6
+    assert "fewer than 10 cells and are not compared: {'tiny0': 1, 'tiny1': 1, 'tiny2'" in (
+        caplog.text
+    )
+    found = some.obs[f"{KEY}_donor_direction"].value_counts()
+    assert expected["up"] > 300
+    assert found["up"] > 0.9 * expected["up"]
+
+
+def test_a_sample_of_one_cell_is_no_degree_of_freedom_of_expression(cells):
+    test = run("de", moved(cells, 1))["donor_test"]
+    assert test.degrees_of_freedom == 6
+    assert test.design.columns[-1] == "covariate left out: tiny0"
+
+
+@pytest.mark.parametrize("analysis", ["de", "da"])
+def test_a_sample_of_one_cell_is_no_second_sample(cells, analysis):
+    is_control = cells.obs["condition"] == "control"
+    few = moved(cells[~is_control | (cells.obs["donor"] == "donor_1")].copy(), 1)
+    with pytest.raises(ValueError, match=r"1 sample of 2 cells or more|At least 2 groups"):
+        run(analysis, few)
+    with pytest.warns(UserWarning, match=r"A condition has one sample \(1 and 4\)"):
+        run(analysis, few, allow_single_condition_variance=True)
+    for given in ({"covariates": ["branch"]}, {"paired": True}):
+        with pytest.raises(ValueError, match="only has a meaning where samples are compared"):
+            run(analysis, few, allow_single_condition_variance=True, overwrite=True, **given)
+
+
+def test_pairs_of_which_one_sample_is_tiny_do_not_count():
+    adata = simulate(n_cells=900, n_genes=60, n_donors=4, paired=True, random_state=1)
+    lone = (adata.obs["donor"] == "donor_1") & (adata.obs["condition"] == "control")
+    assert run("de", adata.copy())["donor_test"].degrees_of_freedom == 3
+    some = adata[~lone | (lone.cumsum() <= 1)].copy()
+    assert run("de", some)["donor_test"].degrees_of_freedom == 2
+
+
+def test_null_check_leaves_them_out(cells):
+    found = kompot.null_check(
+        moved(cells, 1), "condition", "control", "treated", sample_col="donor", n_splits=4,
+        progress=False,
+    )  # fmt: skip
+    of_control = found.splits[found.splits["condition"] == "control"]
+    assert (of_control["degrees_of_freedom"] == 2).all()
