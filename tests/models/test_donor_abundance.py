@@ -243,6 +243,12 @@ def test_what_cannot_be_tested_is_refused(changed):
             run(states, sample, condition, {"type_0": kind == 0}, reference=reference)
 
 
+def test_samples_too_small_for_neighborhoods_are_named(rng):
+    sample = np.arange(28) % 4
+    with pytest.raises(ValueError, match="No neighbourhood holds enough cells"):
+        run(rng.normal(size=(28, 2)), sample, np.array([0, 1, 0, 1]))
+
+
 def test_result_is_frozen_and_the_seed_decides(changed, found):
     with pytest.raises(AttributeError):
         found.design = None

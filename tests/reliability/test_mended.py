@@ -109,10 +109,10 @@ def test_report_asks_for_names_that_are_text(sound_data, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_samples_too_small_for_neighbourhoods_are_named(sound_data):
+def test_samples_too_small_for_shares_are_named(sound_data):
     """NaN came with warnings of NumPy's."""
     adata = sound_data(n_cells=28)
-    with pytest.raises(ValueError, match="No neighbourhood holds enough cells"):
+    with pytest.raises(ValueError, match=r"has 0 samples of 10 cells or more \('d0': 7, 'd2': 7\)"):
         kompot.compute_differential_abundance(
             adata, *PAIR, sample_col="donor", paired=False, progress=False
         )

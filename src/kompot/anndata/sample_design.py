@@ -80,13 +80,16 @@ def _refuse_single(samples: Samples, names: tuple[str, str]) -> None:
     """Refuse a condition in which fewer than 2 samples can be compared."""
     for c, (number, name) in enumerate(zip(samples.sizes, names, strict=True)):
         if number < 2:
-            found = [samples.names[k] for k in np.flatnonzero(samples.condition == c)]
-            enough = samples.least_cells
-            which = f" of {enough} cells or more" if len(found) > number else ""
+            those = np.flatnonzero(samples.condition == c)
+            found = [repr(samples.names[k]) for k in those[:5]]
+            which = ""
+            if len(those) > number:
+                which = f" of {samples.least_cells} cells or more"
+                found = [f"{samples.names[k]!r}: {samples.n_cells[k]}" for k in those[:5]]
             noun = "sample" if number == 1 else "samples"
             msg = (
                 f"Condition {name!r} has {number} {noun}{which} "
-                f"({', '.join(map(repr, found[:5]))}), but donor-level significance needs at least "
+                f"({', '.join(found)}), but donor-level significance needs at least "
                 "2 in each condition: from one sample the variation between donors cannot be "
                 "known. To describe these cells only leave `sample_col` out, or give "
                 "`allow_single_condition_variance=True` (with 2 samples in the other condition)."
