@@ -7,6 +7,7 @@ import pytest
 
 import kompot
 from kompot.datasets import simulate
+from kompot.stats.design import paired_design, two_group_design
 
 KEY = "kompot_da_control_to_treated"
 OPTIONS = {"sample_col": "donor", "random_state": 0, "progress": False}
@@ -87,8 +88,32 @@ def test_pairs_of_which_one_sample_is_tiny_do_not_count():
 
 def test_null_check_leaves_them_out(cells):
     found = kompot.null_check(
-        moved(cells, 1), "condition", "control", "treated", sample_col="donor", n_splits=4,
+        moved(cells, 1, 1), "condition", "control", "treated", sample_col="donor", n_splits=6,
         progress=False,
     )  # fmt: skip
     of_control = found.splits[found.splits["condition"] == "control"]
+    assert len(of_control) == 3  # of four donors into two and two
+    assert not of_control[["group1", "group2"]].duplicated().any()
+    assert not of_control["group1"].str.contains("tiny").any()
     assert (of_control["degrees_of_freedom"] == 2).all()
+
+
+def test_many_tiny_samples_leave_regions_testable(cells):
+    some = moved(cells.copy(), *[3] * 30)
+    full = run("da", some)
+    kept = some[~some.obs["donor"].str.startswith("tiny")].copy()
+    without = run("da", kept, overwrite=True)
+    n_testable = [
+        int(found["donor_test"].regions.fractions.testable.sum()) for found in (full, without)
+    ]
+    assert n_testable[0] >= n_testable[1] - 2
+    sizes = [found["donor_test"].neighborhood_size for found in (full, without)]
+    assert sizes[0] == max(30, int(0.05 * cells.n_obs))
+    assert sizes[1] == max(30, int(0.05 * kept.n_obs))
+
+
+def test_samples_that_contribute():
+    design = two_group_design([0, 0, 0, 1, 1, 1], covariates={"own": [0, 1.0, 0, 0, 0, 0]})
+    assert design.contributing.tolist() == [True, False, True, True, True, True]
+    pairs = paired_design([0, 1, 0, 1, 0], list("aabbc"))
+    assert pairs.contributing.tolist() == [True, True, True, True, False]

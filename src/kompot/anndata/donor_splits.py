@@ -273,10 +273,15 @@ def _row(found: Found, conditions: tuple[str, str]) -> dict[str, Any]:
     null, samples = found.null, found.samples
     tested = found.p[~np.isnan(found.p)]
     design, is_split = null.design, null.condition is not None
-    groups: list[str] = [",".join(samples.names), ""]
-    if is_split:
-        second = design.matrix[:, 1] > 0
-        groups = [",".join(np.array(design.samples)[members]) for members in (~second, second)]
+    left_out = {
+        name for name, is_in in zip(samples.names, samples.compared, strict=True) if not is_in
+    }
+    members = np.array(design.samples)
+    second = (design.matrix[:, 1] > 0) if is_split else np.zeros(len(members), dtype=bool)
+    groups = [
+        ",".join(name for name in members[side] if name not in left_out)
+        for side in (~second, second)
+    ]
     return {
         "kind": "split" if is_split else "covariate",
         "condition": "" if null.condition is None else str(conditions[null.condition]),

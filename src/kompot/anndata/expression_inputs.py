@@ -7,6 +7,7 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
+from kompot.anndata.background_genes import BackgroundRows, with_background
 from kompot.anndata.cell_choice import CellChoice, choose_cells
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_samples import ExpressionSamples, read_expression_samples
@@ -51,6 +52,9 @@ class ExpressionInputs:
         What distances are judged against.
     samples
         Samples of the cells; None if no column was given.
+    beside
+        Expression in these genes and in others beside them, in which samples are compared; None for
+        these only.
     """
 
     choice: CellChoice
@@ -62,10 +66,17 @@ class ExpressionInputs:
     abundance_change: Array | None
     null: NullInputs
     samples: ExpressionSamples | None
+    beside: BackgroundRows | None = None
 
     def by_rows(self) -> "ExpressionInputs":
         """The same with expression that is stored by columns turned to rows, once."""
         return replace(self, expression=self.expression.by_rows())
+
+    def with_background(self) -> "ExpressionInputs":
+        """The same with genes beside the chosen ones, if samples are compared."""
+        if not self.donor_level:
+            return self
+        return replace(self, beside=with_background(self.expression, self.cells.states))
 
     @property
     def donor_level(self) -> bool:

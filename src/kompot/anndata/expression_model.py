@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kompot.anndata.background_genes import with_background
+from kompot.anndata.background_genes import comparable_sums
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_samples import region_finder
 from kompot.anndata.shuffled_genes import shuffled_genes
@@ -36,9 +36,9 @@ def fit_model(
         Where the fits of samples are kept; None for memory as long as they fit.
     """
     gp, null_expression = settings.gp, []
-    finder = region_finder(inputs.samples, inputs.cells)
-    if with_background(inputs.expression) is not None:
-        finder = None  # samples are compared in more genes, by compare_samples
+    finder = None  # with genes beside these, samples are compared in a pass of their own
+    if inputs.beside is None:
+        finder = region_finder(inputs.samples, inputs.cells)
     if inputs.null.choice is not None:
         null_expression = shuffled_genes(inputs.expression, inputs.null.choice, settings)
     if inputs.null.expression is not None:
@@ -76,8 +76,8 @@ def compare_samples(
 ) -> "DonorExpression | None":
     """Significance for new donors; None without samples.
 
-    It rests on the sums that the fit made. Chosen genes have others beside them
-    (:func:`kompot.anndata.background_genes.with_background`), and are summed with these.
+    It rests on the sums that the fit made, or, with genes beside the chosen ones
+    (:mod:`kompot.anndata.background_genes`), on a pass of its own.
 
     Parameters
     ----------
@@ -93,18 +93,18 @@ def compare_samples(
         return None
     from kompot.models.donor_expression import score_donors  # not needed without samples
 
-    expression = with_background(inputs.expression)
-    if expression is not None:
+    if inputs.beside is not None:
         index = finder(model.features_)
         sums = sum_samples(
             model.features_,
             inputs.cells.states,
-            expression,
+            inputs.beside,
             samples.samples.codes,
             index,
             n_samples=samples.design.n_samples,
             progress=progress,
         )
+        sums = comparable_sums(sums, inputs.beside, index)
         return score_donors(sums, index, samples.design, n_genes=len(inputs.gene_names))
     assert model.donor_sums_ is not None  # a finder was given to the fit
     assert model.region_index_ is not None

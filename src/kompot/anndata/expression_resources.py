@@ -9,6 +9,7 @@ import numpy as np
 from anndata import AnnData
 
 from kompot import threads
+from kompot.anndata.background_genes import most_beside
 from kompot.anndata.data_sizes import data_bytes, matrix_size
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.expression_samples import ExpressionSamples
@@ -128,6 +129,7 @@ def expression_sizes(
         n_samples=n_samples,
         n_all_samples=n_all,
         n_regions=n_regions,
+        n_beside=most_beside(inputs.expression) if n_regions else 0,
         n_groups=0 if choice.groups is None else len(choice.groups),
         has_distances=output.compute_mahalanobis,
         has_noise=settings.gp.use_empirical_variance,

@@ -42,7 +42,7 @@ def run_expression(adata: AnnData, settings: ExpressionSettings) -> Returned:
     earlier = check_target(adata, wanted, settings)
     settings = with_seeds(settings, earlier)
     store = store_of_run(adata, inputs, settings, wanted)
-    inputs = inputs.by_rows()
+    inputs = inputs.by_rows().with_background()
     inputs.expression.refuse_missing_values()
     warn_of_scale(inputs.expression, settings.comparison.layer)
     memory.release()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from kompot.anndata import abundance_inputs, expression_inputs
 from kompot.anndata.abundance_inputs import AbundanceInputs
-from kompot.anndata.background_genes import with_background
+from kompot.anndata.background_genes import comparable_sums
 from kompot.anndata.expression_inputs import ExpressionInputs
 from kompot.anndata.inputs import Cells
 from kompot.anndata.null_plan import NullComparison, NullPlan, planned_comparisons
@@ -67,8 +68,9 @@ def compare_expression(
     inputs.expression.refuse_missing_values()
     features = _features(inputs.cells, settings.gp, inputs.landmarks)
     names = inputs.gene_names
-    beside = with_background(inputs.expression)
+    beside = inputs.with_background().beside
     expression = inputs.expression if beside is None else beside
+    refine = None if beside is None else partial(comparable_sums, rows=beside)
     regions = {} if inputs.samples is None else inputs.samples.regions
     for condition, nulls in _by_condition(planned).items():
         chosen, codes = _chosen(inputs.cells, samples, condition)
@@ -78,6 +80,7 @@ def compare_expression(
             expression.of_cells(chosen),
             codes,
             groups={name: mask[chosen] for name, mask in regions.items()},
+            refine=refine,
             progress=settings.output.progress,
         )
         for null in nulls:
@@ -111,6 +114,7 @@ def compare_abundance(
             cells.states[chosen],
             codes,
             int(codes.max()) + 1,
+            compared=samples.compared[np.unique(samples.codes[chosen])],
             groups={name: mask[chosen] for name, mask in groups.items()},
             settings=compared,
         )

@@ -129,6 +129,7 @@ def _splits(  # noqa: PLR0917
     """Designs that compare groups within a condition, in the order of their first groups."""
     inside = samples.condition == condition
     names = [name for name, is_in in zip(samples.names, inside, strict=True) if is_in]
+    compared = samples.compared[inside]  # others have a covariate of their own
     covariates = {
         name: design.matrix[inside, column]
         for column, name in enumerate(design.columns)
@@ -136,9 +137,11 @@ def _splits(  # noqa: PLR0917
     }
     found: list[tuple[tuple[int, ...], Design]] = []
     n_left_out = 0
-    for groups in balanced_splits(len(names), rng):
+    for divided in balanced_splits(int(compared.sum()), rng):
         if len(found) == n_splits:
             break
+        groups = np.zeros(len(names), dtype=np.intp)
+        groups[compared] = divided
         try:
             split = two_group_design(groups, covariates=covariates, samples=names)
         except ValueError:  # a covariate says the same as the groups

@@ -110,6 +110,10 @@ class SufficientStatistics:
         """The sums of the first genes only."""
         return replace(self, cross=self.cross[:, :n_genes], squares=self.squares[:n_genes])
 
+    def of_genes(self, genes: NDArray[np.intp]) -> "SufficientStatistics":
+        """The sums of some genes only."""
+        return replace(self, cross=self.cross[:, genes], squares=self.squares[genes])
+
 
 @dataclass(frozen=True)
 class Posterior:

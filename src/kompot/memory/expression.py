@@ -272,41 +272,50 @@ def _fit_samples(ledger: Ledger, s: ExpressionSizes) -> None:
             array("Sums of all samples", genes, rank, count=count),
             Held("Rows of chunks that are not complete", waiting),
         ]
-    if s.n_regions:
-        values = s.matrix.n_values(cells, s.n_genes)
-        ledger.keep("Sums of each sample in each region", s.n_all_samples, s.n_regions, s.n_genes)
-        ledger.keep("Squares and counts in each region", s.n_regions, s.n_genes, count=2)
-        ledger.keep("Sums of counts over all cells", s.n_genes, rank)
-        during += [
-            array("Sums of counts of a sample", s.n_genes, rank),
-            array("Sums of counts of chunks", s.n_genes, rank, count=3 * busy, in_thread=True),
-            array("Weighted features of chunks", cells, rank, count=busy, in_thread=True),
-            Held("Counts of chunks, and squared", 3 * busy * values * 8, in_thread=True),
-            array(
-                "Region sums of chunks",
-                s.n_regions,
-                s.n_genes,
-                count=3 * (busy + 1),
-                in_thread=True,
-            ),
-        ]
+    if s.n_regions and not s.n_beside:
+        during += _region_sums(ledger, s, cells, busy)
     if not s.on_disk or s.maps_count:
         ledger.keep("Weights of each sample", genes, rank, count=count)
     ledger.step("fitting", *during)
     batch = min(SAMPLE_BATCH, rank * genes * math.ceil(count / 2))
     ledger.step("comparing fits", array("Contrasts of a batch of genes", batch, count=2))
+    if s.n_regions and s.n_beside:
+        compared = replace(s, n_genes=s.n_genes + s.n_beside, n_null=0)
+        sums = _region_sums(ledger, compared, cells, busy)
+        ledger.step("summing samples", *_chunk(compared, cells, busy), *_rows_read(s), *sums)
+
+
+def _region_sums(ledger: Ledger, s: ExpressionSizes, cells: int, busy: int) -> list[Held]:
+    """Sums of samples in regions, which are kept, and what is held while they are made."""
+    values = s.matrix.n_values(cells, s.n_genes)
+    ledger.keep("Sums of each sample in each region", s.n_all_samples, s.n_regions, s.n_genes)
+    ledger.keep("Squares and counts in each region", s.n_regions, s.n_genes, count=2)
+    ledger.keep("Sums of counts over all cells", s.n_genes, s.rank)
+    return [
+        array("Sums of counts of a sample", s.n_genes, s.rank),
+        array("Sums of counts of chunks", s.n_genes, s.rank, count=3 * busy, in_thread=True),
+        array("Weighted features of chunks", cells, s.rank, count=busy, in_thread=True),
+        Held("Counts of chunks, and squared", 3 * busy * values * 8, in_thread=True),
+        array(
+            "Region sums of chunks",
+            s.n_regions,
+            s.n_genes,
+            count=3 * (busy + 1),
+            in_thread=True,
+        ),
+    ]
 
 
 def _score(ledger: Ledger, s: ExpressionSizes) -> None:
     """Significance of genes: by samples, by distance, in groups."""
     rank = s.rank
     if s.n_regions:
-        cells = s.n_all_samples * s.n_regions
+        cells, genes = s.n_all_samples * s.n_regions, s.n_genes + s.n_beside
         ledger.step(
             "comparing samples",
-            array("Means of samples in regions", cells, s.n_genes, count=4),
-            array("Evidence of regions", s.n_regions, s.n_genes, count=30),
-            array("State effects in the basis of the features", s.n_genes, rank),
+            array("Means of samples in regions", cells, genes, count=4),
+            array("Evidence of regions", s.n_regions, genes, count=30),
+            array("State effects in the basis of the features", genes, rank),
         )
         ledger.keep("Evidence of regions kept", s.n_regions, s.n_genes, count=3)
     if s.has_distances:

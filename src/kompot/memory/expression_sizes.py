@@ -63,6 +63,8 @@ class ExpressionSizes:
         Samples with fits of their own; 0 without samples.
     n_all_samples, n_regions
         Samples and regions of the donor-level test; 0 without it.
+    n_beside
+        Other genes that go along in it.
     n_groups
         Groups of cells in which genes are scored.
     has_distances
@@ -107,6 +109,7 @@ class ExpressionSizes:
     n_samples: int = 0
     n_all_samples: int = 0
     n_regions: int = 0
+    n_beside: int = 0
     n_groups: int = 0
     has_distances: bool = True
     has_noise: bool = False

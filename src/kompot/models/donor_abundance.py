@@ -110,7 +110,13 @@ def donor_abundance(
     testable_contrast(design)
     n_samples = design.n_samples
     counts = count_cells_of_samples(
-        features, states, sample, n_samples, groups=groups, settings=settings
+        features,
+        states,
+        sample,
+        n_samples,
+        compared=design.contributing,
+        groups=groups,
+        settings=settings,
     )
     return counts.test(design)
 
@@ -161,6 +167,7 @@ def count_cells_of_samples(
     sample: NDArray[np.intp],
     n_samples: int,
     *,
+    compared: NDArray[np.bool_] | None = None,
     groups: Mapping[str, ArrayLike] | None = None,
     settings: DonorAbundanceSettings | None = None,
 ) -> "SampleCounts":
@@ -172,6 +179,8 @@ def count_cells_of_samples(
         As for :func:`donor_abundance`.
     n_samples
         Number of samples.
+    compared
+        Which of them are compared, ``(n_samples,)``; None for all.
 
     Raises
     ------
@@ -183,12 +192,15 @@ def count_cells_of_samples(
     coordinates, sample = principal_coordinates(features, states[order]), sample[order]
     members = {name: np.asarray(mask, dtype=bool)[order] for name, mask in (groups or {}).items()}
     totals = np.bincount(sample, minlength=n_samples).astype(np.float64)
+    compared = np.ones(n_samples, dtype=bool) if compared is None else compared
     seed = settings.random_state
     with single_threaded_products():  # threads of k-means add up in any order
         clusters = kmeans_levels(coordinates, settings.n_regions, random_state=seed)
-        counted = _count(clusters, group_levels(members), sample, totals)
-        neighborhoods = count_neighborhoods(coordinates, sample, n_samples, random_state=seed)
-    return SampleCounts(counted, neighborhoods, totals, np.argsort(order), settings)
+        counted = _count(clusters, group_levels(members), sample, totals, compared)
+        neighborhoods = count_neighborhoods(
+            coordinates, sample, n_samples, n_compared=int(compared.sum()), random_state=seed
+        )
+    return SampleCounts(counted, neighborhoods, totals, compared, np.argsort(order), settings)
 
 
 @dataclass(frozen=True)
@@ -203,6 +215,8 @@ class SampleCounts:
         In neighbourhoods.
     totals
         Cells of each sample, ``(n_samples,)``.
+    compared
+        Which samples are compared, ``(n_samples,)``.
     places
         Where each cell is in the order of the counts, ``(n_cells,)``.
     settings
@@ -212,6 +226,7 @@ class SampleCounts:
     counted: "_Counted"
     neighborhoods: CountedNeighborhoods
     totals: Array
+    compared: NDArray[np.bool_]
     places: NDArray[np.intp]
     settings: DonorAbundanceSettings
 
@@ -241,7 +256,8 @@ class SampleCounts:
         rotation = rotation_test(found, counted.fractions.values, contrast, directions)
         gate = rotation.p_gate < settings.fdr_threshold
         call = _Call(gate, settings.fdr_threshold, settings.lfc_threshold)
-        anchors = _contrast_neighborhoods(self.neighborhoods, self.totals, contrast, shift)
+        fractions = self._fractions_of_neighborhoods()
+        anchors = _contrast_neighborhoods(fractions, self.neighborhoods.share, contrast, shift)
         cells = _of_cells(self.neighborhoods, anchors, counted.finest, call)
         return DonorAbundance(
             regions=_of_regions(counted, found, rotation, call),
@@ -251,6 +267,19 @@ class SampleCounts:
             rotation=rotation,
             design=design,
         )
+
+    def _fractions_of_neighborhoods(self) -> LogFractions:
+        """Those of which some can be tested."""
+        fractions = log_fractions(self.neighborhoods.counts, self.totals, self.compared)
+        if not (fractions.testable & (self.neighborhoods.share > 0)).any():
+            totals = self.totals[self.compared]
+            msg = (
+                f"No neighbourhood holds enough cells to be tested: samples have "
+                f"{int(totals.sum())} cells, {totals.mean():.3g} on average. Leave small samples "
+                "out, or give significance='cell', which describes these cells only."
+            )
+            raise ValueError(msg)
+        return fractions
 
 
 @dataclass(frozen=True)
@@ -310,12 +339,16 @@ class _Call:
 
 
 def _count(
-    clusters: Sequence[Level], groups: Sequence[Level], sample: NDArray[np.intp], totals: Array
+    clusters: Sequence[Level],
+    groups: Sequence[Level],
+    sample: NDArray[np.intp],
+    totals: Array,
+    compared: NDArray[np.bool_],
 ) -> _Counted:
     """Count the cells of every sample in all regions."""
     levels, n_samples = (*clusters, *groups), len(totals)
     counts = np.hstack([count_cells(sample, o.labels, n_samples, o.n_regions) for o in levels])
-    fractions = log_fractions(counts, totals)
+    fractions = log_fractions(counts, totals, compared)
     if not fractions.testable.any():
         msg = (
             f"No region holds 2 cells per sample on average: {len(sample)} cells of {n_samples} "
@@ -361,18 +394,10 @@ def _of_regions(
 
 
 def _contrast_neighborhoods(
-    neighborhoods: CountedNeighborhoods, totals: Array, contrast: Contrast, shift: float
+    fractions: LogFractions, share: Array, contrast: Contrast, shift: float
 ) -> FractionContrast:
     """The contrast in neighbourhoods, each with the weight of the cells that it stands for."""
-    fractions = log_fractions(neighborhoods.counts, totals)
-    weights = np.where(fractions.testable, neighborhoods.share, 0.0)
-    if not weights.any():
-        msg = (
-            f"No neighbourhood holds enough cells to be tested: samples have {int(totals.sum())} "
-            f"cells, {totals.mean():.3g} on average. Leave small samples out, or give "
-            "significance='cell', which describes these cells only."
-        )
-        raise ValueError(msg)
+    weights = np.where(fractions.testable, share, 0.0)
     everywhere = np.ones(len(weights), dtype=bool)
     return contrast_fractions(fractions, contrast, weights / weights.sum(), everywhere, shift=shift)
 

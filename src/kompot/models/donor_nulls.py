@@ -1,6 +1,6 @@
 """The donor-level test where nothing differs: other designs for the same sums over cells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,6 +18,7 @@ from kompot.stats.donor_significance import (
     level_means,
     null_p_values,
 )
+from kompot.stats.donor_sums import DonorSums
 from kompot.stats.regions import Level
 
 __all__ = ["DonorMeans", "donor_means"]
@@ -89,6 +90,7 @@ def donor_means(
     *,
     groups: Mapping[str, NDArray[np.bool_]] | None = None,
     settings: DonorSettings | None = None,
+    refine: Callable[..., DonorSums] | None = None,
     progress: bool = False,
 ) -> DonorMeans:
     """Means of samples in regions of several scales, in one pass over the cells.
@@ -107,6 +109,8 @@ def donor_means(
         Name to mask ``(n_cells,)``: regions of their own.
     settings
         How samples are compared.
+    refine
+        Leaves genes out of the sums, given these and ``index``, their regions; None for none.
     progress
         Show a progress bar.
     """
@@ -123,5 +127,6 @@ def donor_means(
         counts=settings.counts,
         progress=progress,
     )
-    means = level_means(sums, index)
-    return DonorMeans(index.levels, means, expression.shape[1], settings)
+    if refine is not None:
+        sums = refine(sums, index=index)
+    return DonorMeans(index.levels, level_means(sums, index), sums.n_genes, settings)

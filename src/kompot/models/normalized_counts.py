@@ -18,7 +18,7 @@ from kompot.gp.cell_order import evenly_spaced, lexicographic_order
 from kompot.models.row_chunks import Rows
 from kompot.stats.compressed_counts import compressed
 
-__all__ = ["CountScale", "count_scale"]
+__all__ = ["CountScale", "are_alike", "count_scale"]
 
 Array = NDArray[np.float64]
 
@@ -112,12 +112,41 @@ def count_scale(expression: Rows, states: Array) -> CountScale | None:
     states
         Cell states, ``(n_cells, n_dims)``, which say in what order cells are taken.
     """
+    return _scale_of(_some_cells(expression, states))
+
+
+def are_alike(expression: Rows, states: Array, n_first: int) -> bool:
+    """Whether the first genes and the others are both of counts, scaled alike cell by cell.
+
+    Expression of proteins beside that of genes, for example, is not.
+
+    Parameters
+    ----------
+    expression, states
+        As for :func:`count_scale`.
+    n_first
+        How many genes are the first ones.
+    """
+    block = _some_cells(expression, states)
+    if _scale_of(block) is None:
+        return False
+    units = _units(block)
+    return all(_are_whole(part, units) for part in (block[:, :n_first], block[:, n_first:]))
+
+
+def _some_cells(expression: Rows, states: Array) -> "sparse.csr_matrix":
+    """Expression of 64 cells all over the states, without zeros."""
     places = evenly_spaced(expression.shape[0], _CELLS)
     rows = np.sort(lexicographic_order(states)[places])
     block = expression[rows]
     block = block if sparse.issparse(block) else np.asarray(block, dtype=np.float64)
     block = sparse.csr_matrix(block, dtype=np.float64)
     block.eliminate_zeros()
+    return block
+
+
+def _scale_of(block: "sparse.csr_matrix") -> CountScale | None:
+    """The scale of some cells; None if they are none of counts."""
     values = block.data
     usable = bool(((values > 0) & (values <= _LARGEST_LOG)).all())
     if not usable or len(values) < _FEWEST_VALUES or (values == np.rint(values)).all():

@@ -167,7 +167,11 @@ def expression_seconds(s: ExpressionSizes, speed: Speed) -> WallTime:
     alone += 4 * genes * r**2 / speed.products
     alone += s.has_distances * s.n_genes * r * _TAIL_STEPS * 6 / speed.elements
     if s.n_regions:
-        alone += s.n_regions * s.n_genes * _DRAWS * _EVIDENCE / speed.elements
+        compared = s.n_genes + s.n_beside
+        alone += s.n_regions * compared * _DRAWS * _EVIDENCE / speed.elements
+        if s.n_beside:  # in a pass of their own
+            summed = s.n_cells * compared if dense else s.matrix.n_values(s.n_cells, compared)
+            shared += features + summed * per_value
         alone += _CLUSTERING + s.n_cells * 17 * 60 / speed.elements
     if s.has_noise:
         shared += s.n_cells * genes * (2 * r / speed.products + 10 / speed.elements)

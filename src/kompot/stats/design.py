@@ -166,6 +166,18 @@ class Design:
         values = self.matrix @ self.contrast
         return np.asarray(values > 0.5 * (values.min() + values.max()))
 
+    @property
+    def contributing(self) -> NDArray[np.bool_]:
+        """Samples that say anything about the effect or its error, ``(n_samples,)``.
+
+        One with a column of its own says nothing, nor does an unpaired one among pairs.
+        """
+        contrast = self.contrast_of()
+        if contrast is None:
+            return np.ones(self.n_samples, dtype=bool)
+        says = np.column_stack([contrast.weights, contrast.residual_basis])
+        return np.asarray(np.abs(says).max(axis=1) > _TOLERANCE * np.abs(says).max())
+
     def contrast_of(self, taking_part: NDArray[np.bool_] | None = None) -> Contrast | None:
         r"""The contrast among some samples, or None if they cannot answer it.
 

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kompot.gp.regression import SufficientStatistics
 from kompot.stats.region_sums import RegionSums
 
@@ -42,6 +45,11 @@ class DonorSums:
     def n_genes(self) -> int:
         """Number of genes."""
         return int(self.regions.values.shape[2])
+
+    def of_genes(self, genes: NDArray[np.intp]) -> "DonorSums":
+        """The sums of some genes only."""
+        cells = None if self.cells is None else self.cells.of_genes(genes)
+        return replace(self, regions=self.regions.of_genes(genes), cells=cells)
 
     def add(self, sample: int, regions: RegionSums, cells: SufficientStatistics | None) -> None:
         """Add the sums over some cells of one sample."""

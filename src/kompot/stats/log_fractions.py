@@ -58,7 +58,9 @@ def count_cells(
     return counts.reshape(n_samples, n_regions).astype(np.float64)
 
 
-def log_fractions(counts: Array, totals: Array) -> LogFractions:
+def log_fractions(
+    counts: Array, totals: Array, compared: NDArray[np.bool_] | None = None
+) -> LogFractions:
     r"""Log fractions with a pseudo-count, and their Poisson variance.
 
     .. math::
@@ -67,8 +69,8 @@ def log_fractions(counts: Array, totals: Array) -> LogFractions:
         v_{sk} = \frac{1}{\max(N_s \bar p_k, 1/2)}, \qquad
         \bar p_k = \frac{\sum_s n_{sk} + 1/2}{\sum_s N_s}.
 
-    A region is testable if samples have 2 cells in it on average, and 2 outside: the share of a
-    region that holds all cells cannot change.
+    A region is testable if samples that are compared have 2 cells in it on average, and 2 outside:
+    the share of a region that holds all cells cannot change.
 
     Parameters
     ----------
@@ -76,10 +78,14 @@ def log_fractions(counts: Array, totals: Array) -> LogFractions:
         :math:`n_{sk}`, ``(n_samples, n_regions)``.
     totals
         :math:`N_s`, cells of each sample in all, ``(n_samples,)``, positive.
+    compared
+        Which samples are compared, ``(n_samples,)``; None for all.
     """
+    compared = np.ones(len(totals), dtype=bool) if compared is None else compared
     size = totals[:, None]
     mean = (counts.sum(axis=0) + _PSEUDO_COUNT) / totals.sum()
-    inside, outside = counts.mean(axis=0), (size - counts).mean(axis=0)
+    inside = counts[compared].mean(axis=0)
+    outside = (size - counts)[compared].mean(axis=0)
     return LogFractions(
         values=np.log((counts + _PSEUDO_COUNT) / (size + 2.0 * _PSEUDO_COUNT)),
         sampling_variance=1.0 / np.maximum(size * mean, _SMALLEST_EXPECTED),

@@ -53,7 +53,12 @@ def neighborhood_size(n_cells: int, n_samples: int) -> int:
 
 
 def count_neighborhoods(
-    coordinates: Array, sample: NDArray[np.intp], n_samples: int, *, random_state: int = 0
+    coordinates: Array,
+    sample: NDArray[np.intp],
+    n_samples: int,
+    *,
+    n_compared: int | None = None,
+    random_state: int = 0,
 ) -> CountedNeighborhoods:
     r"""Anchors by k-means, and the cells of each sample among the nearest to each.
 
@@ -68,6 +73,8 @@ def count_neighborhoods(
         Number of each cell's sample, ``(n_cells,)``.
     n_samples
         Number of samples.
+    n_compared
+        How many of them are compared; None for all.
     random_state
         Seed.
     """
@@ -76,7 +83,7 @@ def count_neighborhoods(
     centers, anchor = kmeans_clusters(
         coordinates, number, n_init=1, max_iter=_KMEANS_STEPS, random_state=random_state
     )
-    size = neighborhood_size(n_cells, n_samples)
+    size = neighborhood_size(n_cells, n_samples if n_compared is None else n_compared)
     squares = np.einsum("ij,ij->i", coordinates, coordinates)
     counts = np.empty((n_samples, len(centers)))
     for some in row_slices(len(centers), ANCHORS):

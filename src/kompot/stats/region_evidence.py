@@ -293,8 +293,9 @@ def region_means(
     status = _status(contrast, cost, rules, fixed=fixed, few=not len(genes))
     mixtures = None
     if clusters is not None and rules.standardise and status in {"unadjusted", "dropped"}:
-        second = design.second_side
-        if fixed or (_mostly(taking_part[second]) and _mostly(taking_part[~second])):
+        second, contributing = design.second_side, design.contributing
+        sides = second & contributing, ~second & contributing
+        if fixed or all(_mostly(taking_part[side]) for side in sides):
             mixtures = mixture_means(means, region, taking_part, second, genes, clusters=clusters)
         if mixtures is not None and not fixed and mixtures.shared < rules.min_shared:
             mixtures = None

@@ -1,7 +1,7 @@
 """Sums over the cells of each sample in each region: all that donor-level tests need of cells."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -160,6 +160,15 @@ class RegionSums:
         self.values[sample] += other.values[0]
         self.squares += other.squares
         self.expressing += other.expressing
+
+    def of_genes(self, genes: NDArray[np.intp]) -> "RegionSums":
+        """The sums of some genes only."""
+        return replace(
+            self,
+            values=self.values[:, :, genes],
+            squares=self.squares[:, genes],
+            expressing=self.expressing[:, genes],
+        )
 
     def within(self, regions: slice) -> "RegionSums":
         """The sums in some regions only."""
