@@ -168,10 +168,7 @@ class Design:
 
     @property
     def contributing(self) -> NDArray[np.bool_]:
-        """Samples that say anything about the effect or its error, ``(n_samples,)``.
-
-        One with a column of its own says nothing, nor does an unpaired one among pairs.
-        """
+        """Samples that say anything: not those with a column of their own, or unpaired ones."""
         contrast = self.contrast_of()
         if contrast is None:
             return np.ones(self.n_samples, dtype=bool)
