@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from kompot.gp.features import FeatureMap
 from kompot.gp.principal_coordinates import principal_coordinates
 from kompot.models.donor_abundance_result import CellAbundance, DonorAbundance, RegionAbundance
+from kompot.models.region_counts import CountedRegions, count_regions
 from kompot.stats.design import Contrast, Design
 from kompot.stats.fraction_contrast import (
     FractionContrast,
     contrast_fractions,
-    level_weights,
     reference_shift,
 )
-from kompot.stats.log_fractions import LogFractions, count_cells, log_fractions
+from kompot.stats.log_fractions import LogFractions, log_fractions
 from kompot.stats.multiplicity import weighted_benjamini_hochberg
 from kompot.stats.neighborhoods import CountedNeighborhoods, count_neighborhoods
 from kompot.stats.regions import Level, group_levels, kmeans_levels
@@ -196,7 +196,7 @@ def count_cells_of_samples(
     seed = settings.random_state
     with single_threaded_products():  # threads of k-means add up in any order
         clusters = kmeans_levels(coordinates, settings.n_regions, random_state=seed)
-        counted = _count(clusters, group_levels(members), sample, totals, compared)
+        counted = count_regions(clusters, group_levels(members), sample, totals, compared)
         neighborhoods = count_neighborhoods(
             coordinates, sample, n_samples, n_compared=int(compared.sum()), random_state=seed
         )
@@ -223,7 +223,7 @@ class SampleCounts:
         How samples are compared.
     """
 
-    counted: "_Counted"
+    counted: CountedRegions
     neighborhoods: CountedNeighborhoods
     totals: Array
     compared: NDArray[np.bool_]
@@ -283,48 +283,6 @@ class SampleCounts:
 
 
 @dataclass(frozen=True)
-class _Counted:
-    """Regions of all levels side by side, with their cells."""
-
-    levels: tuple[Level, ...]
-    n_clusters: int
-    counts: Array
-    fractions: LogFractions
-
-    @property
-    def level(self) -> NDArray[np.intp]:
-        """Number of each region's level."""
-        return np.repeat(np.arange(len(self.levels)), [one.n_regions for one in self.levels])
-
-    @property
-    def finest(self) -> Level:
-        """The clusters of which there are most."""
-        return self.levels[self.n_clusters - 1]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the regions."""
-        return tuple(name for one in self.levels for name in one.regions)
-
-    @property
-    def is_group(self) -> NDArray[np.bool_]:
-        """Which are the user's."""
-        return self.level >= self.n_clusters
-
-    @property
-    def weights(self) -> Array:
-        """Weights of the regions."""
-        share = np.array([one.weight for one in self.levels])
-        return level_weights(self.fractions.testable, self.level, share)
-
-    @property
-    def largest_level(self) -> NDArray[np.bool_]:
-        """Regions of the level with most testable ones."""
-        n_testable = np.bincount(self.level, weights=self.fractions.testable)
-        return self.level == n_testable.argmax()
-
-
-@dataclass(frozen=True)
 class _Call:
     """What is called a change."""
 
@@ -338,27 +296,9 @@ class _Call:
         return np.where(called, np.sign(estimate), 0.0).astype(np.intp)
 
 
-def _count(
-    clusters: Sequence[Level],
-    groups: Sequence[Level],
-    sample: NDArray[np.intp],
-    totals: Array,
-    compared: NDArray[np.bool_],
-) -> _Counted:
-    """Count the cells of every sample in all regions."""
-    levels, n_samples = (*clusters, *groups), len(totals)
-    counts = np.hstack([count_cells(sample, o.labels, n_samples, o.n_regions) for o in levels])
-    fractions = log_fractions(counts, totals, compared)
-    if not fractions.testable.any():
-        msg = (
-            f"No region holds 2 cells per sample on average: {len(sample)} cells of {n_samples} "
-            "samples are too few for the donor-level test of abundance."
-        )
-        raise ValueError(msg)
-    return _Counted(levels, len(clusters), counts, fractions)
-
-
-def _shift(counted: _Counted, contrast: Contrast, reference: str | Sequence[str] | None) -> float:
+def _shift(
+    counted: CountedRegions, contrast: Contrast, reference: str | Sequence[str] | None
+) -> float:
     """Change of the reference, natural log."""
     names = np.array(counted.names)
     wanted = check_reference(reference, names[counted.is_group].tolist())
@@ -371,7 +311,7 @@ def _shift(counted: _Counted, contrast: Contrast, reference: str | Sequence[str]
 
 
 def _of_regions(
-    counted: _Counted, found: FractionContrast, rotation: RotationTest, call: _Call
+    counted: CountedRegions, found: FractionContrast, rotation: RotationTest, call: _Call
 ) -> RegionAbundance:
     """Rates and calls of regions."""
     level, fdr_within = counted.level, np.full(len(found.p_value), np.nan)
