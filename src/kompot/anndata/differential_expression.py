@@ -117,7 +117,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     genes
         Names of the genes to test; None for all. Fields of the other genes keep earlier values.
         With samples up to 2,000 others go along, unreported, so that genes are judged as among all
-        (what most genes do, how donors differ); rates are of the chosen ones.
+        (what most genes do, how donors differ), if these too are counts that all samples have;
+        rates are of the chosen ones.
     n_landmarks
         Largest rank of the features that represent the functions; fewer are used once ``tol`` is
         reached. None for no limit.
@@ -210,7 +211,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
     paired
         Whether donors in both conditions are compared with themselves. None does if at least two
         donors, and at least half of all, are in both; those in one only then do not count.
-        Donors are known by their labels in ``donor_col`` or ``sample_col``. Refused with
+        Donors are known by their labels in ``donor_col`` or ``sample_col``. True is refused with
         ``significance="cell"``, as are ``covariates``.
     covariates
         Columns with what else differs between samples, constant within each: numbers count as

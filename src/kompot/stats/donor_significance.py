@@ -211,7 +211,7 @@ def _not_integrated(
 
 
 def _share_that_overlaps(regions: Sequence[RegionMeans], levels: Sequence[Level]) -> float:
-    """Share of cells in adjusted clusters, mean over levels; without those of too few genes."""
+    """Share of cells in adjusted clusters, mean over levels; without those that express nothing."""
     shares = []
     for name in [level.name for level in levels if not level.fixed]:
         of_level = [r for r in regions if r.level == name and r.status != "few genes"]
