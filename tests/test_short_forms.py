@@ -412,3 +412,9 @@ def test_a_cluster_is_used_by_either_form(adata, monkeypatch, run, client):
     monkeypatch.setattr(cluster, "used", watched)
     run(adata, *WHO, null_genes=0, **QUIET, **client)
     assert used == [client.get("client")]
+
+
+def test_regions_of_samples_mean_nothing_for_abundance(adata):
+    samples = kompot.SampleSettings(regions="branch")
+    with pytest.raises(ValueError, match="`regions` only has a meaning for expression"):
+        kompot.da(adata, *WHO, sample_col="donor", samples=samples)

@@ -99,6 +99,8 @@ MISTAKES = [
     ({"layers": "sparse"}, ValueError, r"'layers' must be one of \['dense', 'factored', 'none'\]"),
     ({"overwrite": "yes"}, ValueError, "'overwrite' must be None, True or False"),
     ({"result_key": "a/b"}, ValueError, "'result_key' must be a text without '/'"),
+    ({"result_key": ".."}, ValueError, "'result_key' must be a text without '/'"),
+    ({"result_key": "a\0b"}, ValueError, "'result_key' must be a text without '/'"),
     ({"max_memory_ratio": 2}, ValueError, "'max_memory_ratio' must be"),
     ({"copy": 1}, TypeError, "'copy' must be True or False, got 1"),
     (

@@ -291,6 +291,12 @@ MISTAKES = [
     ({"fdr_threshold": 0}, ValueError, "'fdr_threshold' must be"),
     ({"donor_lfc_threshold": -1}, ValueError, "'donor_lfc_threshold' must be"),
     ({"reference": "T cells"}, ValueError, "`reference` must be None, 'median' or names"),
+    ({"reference": 5}, TypeError, "`reference` must be None, 'median' or names"),
+    (
+        {"reference": "few", "groups": {"few": np.arange(7), "most": np.arange(7, 1600)}},
+        ValueError,
+        "names \\['few'\\], but a reference group needs 2 cells",
+    ),
     (without_samples(covariates=["donor"]), ValueError, "`covariates` only has .* `sample_col`"),
     (without_samples(paired=True, donor_col="donor"), ValueError, "`paired`, `donor_col` only"),
     (without_samples(reference="median"), ValueError, "`reference` only has"),

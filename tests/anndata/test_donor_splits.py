@@ -218,6 +218,8 @@ def test_random_covariates_of_abundance():
 def test_abundance_has_no_genes(four):
     with pytest.raises(ValueError, match="`genes` only has a meaning for expression"):
         check(four, analysis="abundance", genes=list(four.var_names[:3]))
+    with pytest.raises(ValueError, match="`regions`: Column 'nowhere' not found"):
+        check(four, analysis="abundance", regions="nowhere")
     with pytest.raises(ValueError, match="`layer` only has a meaning for expression"):
         check(four, analysis="abundance", layer="counts")
     with pytest.raises(ValueError, match="`ls` must be a number or None here"):

@@ -3,11 +3,12 @@ import logging
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from anndata import ImplicitModificationWarning
 
 import kompot
-from kompot.anndata.writing import existing_fields, refuse_overwrite
+from kompot.anndata.writing import existing_fields, refuse_overwrite, spread_frame, spread_genes
 from kompot.records.expression_fields import ExpressionFields
 from kompot.records.fields import AbundanceFields
 
@@ -56,6 +57,8 @@ def test_adding_samples_is_logged_and_not_warned_of(rerun, caplog):
         ("comparison", {"obsm_key": "X_tree"}),
         ("comparison", {"layer": "counts"}),
         ("gp", {"ls_factor": 5.0}),
+        ("gp", {"random_state": 7}),
+        ("filter", {"cell_filter": {"branch": "root"}}),
         ("comparison", {"sample_col": None}),
     ],
 )
@@ -144,3 +147,17 @@ def test_a_view_that_has_no_name_loses_its_results_not_silently(adata):
         )
     assert caught[0].filename == __file__
     assert "kompot_da" not in adata.uns
+
+
+@pytest.mark.parametrize("kind", [object, "boolean"])
+def test_genes_whose_earlier_call_is_missing_are_not_called(adata, kind):
+    """As an outer join leaves them."""
+    earlier = np.tile([True, False, None], adata.n_vars)[: adata.n_vars]
+    adata.var["called"] = pd.array(earlier, dtype="boolean").astype(kind)
+    genes = np.array([1], dtype=np.intp)
+    expected = earlier == True  # noqa: E712
+    expected[1] = True
+    np.testing.assert_array_equal(spread_genes(adata, "called", np.array([True]), genes), expected)
+    adata.varm["calls"] = pd.DataFrame({"g": adata.var["called"]})
+    found = spread_frame(adata, "calls", pd.DataFrame({"g": [True]}), genes)
+    np.testing.assert_array_equal(found["g"], expected)

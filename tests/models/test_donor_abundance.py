@@ -11,7 +11,7 @@ from kompot.gp.features import fit_features
 from kompot.gp.kernels import make_kernel
 from kompot.gp.principal_coordinates import principal_coordinates
 from kompot.models.donor_abundance import DonorAbundanceSettings, donor_abundance
-from kompot.stats.design import two_group_design
+from kompot.stats.design import Design, two_group_design
 
 SHARED = Path(__file__).parents[3] / "shared"
 CENTERS = 3.0 * np.random.default_rng(5).normal(size=(5, 3))
@@ -260,3 +260,25 @@ def test_result_is_frozen_and_the_seed_decides(changed, found):
         or (other.cells.p_value != found.cells.p_value).any()
     )
     assert replace(found, neighborhood_size=1).neighborhood_size == 1
+
+
+def test_reference_must_hold_cells_and_not_all(changed):
+    states, sample, condition, kind = changed
+    groups = {"no": np.zeros(len(kind), dtype=bool), "all": kind >= 0, "one": kind == 1}
+    for name in ("no", "all"):
+        with pytest.raises(ValueError, match="needs 2 cells of each compared sample"):
+            run(states, sample, condition, groups, reference=("one", name))
+    assert run(states, sample, condition, groups, reference="one").regions.contrast.shift != 0
+
+
+def test_cells_that_are_not_tested_have_no_estimate():
+    """A state that only a left-out sample has."""
+    states, sample, condition, _ = simulate(2, n_donors=3)
+    far = np.full((200, 3), 60.0) + np.random.default_rng(0).normal(size=(200, 3))
+    states = np.vstack([states, far])
+    sample = np.append(sample, np.full(200, 6))
+    matrix = np.column_stack([np.append(condition, 9) == k for k in (0, 1, 9)]).astype(float)
+    design = Design(matrix, np.array([-1.0, 1.0, 0.0]), ("a", "b", "c"), tuple("0123456"))
+    found = donor_abundance(features_of(states), states, sample, design).cells
+    assert np.isnan(found.p_value[-200:]).all()
+    np.testing.assert_array_equal(np.isnan(found.lfc), np.isnan(found.p_value))

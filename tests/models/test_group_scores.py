@@ -86,6 +86,33 @@ def test_all_cells_and_all_variance_are_the_global_scores(model, cells):
     np.testing.assert_allclose(score.ptp, known.ptp, rtol=1e-6)
 
 
+def test_groups_allow_for_samples_as_all_cells_do(cells):
+    states, condition, values, null = cells
+    sample = 3 * condition + np.arange(N) % 3
+    values = values + 0.3 * np.random.default_rng(1).normal(size=(6, 6))[sample]
+    model = DifferentialExpression(use_sample_variance=True, random_state=0)
+    model.fit_cells(states, values, condition, ls=1.5, null_expression=[null], sample=sample)
+    everything, right = scores_of(model, cells, [np.ones(N, bool), states[:, 0] > 1], share=1.0)
+    known = model.score()
+    for score in (everything, right):
+        np.testing.assert_allclose(score.mahalanobis, known.mahalanobis, rtol=1e-9)
+        np.testing.assert_allclose(score.null_mahalanobis, model.null_distances(), rtol=1e-9)
+    np.testing.assert_allclose(everything.ptp, known.ptp, rtol=1e-6)
+
+    (local,) = scores_of(model, cells, [states[:, 0] > 1], share=0.8)
+    deviations = [*model.deviations1_, *model.deviations2_]
+    phi, covariance = model.features_(states[states[:, 0] > 1]), model.fold_change_covariance()
+    variance, vectors = np.linalg.eigh(phi @ covariance @ phi.T)
+    n_kept = 1 + np.searchsorted(np.cumsum(variance[::-1]), 0.8 * variance.sum())
+    coordinates = vectors[:, ::-1][:, :n_kept] / np.sqrt(variance[::-1][:n_kept])
+    for gene in range(6):
+        change = coordinates.T @ phi @ model.delta_[:, gene]
+        scatter = coordinates.T @ phi @ np.stack([one[:, gene] for one in deviations], axis=1)
+        total = np.eye(n_kept) + scatter @ scatter.T
+        expected = np.sqrt(change @ np.linalg.solve(total, change))
+        assert local.mahalanobis[gene] == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_change_is_seen_where_it_is(model, cells, groups):
     right, left = scores_of(model, cells, groups[:2])
     assert right.mahalanobis[0] > 3 * right.null_mahalanobis.max()

@@ -198,7 +198,7 @@ def test_samples_can_be_ignored_and_must_fit(conditions):
     assert ignored.samples_ is None
     with pytest.raises(ValueError, match="At least 2 groups"):
         DifferentialAbundance(use_sample_variance=True).fit(first, second)
-    with pytest.raises(ValueError, match="`condition2_sample_indices` has shape"):
+    with pytest.raises(ValueError, match="`condition2_sample_indices` must have one value"):
         fit((first, second, sample1, sample1))
     with pytest.raises(ValueError, match="`sample_estimator_ls`"):
         fit(conditions, sample_estimator_ls=-1.0)

@@ -102,7 +102,7 @@ def test_it_is_cloned_and_named_at_the_top():
         ({"eps": -1.0}, {}, "`eps` must be"),
         ({}, {"Y": None}, "`Y` is needed"),
         ({}, {"grouping_vector": None}, "`grouping_vector` is needed"),
-        ({}, {"grouping_vector": np.zeros(5)}, r"shape \(5,\) but there are 180"),
+        ({}, {"grouping_vector": np.zeros(5)}, r"each of 180 cells, got shape \(5,"),
         (
             {},
             {"grouping_vector": np.zeros(180)},

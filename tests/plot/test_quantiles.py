@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -80,3 +81,8 @@ def test_run_without_p_values_says_how_to_get_them(compared):
         qq(compared)
     with pytest.raises(ValueError, match=r"p-values of groups.*store_additional_stats=True"):
         qq(compared, groups=True)
+
+
+def test_a_column_called_p_values_is_a_column(ax, rng):
+    qq(pd.DataFrame({"p_values": rng.uniform(size=30)}), ax=ax)
+    assert len(ax.collections[-1].get_offsets()) == 30

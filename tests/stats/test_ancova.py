@@ -103,7 +103,7 @@ def test_variance_within_is_pooled_over_samples(cells):
     found = adjust(*cells)
     for k in range(3):
         chosen = labels == k
-        pooled = (residual[chosen] ** 2).sum(0) / (chosen.sum() - 4)
+        pooled = (residual[chosen] ** 2).sum(0) / (chosen.sum() - len(np.unique(sample[chosen])))
         np.testing.assert_allclose(found.within[k], pooled)
         np.testing.assert_allclose(found.mean[k], values[chosen].mean(0))
 

@@ -69,6 +69,8 @@ DESIGNS = {
 def test_agrees_with_the_reference(oracle, name, seed, reference):
     rng, design = np.random.default_rng(seed), DESIGNS[name]
     totals = rng.integers(60, 900, design.n_samples).astype(float)
+    if name in ("2v5", "covariate"):  # what samples weigh only matters if they differ in size
+        totals[:] = totals[0]
     counts = draw_counts(rng, totals)
     theirs = oracle.test_counts(counts, totals, design.matrix, design.contrast, ref=reference)
     found, fractions, contrast = compare(counts, totals, design, shift=theirs["shift"])
@@ -184,6 +186,62 @@ def test_p_values_are_uniform_where_nothing_changes():
     assert np.mean(p < 0.01) < 0.025
     assert np.sum(np.array(gates) < 0.05) <= 5
     assert stats.kstest(gates, "uniform").pvalue > 0.01
+
+
+def with_left_out(condition, n_left_out):
+    """Two groups, and samples with a column of their own."""
+    n_samples = len(condition) + n_left_out
+    two_groups = np.zeros((n_samples, 2))
+    two_groups[: len(condition)] = np.eye(2)[condition]
+    matrix = np.hstack([two_groups, np.eye(n_samples)[:, len(condition) :]])
+    columns, samples = (tuple(map(str, range(n))) for n in matrix.shape[::-1])
+    return Design(matrix, np.append([-1.0, 1.0], np.zeros(n_left_out)), columns, samples)
+
+
+SIZED = {
+    "few large, many small": (two_group_design([0, 0, *[1] * 5]), [900, 900, *[150] * 5], 0),
+    "few small, many large": (two_group_design([0, 0, *[1] * 5]), [150, 150, *[900] * 5], 0),
+    "a lever": (
+        two_group_design([0, 0, 0, 1, 1, 1], covariates={"age": [3, 5, 4, 6, 2, 30]}),
+        [600, 600, 600, 600, 600, 40],
+        0,
+    ),
+    "left out": (with_left_out(CONDITION, 3), [400] * 8 + [3] * 3, 3),
+}
+
+
+@pytest.mark.parametrize("name", list(SIZED))
+def test_unequal_samples_leave_p_values_uniform(name):
+    """60 data sets each: what small samples draw by chance is allowed for where it counts."""
+    design, sizes, n_left_out = SIZED[name]
+    compared = np.arange(len(sizes)) < len(sizes) - n_left_out
+    p, contrast = [], design.contrast_of()
+    for seed in range(60):
+        totals = np.array(sizes, float)
+        counts = np.hstack(draw_counts(np.random.default_rng(seed), totals, concentration=150.0))
+        fractions = log_fractions(counts, totals, compared)
+        weights = level_weights(fractions.testable, LEVEL)
+        largest = np.bincount(LEVEL, weights=fractions.testable).argmax()
+        found = contrast_fractions(fractions, contrast, weights, largest == LEVEL)
+        p.append(found.p_value[found.testable])
+    assert 0.025 < np.mean(np.concatenate(p) < 0.05) < 0.075
+    assert np.mean(np.concatenate(p) < 0.01) < 0.025
+
+
+def test_samples_that_say_nothing_do_not_matter(data):
+    """A sample with a column of its own, however few its cells, changes no result."""
+    counts, totals = data
+    counts, compared, own = np.hstack(counts), np.arange(9) < 8, with_left_out(CONDITION, 1)
+    with_tiny = np.vstack([counts, np.minimum(counts[:1], 1)])
+    whole = log_fractions(with_tiny, np.append(totals, 3.0), compared)
+    part = log_fractions(counts, totals)
+    weights = level_weights(part.testable, LEVEL)
+    results = [
+        contrast_fractions(fractions, design.contrast_of(), weights, LEVEL == 2)
+        for fractions, design in ((part, two_group_design(CONDITION)), (whole, own))
+    ]
+    np.testing.assert_allclose(results[1].p_value, results[0].p_value, rtol=1e-8)
+    np.testing.assert_allclose(results[1].standard_error, results[0].standard_error, rtol=1e-8)
 
 
 def test_depletion_of_one_region_is_found(data):

@@ -33,14 +33,15 @@ class Fitted:
             *(part.covariance for part in self.parts), self.features.factor, 1e-8
         )
         self.factor = cholesky(self.covariance, lower=True)
-        self.whitened = solve_triangular(self.factor, self.delta, lower=True)
 
     def directions(self, cells, share):
         phi = self.phi[cells]
         return group_directions(phi.T @ phi, self.factor, share)
 
     def distance(self, cells, share):
-        return group_distance(self.whitened, self.directions(cells, share))
+        directions = self.directions(cells, share)
+        turned = solve_triangular(self.factor, directions, lower=True, trans="T")
+        return group_distance(self.delta, turned)
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_null_spectrum_of_all_directions_is_the_known_one(fitted):
 def test_null_spectrum_is_the_distribution_of_the_squared_distance_in_a_group(rng):
     fitted = Fitted(rng, sigma=0.5, n_genes=4000, effect=0.0)
     directions = fitted.directions(slice(30, 130), 0.8)
-    squared = group_distance(fitted.whitened, directions) ** 2
+    squared = fitted.distance(slice(30, 130), 0.8) ** 2
     sampling = sampling_covariance(*(part.covariance for part in fitted.parts))
     half = solve_triangular(fitted.factor, sampling, lower=True)
     whitened = solve_triangular(fitted.factor, half.T, lower=True)

@@ -58,16 +58,28 @@ def test_few_regions_leave_the_prior_at_eight(rng):
 def test_variance_lies_between_own_and_trend_and_never_below_sampling():
     own, trend = np.array([0.1, 2.0]), np.array([0.5, 0.5])
     zero = np.zeros(2)
-    one = Moderation(4, 10.0, 8.0).variance(own, trend, zero, zero)
+    moderation = Moderation(4, 10.0, 8.0)
+    one, degrees = moderation.error(own, trend, zero, zero)
     np.testing.assert_allclose(one, (8 * trend + 4 * own) / 12)
-    np.testing.assert_allclose(Moderation(4, 9.0, 1e-12).variance(own, trend, zero, zero), own)
-    np.testing.assert_allclose(Moderation(4, 9.0, 1e12).variance(own, trend, zero, zero), trend)
-    np.testing.assert_allclose(
-        Moderation(4, 10.0, 8.0).variance(own, trend, zero, np.ones(2)), np.maximum(one, 1)
+    np.testing.assert_allclose(degrees, moderation.total_degrees_of_freedom)
+    np.testing.assert_allclose(Moderation(4, 9.0, 1e-12).error(own, trend, zero, zero)[0], own)
+    np.testing.assert_allclose(Moderation(4, 9.0, 1e12).error(own, trend, zero, zero)[0], trend)
+    floored, _ = moderation.error(own, trend, zero, np.ones(2))
+    np.testing.assert_allclose(floored, np.maximum(one, 1))
+
+
+def test_a_variance_less_a_known_part_has_fewer_degrees_of_freedom(rng):
+    """Satterthwaite: draws of what is left have the variance that its degrees of freedom say."""
+    moderation, true, known = Moderation(6, 50.0, 12.0), 1.0, np.full(200_000, -0.4)
+    own = true * rng.chisquare(6, len(known)) / 6
+    trend = true * rng.chisquare(12, len(known)) / 12
+    zero = np.zeros(len(known))
+    left, _ = moderation.error(own, trend, known, zero)
+    _, (degrees, more) = moderation.error(
+        np.full(2, true), np.full(2, true), np.array([-0.4, 0.4]), np.zeros(2)
     )
-    np.testing.assert_allclose(
-        Moderation(4, 10.0, 8.0).variance(own, trend, zero + 0.2, zero), one + 0.2
-    )
+    assert left.var() == pytest.approx(2 * (true - 0.4) ** 2 / degrees, rel=0.02)
+    assert more == moderation.total_degrees_of_freedom  # never more than without
 
 
 @pytest.mark.parametrize(("n_effective", "total"), [(1.0, 4.0), (2.5, 10.0), (50.0, 12.0)])

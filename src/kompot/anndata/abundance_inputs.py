@@ -72,7 +72,7 @@ def read_inputs(adata: AnnData, settings: AbundanceSettings) -> AbundanceInputs:
     chosen = replace(settings.filter, check_representation=checked)
     choice = choose_cells(adata, settings.comparison, chosen)
     cells = read_cells(adata, settings.comparison, choice.excluded)
-    samples = read_abundance_samples(adata, cells, settings, list(choice.groups or {}))
+    samples = read_abundance_samples(adata, cells, settings, choice.groups or {})
     own = settings.storage.result_key
     keys = [own, "kompot_da", *(key for key in adata.uns if str(key).startswith("kompot_"))]
     landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)

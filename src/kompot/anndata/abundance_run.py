@@ -25,7 +25,7 @@ from kompot.anndata.given_densities import given_landmarks, predictors
 from kompot.anndata.on_disk import with_frames
 from kompot.anndata.refusals import nearest
 from kompot.anndata.uns_entries import uns_entries
-from kompot.anndata.writing import Returned, check_target, finish
+from kompot.anndata.writing import ABUNDANCE_TABLES, Returned, check_target, finish
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.differential_abundance import DifferentialAbundance
 from kompot.models.donor_abundance import DonorAbundanceSettings, donor_abundance
@@ -111,8 +111,12 @@ def run_abundance(adata: AnnData, settings: AbundanceSettings) -> Returned:
         record,
         store_landmarks=storage.store_landmarks and not settings.model.names,
     )
-    tables = {"groups": result.groups, "donor_regions": result.regions}
-    uns[storage.result_key] |= {name: t for name, t in tables.items() if t is not None}
+    tables = dict(zip(ABUNDANCE_TABLES, (result.groups, result.regions), strict=True))
+    own = uns[storage.result_key]
+    for name, table in tables.items():
+        own.pop(name, None)  # of an earlier run
+        if table is not None:
+            own[name] = table
     values = obs_values(fields, wanted, result.table)
     return finish(target, values, uns, full if output.return_full_results else {}, output)
 

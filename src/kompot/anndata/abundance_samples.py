@@ -1,5 +1,6 @@
 """Samples of an abundance run: read, checked, and what they allow to be said."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ from kompot.anndata.samples import (
     warn_of_single_variance,
 )
 from kompot.anndata.states import read_states
-from kompot.models.donor_abundance import check_reference, testable_contrast
+from kompot.models.abundance_reference import check_reference, check_reference_cells
+from kompot.models.donor_abundance import testable_contrast
 from kompot.models.sample_densities import number_samples
 from kompot.settings import AbundanceSettings
 from kompot.stats.design import Design
@@ -51,7 +53,10 @@ class AbundanceSamples:
 
 
 def read_abundance_samples(
-    adata: AnnData, cells: Cells, settings: AbundanceSettings, groups: list[str]
+    adata: AnnData,
+    cells: Cells,
+    settings: AbundanceSettings,
+    groups: Mapping[str, NDArray[np.bool_]],
 ) -> AbundanceSamples | None:
     """Read and check samples before anything is computed; None without a sample column.
 
@@ -64,17 +69,25 @@ def read_abundance_samples(
     settings
         Options of the run.
     groups
-        Names of the groups of cells.
+        Name to mask ``(n_obs,)`` of each group of cells.
 
     Raises
     ------
     ValueError
         If a column cannot be used, a condition has one sample, the samples leave fewer than 2
-        degrees of freedom, or options of samples are given without samples.
+        degrees of freedom, a reference group has too few cells, or options are given that have no
+        meaning here.
     """
     obs: Any = adata.obs
     comparison, options = settings.comparison, settings.samples
-    check_reference(settings.donor.reference, groups)
+    reference = settings.donor.reference
+    check_reference(reference, list(groups))
+    if options.regions is not None:
+        msg = (
+            "`regions` only has a meaning for expression: give the cell types in which abundance "
+            "is tested as `groups`."
+        )
+        raise ValueError(msg)
     if comparison.sample_col is None:
         _refuse_given(settings, "give `sample_col`, too", samples=False)
         warn_of_single_variance(settings.output)
@@ -99,6 +112,8 @@ def read_abundance_samples(
         return AbundanceSamples(samples, numbers, None)
     design = read_design(obs, cells, samples, comparison, columns)
     testable_contrast(design)
+    members = {name: np.asarray(mask)[cells.rows] for name, mask in groups.items()}
+    check_reference_cells(reference, members, samples.codes, design.n_samples, design.contributing)
     return AbundanceSamples(samples, numbers, design)
 
 

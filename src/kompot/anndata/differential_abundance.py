@@ -126,8 +126,8 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     return_full_results
         Return the dictionary described below.
     allow_single_condition_variance
-        Accept a condition with one sample: the variance between samples is then that of the
-        other, and nothing is tested at donor level.
+        Accept a condition with one sample: only the other then has a variance between samples, and
+        nothing is tested at donor level.
     donor_col
         Column with the donor of each sample, if samples are not donors: samples of one donor in
         one condition are put together.

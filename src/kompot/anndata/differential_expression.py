@@ -192,8 +192,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Keep the covariance of the fold change between all cells, ``(n_cells, n_cells)``; only
         without ``sample_col``.
     allow_single_condition_variance
-        Accept a condition with one sample: the variance between samples is then that of the
-        other, and significance is of these cells only (with a warning).
+        Accept a condition with one sample: only the other then has a variance between samples, and
+        significance is of these cells only (with a warning).
     progress
         Show progress bars.
     null_genes
@@ -238,7 +238,8 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         at the landmarks of both, without ``ptp`` and without samples.
     group_variance
         Share of the posterior variance over a group's cells that its distance counts, in (0, 1].
-        Less is more local; at 1 the distance of every group is the global one.
+        Less is more local; at 1 the distance of every group is the global one (without
+        `use_empirical_variance`, which the distances of groups leave out).
     differential_abundance_key
         ``result_key`` of a run of :func:`compute_differential_abundance` with the same conditions:
         also give the mean fold change weighted by its densities,

@@ -11,6 +11,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot import cluster, threads
+from kompot.anndata.groups import parse_groups
 from kompot.anndata.null_comparisons import Found, compare_abundance, compare_expression
 from kompot.anndata.null_plan import NullPlan
 from kompot.anndata.on_disk import with_frames
@@ -209,6 +210,8 @@ def null_check(
     )
     with threads.single_threaded_products(), cluster.used():
         if analysis == "abundance":
+            if regions is not None:
+                parse_groups(adata, regions, "regions")  # refused by the name it has here
             settings = _of_abundance(comparison, gp, samples, cell_filter, fdr_threshold)
             found = list(compare_abundance(with_frames(adata), settings, gp, plan))
         else:

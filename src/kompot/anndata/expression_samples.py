@@ -25,6 +25,7 @@ from kompot.settings import ExpressionSettings, SampleSettings
 from kompot.stats.design import Design
 from kompot.stats.region_evidence import RegionRules
 from kompot.stats.region_sums import RegionIndex
+from kompot.stats.regions import cluster_names
 from kompot.user_warnings import warn_user
 
 __all__ = ["ExpressionSamples", "read_expression_samples", "region_finder", "without_covariance"]
@@ -121,7 +122,15 @@ def _regions(adata: AnnData, cells: Cells, settings: ExpressionSettings, groups:
         if not np.array_equal(own[name], groups[name]):
             msg = f"`regions` and `groups` both have {name!r}, of different cells; rename one."
             raise ValueError(msg)
-    return {name: mask[cells.rows] for name, mask in (groups | own).items()}
+    from kompot.models.donor_expression import DonorSettings  # not needed without samples
+
+    found = {name: mask[cells.rows] for name, mask in (groups | own).items()}
+    taken = {name for number in DonorSettings.n_regions for name in cluster_names(number)}
+    clash = [name for name in found if name in taken]
+    if clash:
+        msg = f"`groups` or `regions` {clash} have names of clusters of cell states; rename them."
+        raise ValueError(msg)
+    return found
 
 
 def _is_described_only(samples: Samples, settings: ExpressionSettings) -> bool:

@@ -28,9 +28,10 @@ log = logging.getLogger(__name__)
 _FRAMES = ("obs", "var")
 _SAME_RUN = (
     *("groupby", "condition", "condition1", "condition2"),
-    *("obsm_key", "layer", "gp.ls_factor"),
+    *("obsm_key", "layer", "filter.cell_filter"),
 )
-"""Parameters by which a run is the same but for its samples."""
+"""Parameters by which a run is the same but for its samples, beside those of the fit (``gp.``)."""
+_NO_MATTER = ("gp.batch_size", "gp.jit_compile")
 
 _RESULTS = {
     "de": "Differential expression results",
@@ -39,10 +40,14 @@ _RESULTS = {
 }
 """What is found, as scripts look for it."""
 
+ABUNDANCE_TABLES = ("groups", "donor_regions")
+"""Tables in ``uns`` of a run of abundance, under its key."""
+
 AnySettings = ExpressionSettings | AbundanceSettings | SmoothingSettings
 Returned = dict[str, Any] | AnnData | tuple[dict[str, Any], AnnData] | None
 
 __all__ = [
+    "ABUNDANCE_TABLES",
     "Returned",
     "check_target",
     "existing_fields",
@@ -112,13 +117,14 @@ def refuse_overwrite(
     """
     overwrite = settings.storage.overwrite
     existing = existing_fields(adata, (field for field in fields if field.location != "uns"))
-    if not existing:
+    tables = _existing_tables(adata, settings)
+    if not existing and not tables:
         return None
     earlier = _earlier_run(adata, existing, settings)
     extended = None if earlier is None else _extended_by(earlier[1], settings)
     if overwrite:
         return extended
-    names = [field.name for field in existing]
+    names = [*(field.name for field in existing), *tables]
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more fields" if len(names) > 5 else "")
     said = "" if earlier is None else f" {_in_words(*earlier)}"
     found = (
@@ -146,7 +152,17 @@ def _earlier_run(
         return None
     owners = field_owners(runs)
     numbers = [owners.get((field.location, field.name), -1) for field in existing]
-    return (max(numbers), runs[max(numbers)]) if max(numbers) >= 0 else None
+    newest = max(numbers, default=-1)
+    return (newest, runs[newest]) if newest >= 0 else None
+
+
+def _existing_tables(adata: AnnData, settings: AnySettings) -> list[str]:
+    """Tables of an earlier run of abundance, of which ``uns`` keeps one set for each key."""
+    key = settings.storage.result_key
+    stored = adata.uns.get(key) if isinstance(settings, AbundanceSettings) else None
+    if not isinstance(stored, Mapping):
+        return []
+    return [f"uns[{key!r}][{name!r}]" for name in ABUNDANCE_TABLES if name in stored]
 
 
 def _in_words(number: int, run: Mapping[str, Any]) -> str:
@@ -163,7 +179,12 @@ def _extended_by(run: Mapping[str, Any], settings: AnySettings) -> dict[str, Any
     analysis_type = _analysis_type(settings)
     earlier = flattened(run.get("params") or {}, analysis_type)
     now = flattened(stored_parameters(settings)[0], analysis_type)
-    same = all(earlier.get(name) == now.get(name) for name in _SAME_RUN)
+    of_fit = [name for name in now if name.startswith("gp.") and name not in _NO_MATTER]
+    for name, chosen_anew in (("gp.random_state", None), ("gp.landmarks", "draw")):
+        if now.get(name) in (None, chosen_anew):  # then as in the earlier run
+            of_fit.remove(name)
+    # The original recorded fewer parameters.
+    same = all(earlier.get(name, now.get(name)) == now.get(name) for name in (*_SAME_RUN, *of_fit))
     added = earlier.get("sample_col") is None and now["sample_col"] is not None
     return earlier if same and added else None
 
@@ -182,11 +203,18 @@ def spread_genes(
         return values
     fill: Any = {"b": False, "O": ""}.get(values.dtype.kind, np.nan)
     if name in adata.var:
-        column = adata.var[name].to_numpy().astype(values.dtype)
+        column = _as_kind(adata.var[name], values.dtype, fill)
     else:
         column = np.full(adata.n_vars, fill, dtype=values.dtype)
     column[genes] = values
     return column
+
+
+def _as_kind(column: pd.Series, dtype: np.dtype[Any], fill: Any) -> NDArray[Any]:
+    """Earlier values as another kind, missing ones as `fill`: NaN is no True."""
+    values = column.to_numpy(dtype=object, copy=True)
+    values[column.isna().to_numpy()] = fill
+    return values.astype(dtype)
 
 
 def spread_frame(
@@ -206,7 +234,7 @@ def spread_frame(
         fill = False if values.dtype == bool else np.nan
         column = np.full(adata.n_vars, fill, dtype=values.dtype)
         if group in known:
-            column[:] = known[group].to_numpy()
+            column = _as_kind(known[group], values.dtype, fill)
         column[genes] = values
         columns[group] = column
     return pd.DataFrame(columns, index=adata.var_names)

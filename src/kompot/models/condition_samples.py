@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pandas import isna
 
 __all__ = [
     "FEWEST_CELLS",
     "ConditionSamples",
     "numbered_samples",
     "requested_samples",
+    "sample_labels",
     "split_by_condition",
     "too_few_samples",
 ]
@@ -118,6 +120,37 @@ def numbered_samples(
     return numbers[codes].astype(np.intp), names[enough]
 
 
+def sample_labels(labels: ArrayLike, n_cells: int, argument: str) -> NDArray[Any]:
+    """Sample of each cell as an array that can be sorted.
+
+    Parameters
+    ----------
+    labels
+        Sample of each cell, ``(n_cells,)``.
+    n_cells
+        How many there are.
+    argument
+        What holds the labels, for messages.
+
+    Raises
+    ------
+    ValueError
+        If the length is wrong or labels are missing (None, NaN or NA).
+    """
+    values = np.asarray(labels)
+    if values.shape != (n_cells,):
+        msg = (
+            f"`{argument}` must have one value for each of {n_cells} cells, got shape "
+            f"{values.shape}."
+        )
+        raise ValueError(msg)
+    missing = int(isna(values).sum())
+    if missing:
+        msg = f"`{argument}` lacks the sample of {missing} of {n_cells} cells; leave these out."
+        raise ValueError(msg)
+    return values.astype(str) if values.dtype == object else values
+
+
 def too_few_samples(
     n_samples: int, min_cells: int = FEWEST_CELLS, *, where: str = "", one_will_do: bool = False
 ) -> ValueError:
@@ -185,7 +218,7 @@ def split_by_condition(
     Raises
     ------
     ValueError
-        If a length is wrong.
+        If a length is wrong or labels are missing.
     """
     if labels[0] is None and labels[1] is None:
         return None
@@ -193,14 +226,9 @@ def split_by_condition(
     start = 0
     for c, given in enumerate(labels):
         size = int((condition == c).sum())
-        array = np.zeros(size, np.intp) if given is None else np.asarray(given)
-        if array.shape != (size,):
-            msg = (
-                f"`condition{c + 1}_sample_indices` must have one value for each of {size} "
-                f"cells, got shape {array.shape}."
-            )
-            raise ValueError(msg)
-        codes = np.unique(array, return_inverse=True)[1]
+        given = np.zeros(size, np.intp) if given is None else given
+        values = sample_labels(given, size, f"condition{c + 1}_sample_indices")
+        codes = np.unique(values, return_inverse=True)[1]
         parts.append(codes + start)
         start += int(codes.max()) + 1
     return np.concatenate(parts)

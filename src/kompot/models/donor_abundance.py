@@ -1,6 +1,6 @@
 """Which states have another share of cells in new donors: the donor-level test of abundance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,14 +8,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.features import FeatureMap
 from kompot.gp.principal_coordinates import principal_coordinates
+from kompot.models.abundance_reference import Reference, shift_of_reference
 from kompot.models.donor_abundance_result import CellAbundance, DonorAbundance, RegionAbundance
 from kompot.models.region_counts import CountedRegions, count_regions
 from kompot.stats.design import Contrast, Design
-from kompot.stats.fraction_contrast import (
-    FractionContrast,
-    contrast_fractions,
-    reference_shift,
-)
+from kompot.stats.fraction_contrast import FractionContrast, contrast_fractions
 from kompot.stats.log_fractions import LogFractions, log_fractions
 from kompot.stats.multiplicity import weighted_benjamini_hochberg
 from kompot.stats.neighborhoods import CountedNeighborhoods, count_neighborhoods
@@ -26,7 +23,6 @@ from kompot.threads import single_threaded_products
 __all__ = [
     "DonorAbundanceSettings",
     "SampleCounts",
-    "check_reference",
     "count_cells_of_samples",
     "donor_abundance",
     "testable_contrast",
@@ -61,7 +57,7 @@ class DonorAbundanceSettings:
     """
 
     n_regions: tuple[int, ...] = (4, 12, 30)
-    reference: str | Sequence[str] | None = None
+    reference: Reference = None
     fdr_threshold: float = 0.05
     lfc_threshold: float = 0.0
     n_rotations: int = 999
@@ -105,7 +101,7 @@ def donor_abundance(
     ------
     ValueError
         If there are fewer than 2 degrees of freedom, no region has enough cells, or a reference
-        group does not exist.
+        group does not exist or has too few.
     """
     testable_contrast(design)
     n_samples = design.n_samples
@@ -139,26 +135,6 @@ def testable_contrast(design: Design) -> Contrast:
         )
         raise ValueError(msg)
     return contrast
-
-
-def check_reference(reference: str | Sequence[str] | None, groups: Sequence[str]) -> list[str]:
-    """Names of the reference groups; none for ``"median"`` or no reference.
-
-    Raises
-    ------
-    ValueError
-        If a name is none of the groups.
-    """
-    if reference is None or (isinstance(reference, str) and reference == "median"):
-        return []
-    wanted = [reference] if isinstance(reference, str) else list(reference)
-    if not wanted or any(name not in groups for name in wanted):
-        msg = (
-            f"`reference` must be None, 'median' or names of `groups`, got {reference!r}. "
-            f"Available groups: {list(groups)[:50]}"
-        )
-        raise ValueError(msg)
-    return wanted
 
 
 def count_cells_of_samples(
@@ -246,7 +222,7 @@ class SampleCounts:
         """
         settings, counted = self.settings, self.counted
         contrast = testable_contrast(design)
-        shift = _shift(counted, contrast, settings.reference)
+        shift = shift_of_reference(counted, contrast, settings.reference)
         found = contrast_fractions(
             counted.fractions, contrast, counted.weights, counted.largest_level, shift=shift
         )
@@ -296,20 +272,6 @@ class _Call:
         return np.where(called, np.sign(estimate), 0.0).astype(np.intp)
 
 
-def _shift(
-    counted: CountedRegions, contrast: Contrast, reference: str | Sequence[str] | None
-) -> float:
-    """Change of the reference, natural log."""
-    names = np.array(counted.names)
-    wanted = check_reference(reference, names[counted.is_group].tolist())
-    if reference is None:
-        return 0.0
-    finest = counted.level == counted.n_clusters - 1
-    chosen = counted.is_group & np.isin(names, wanted) if wanted else finest
-    estimate = contrast.effect(counted.fractions.values[:, chosen])
-    return reference_shift(estimate, counted.fractions.mean[chosen])
-
-
 def _of_regions(
     counted: CountedRegions, found: FractionContrast, rotation: RotationTest, call: _Call
 ) -> RegionAbundance:
@@ -348,8 +310,9 @@ def _of_cells(
     """Results of the nearest anchor."""
     fdr = weighted_benjamini_hochberg(anchors.p_value, neighborhoods.share)
     cells = neighborhoods.anchor
+    estimate = np.where(anchors.testable, anchors.estimate, np.nan)
     return CellAbundance(
-        lfc=anchors.estimate[cells],
+        lfc=estimate[cells],
         standard_error=anchors.standard_error[cells],
         p_value=anchors.p_value[cells],
         fdr=fdr[cells],

@@ -12,6 +12,7 @@ from kompot.gp.linalg import row_slices
 from kompot.gp.regression import fit_posterior
 from kompot.models.array_store import ArrayStore
 from kompot.models.arrays import as_expression, as_states, require_fitted
+from kompot.models.condition_samples import sample_labels
 from kompot.models.function_estimator import FunctionEstimator
 from kompot.models.given_function import callable_of, covariance_of, values_of
 from kompot.models.noise_fit import fit_noise
@@ -143,13 +144,7 @@ class ExpressionModel(Parameters):
         expression = as_expression(y, "y", len(states))
         sample = None
         if sample_indices is not None:
-            labels = np.asarray(sample_indices)
-            if labels.shape != (len(states),):
-                msg = (
-                    f"`sample_indices` must have one value for each of {len(states)} cells, "
-                    f"got shape {labels.shape}."
-                )
-                raise ValueError(msg)
+            labels = sample_labels(sample_indices, len(states), "sample_indices")
             sample = np.unique(labels, return_inverse=True)[1].astype(np.intp)
         return self.fit_cells(
             states,

@@ -16,6 +16,7 @@ from kompot.stats.attribution import decompose_change
 from kompot.stats.fold_change import abundance_weights
 from kompot.stats.group_distance import group_directions, group_distance, group_null_spectrum
 from kompot.stats.mahalanobis import sampling_covariance
+from kompot.stats.sample_variance import group_distance_with_samples
 from kompot.stats.tail_probability import weighted_chi_square_sf
 
 __all__ = ["GroupScores", "score_groups"]
@@ -44,7 +45,8 @@ class GroupScores:
     weighted_mean_lfc
         Mean in which cells of changed abundance count more, natural log; None if not asked for.
     mahalanobis
-        Length of the fold change in the group's directions; None if not asked for.
+        Length of the fold change in the group's directions, allowing for samples if there are any;
+        None if not asked for.
     null_mahalanobis
         The same of the shuffled genes, ``(n_null,)``.
     ptp
@@ -187,6 +189,28 @@ def _per_group(parts: Iterable[tuple[int, _CellSums]]) -> Iterator[_CellSums]:
 
 
 @dataclass(frozen=True)
+class _Functions:
+    r"""Fold changes of genes.
+
+    Attributes
+    ----------
+    delta
+        :math:`\delta`, ``(rank, n_genes)``.
+    deviations
+        How samples differ, arrays ``(rank, n_genes)``; none without samples.
+    """
+
+    delta: Array
+    deviations: Sequence[Array]
+
+    def distance(self, directions: Array) -> Array:
+        r"""Distances in the directions :math:`L^{-\top} V` of a group, ``(n_genes,)``."""
+        if not self.deviations:
+            return group_distance(self.delta, directions)
+        return group_distance_with_samples(self.delta, self.deviations, directions)
+
+
+@dataclass(frozen=True)
 class _Whitened:
     r"""The comparison in coordinates in which the fold change has unit covariance.
 
@@ -195,7 +219,7 @@ class _Whitened:
     factor
         :math:`L` of :math:`M = LL^\top`, ``(rank, rank)``.
     genes, null
-        :math:`L^{-1}\delta` of the genes and of the shuffled ones.
+        Genes and shuffled ones.
     sampling
         :math:`L^{-1} C L^{-\top}`, ``(rank, rank)``.
     noise
@@ -203,8 +227,8 @@ class _Whitened:
     """
 
     factor: Array
-    genes: Array
-    null: Array
+    genes: "_Functions"
+    null: "_Functions"
     sampling: Array
     noise: Array
 
@@ -218,10 +242,11 @@ class _Whitened:
         def whitened(columns: Array) -> Any:
             return solve_triangular(factor, columns, lower=True, check_finite=False)
 
+        deviations = [*model.deviations1_, *model.deviations2_]
         return cls(
             factor,
-            whitened(model.delta_),
-            whitened(model.null_delta_),
+            _Functions(model.delta_, deviations),
+            _Functions(model.null_delta_, model.null_deviations_),
             whitened(whitened(sampling_covariance(*covariances)).T),
             model.noise_variance() / model.sigma_**2,
         )
@@ -254,12 +279,13 @@ def _distances(
 ) -> tuple[Array, Array, Array]:
     """Distances of genes and shuffled genes, and tail probabilities."""
     if is_empty:
-        missing = np.full(space.genes.shape[1], np.nan)
-        null = np.full(space.null.shape[1], np.nan)
+        missing = np.full(space.genes.delta.shape[1], np.nan)
+        null = np.full(space.null.delta.shape[1], np.nan)
         return missing, null, missing
     directions = group_directions(gram, space.factor, share)
-    distance = group_distance(space.genes, directions)
+    turned = solve_triangular(space.factor, directions, lower=True, trans="T", check_finite=False)
+    distance = space.genes.distance(turned)
     ratio = np.divide(distance**2, space.noise, out=np.zeros_like(distance), where=space.noise > 0)
     spectrum = group_null_spectrum(space.sampling, directions)
     ptp = weighted_chi_square_sf(ratio, spectrum)
-    return distance, group_distance(space.null, directions), ptp
+    return distance, space.null.distance(turned), ptp

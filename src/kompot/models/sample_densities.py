@@ -14,7 +14,7 @@ from kompot.gp.laplace import DensityPosterior
 from kompot.gp.linalg import row_slices
 from kompot.memory.expression_sizes import FEATURE_CHUNK
 from kompot.models.arrays import check_positive
-from kompot.models.condition_samples import numbered_samples, too_few_samples
+from kompot.models.condition_samples import numbered_samples, sample_labels, too_few_samples
 from kompot.models.density_estimator import DensityEstimator
 from kompot.stats.abundance import ratio_offset
 
@@ -111,13 +111,7 @@ def number_samples(
         rows = np.flatnonzero(condition == c)
         if labels is None:
             continue
-        values = np.asarray(labels)
-        if values.shape != rows.shape:
-            msg = (
-                f"`condition{c + 1}_sample_indices` has shape {values.shape} but condition "
-                f"{c + 1} has {len(rows)} cells; give the sample of each."
-            )
-            raise ValueError(msg)
+        values = sample_labels(labels, len(rows), f"condition{c + 1}_sample_indices")
         codes[rows], names = numbered_samples(values)
         found[c] = len(names)
     needed = max(found) if allow_single else min(found)

@@ -11,7 +11,7 @@ from kompot.gp.regression import fit_posterior
 from kompot.memory import dense_bytes, require
 from kompot.models.arrays import as_expression, as_states, require_fitted
 from kompot.models.cell_sums import sums_by_sample
-from kompot.models.condition_samples import numbered_samples, too_few_samples
+from kompot.models.condition_samples import numbered_samples, sample_labels, too_few_samples
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.function_estimator import FunctionEstimator
 from kompot.models.parameters import Parameters
@@ -182,18 +182,7 @@ def _number_groups(
     if labels is None:
         msg = "`grouping_vector` is needed: the sample of each cell, (n_cells,)."
         raise ValueError(msg)
-    values = np.asarray(labels)
-    if values.shape != (n_cells,):
-        msg = f"`grouping_vector` has shape {values.shape} but there are {n_cells} cells."
-        raise ValueError(msg)
-    missing = int(sum(one is None or one != one for one in values.tolist()))  # NaN is not itself
-    if missing:
-        msg = (
-            f"`grouping_vector` lacks the sample of {missing} of {n_cells} cells; leave these out."
-        )
-        raise ValueError(msg)
-    if values.dtype == object:
-        values = values.astype(str)
+    values = sample_labels(labels, n_cells, "grouping_vector")
     codes, names = numbered_samples(values, min_cells)
     if len(names) < 2:
         sizes = np.unique(values, return_counts=True)[1]

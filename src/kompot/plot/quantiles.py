@@ -105,8 +105,10 @@ def qq(
     if isinstance(pvalues, AnnData):
         run = read_expression_run(pvalues, run_id, condition1, condition2, is_needed=key is None)
         sets = _of_run(pvalues, run, key, is_grouped=groups)
-    elif isinstance(pvalues, HasPValues | pd.DataFrame | Mapping):
-        named = pvalues.p_values if isinstance(pvalues, HasPValues) else pvalues
+    elif isinstance(pvalues, pd.DataFrame | Mapping):  # also with a column "p_values"
+        sets = {str(name): np.asarray(values, dtype=float) for name, values in pvalues.items()}
+    elif isinstance(pvalues, HasPValues):
+        named = pvalues.p_values
         sets = {str(name): np.asarray(values, dtype=float) for name, values in named.items()}
     else:
         sets = {"p-values": np.asarray(pvalues, dtype=float).ravel()}

@@ -10,6 +10,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.plot.run_records import Record, find_record
+from kompot.records.history import recorded_runs
 
 __all__ = ["AbundanceRun", "cell_column", "read_abundance_run"]
 
@@ -47,9 +48,15 @@ class AbundanceRun:
     record: Record
 
     def groups(self, adata: AnnData) -> pd.DataFrame | None:
-        """The table of the run's groups; None if it had none."""
-        stored = adata.uns.get(str(self.record.entries.get("result_key")))
+        """The table of the run's groups; None if it had none, or a later run has its place."""
+        key = self.record.entries.get("result_key")
+        if not self.record.entries.get("has_groups"):
+            return None
+        later = recorded_runs(adata, "da")[(self.record.number or 0) + 1 :]
+        stored = adata.uns.get(str(key))
         table = stored.get("groups") if isinstance(stored, Mapping) else None
+        if any(run.get("result_key") == key for run in later):
+            return None
         return table if isinstance(table, pd.DataFrame) else None
 
 

@@ -108,7 +108,7 @@ class ExpressionFields(Names):
     def donor_lfc(self) -> Field:
         """Change where the evidence is strongest."""
         name = "donor_lfc"
-        text = "Change there: log ratio of mean counts of samples beyond that of most genes"
+        text = "Change there between samples, natural log (of counts: beyond that of most genes)"
         return self._var(name, name, f"{name}_key", text)
 
     @property
@@ -302,7 +302,7 @@ class ExpressionFields(Names):
     def _std(self, condition: str, number: int) -> Field:
         name, role = self.within(condition, "std"), f"std_key_{number}"
         if self.with_samples:
-            text = f"Standard deviation of the expression of {condition}, samples included"
+            text = f"Standard deviation of the expression of {condition}, between its samples too"
             return Field(name, "layers", "std_with_sample_var", role, text)
         if self.with_noise:
             text = f"Standard deviation of the expression of {condition} with each gene's noise"

@@ -85,7 +85,8 @@ def group_shares(
         found = pd.Series(adata.obs[direction].astype(str).to_numpy(), index=labels.index)
         for name in ("up", "down"):
             rows[f"cells {name}"] = (found == name).groupby(labels, observed=False).mean()
-    stored = run.groups(adata)
+    is_same = run.record.parameter("groups") == labels.name  # else names may mean other cells
+    stored = run.groups(adata) if is_same else None
     for key, head in _HEADS.items():
         if stored is not None and key in stored:
             rows[head] = stored[key].astype(object).rename(index=str).reindex(rows.index)

@@ -218,10 +218,11 @@ class StorageSettings(Options):
 
     def __post_init__(self) -> None:
         key = self.result_key
-        if key is not None and (not isinstance(key, str) or not key or "/" in key):
+        is_text = isinstance(key, str) and key not in ("", ".", "..")
+        if key is not None and not (is_text and "/" not in key and "\0" not in key):
             msg = (
-                f"'result_key' must be a text without '/' (files cannot hold such names), "
-                f"got {key!r}."
+                f"'result_key' must be a text without '/' and NUL, other than '.' and '..' (files "
+                f"cannot hold such names), got {key!r}."
             )
             raise ValueError(msg)
         if self.overwrite not in (None, True, False):
@@ -255,7 +256,7 @@ class OutputSettings(Options):
     compute_mahalanobis
         Compute distances of genes.
     allow_single_condition_variance
-        Whether the samples of one condition are enough.
+        Whether the samples of one condition are enough; the other has no variance between samples.
     progress
         Show progress bars.
     attribution

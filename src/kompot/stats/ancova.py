@@ -179,7 +179,7 @@ def adjusted_means(
     slopes = (offset[:, wanted].reshape(-1, rank) @ vectors) / (values + ridge)
     shift = (slopes @ turned).reshape(len(raw), n_regions, n_genes)
     scatter = sums.squares - np.einsum("skg,skg->kg", sums.values, raw)
-    free = np.maximum(n_cells.sum(axis=0) - len(n_cells), 1.0)[:, None]
+    free = np.maximum((n_cells - (n_cells > 0)).sum(axis=0), 1.0)[:, None]
     within = np.maximum(scatter / free, _SMALLEST_VARIANCE)[wanted]
     freedom = float((values / (values + ridge)).sum())
     explained = _explained_squares(values, turned, np.array([ridge]))[0]

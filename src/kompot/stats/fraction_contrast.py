@@ -119,11 +119,13 @@ def contrast_fractions(
     .. math::
 
         u \max\Bigl\{\frac{d_0 T_k + df\,s_k^2}{d_0 + df} + v^b_k - v^r_k,\ v^b_k\Bigr\}, \quad
-        v^r_k = \frac1S \sum_s v_{sk}, \quad v^b_k = \frac1u \sum_s a_s^2 v_{sk}:
+        v^r_k = \frac1{df} \sum_s (1 - h_s) v_{sk}, \quad
+        v^b_k = \frac1u \sum_s a_s^2 v_{sk}, \quad h = \operatorname{diag}(X X^+):
 
-    moderated towards overdispersion plus sampling variance, with the sampling variance that the
-    contrast really has, and never below it. :math:`t_k` has :math:`\min(d_0 + df, df K_{eff})`
-    degrees of freedom.
+    moderated towards overdispersion plus the sampling variance that :math:`s_k^2` really has, then
+    corrected to that of the contrast, and never below it. :math:`t_k` has :math:`\min(d_0 + df,
+    df K_{eff})` degrees of freedom, fewer where the correction takes away
+    (:meth:`kompot.stats.moderation.Moderation.error`).
 
     Parameters
     ----------
@@ -141,7 +143,7 @@ def contrast_fractions(
     a, df, unit = contrast.weights, contrast.degrees_of_freedom, contrast.unit_variance
     tested = fractions.testable
     variance = np.maximum(contrast.residual_variance(fractions.values), _SMALLEST_VARIANCE)
-    of_residuals = fractions.sampling_variance.mean(axis=0)
+    of_residuals = (contrast.residual_basis**2).sum(axis=1) @ fractions.sampling_variance / df
     floor = a**2 @ fractions.sampling_variance / unit
     overdispersion = fit_overdispersion(
         variance[tested], of_residuals[tested], fractions.mean[tested], weights[tested], df
@@ -153,9 +155,10 @@ def contrast_fractions(
         variance[tested], trend[tested], weights[tested], df, effective_number(residuals)
     )
     excess = floor - of_residuals
-    error = np.sqrt(unit * moderation.variance(variance, trend, excess, floor))
+    moderated, degrees = moderation.error(variance, trend, excess, floor)
+    error = np.sqrt(unit * moderated)
     estimate = contrast.effect(fractions.values) - shift
-    p_value = two_sided_p(estimate / error, moderation.total_degrees_of_freedom)
+    p_value = two_sided_p(estimate / error, degrees)
     return FractionContrast(
         estimate=estimate,
         standard_error=np.where(tested, error, np.nan),

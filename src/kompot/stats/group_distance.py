@@ -43,19 +43,20 @@ def group_directions(gram: Array, factor: Array, share: float) -> Array:
     return leading_directions(factor.T @ gram @ factor, share)[1]
 
 
-def group_distance(whitened: Array, directions: Array) -> Array:
+def group_distance(delta: Array, directions: Array) -> Array:
     r"""Length of each gene's whitened fold change in a group's directions, ``(n_genes,)``.
 
-    :math:`D = \|V^\top d\| \le \|d\|`, the distance over all cells.
+    :math:`D = \|V^\top L^{-1}\delta\| \le \|L^{-1}\delta\|`, the distance over all cells.
 
     Parameters
     ----------
-    whitened
-        :math:`d = L^{-1}\delta`, ``(rank, n_genes)``.
+    delta
+        Difference of weights, ``(rank, n_genes)``, natural log.
     directions
-        Of :func:`group_directions`, ``(rank, n_directions)``.
+        :math:`L^{-\top} V` with the :math:`V` of :func:`group_directions`,
+        ``(rank, n_directions)``.
     """
-    distances: Array = np.linalg.norm(directions.T @ whitened, axis=0)
+    distances: Array = np.linalg.norm(directions.T @ delta, axis=0)
     return distances
 
 

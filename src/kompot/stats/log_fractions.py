@@ -27,7 +27,7 @@ class LogFractions:
     sampling_variance
         Variance of :math:`z_{sk}` from drawing cells, ``(n_samples, n_regions)``.
     mean
-        Fraction of all cells in each region, ``(n_regions,)``.
+        Fraction of the cells of compared samples in each region, ``(n_regions,)``.
     testable
         Whether a region holds enough cells, ``(n_regions,)``.
     """
@@ -67,10 +67,10 @@ def log_fractions(
 
         z_{sk} = \log\frac{n_{sk} + 1/2}{N_s + 1}, \qquad
         v_{sk} = \frac{1}{\max(N_s \bar p_k, 1/2)}, \qquad
-        \bar p_k = \frac{\sum_s n_{sk} + 1/2}{\sum_s N_s}.
+        \bar p_k = \frac{\sum_s n_{sk} + 1/2}{\sum_s N_s},
 
-    A region is testable if samples that are compared have 2 cells in it on average, and 2 outside:
-    the share of a region that holds all cells cannot change.
+    the last over samples that are compared. A region is testable if these have 2 cells in it on
+    average, and 2 outside: the share of a region that holds all cells cannot change.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def log_fractions(
     """
     compared = np.ones(len(totals), dtype=bool) if compared is None else compared
     size = totals[:, None]
-    mean = (counts.sum(axis=0) + _PSEUDO_COUNT) / totals.sum()
+    mean = (counts[compared].sum(axis=0) + _PSEUDO_COUNT) / totals[compared].sum()
     inside = counts[compared].mean(axis=0)
     outside = (size - counts)[compared].mean(axis=0)
     return LogFractions(

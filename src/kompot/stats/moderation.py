@@ -57,10 +57,16 @@ class Moderation:
             self.degrees_of_freedom * self.n_effective,
         )
 
-    def variance(self, own: Array, trend: Array, excess: Array, floor: Array) -> Array:
-        r"""Moderated variance of an effect for a contrast of unit length.
+    def error(self, own: Array, trend: Array, excess: Array, floor: Array) -> tuple[Array, Array]:
+        r"""Moderated variance of an effect for a contrast of unit length, and how sure it is.
 
-        .. math:: \max\{(d_0 T_k + df\,s_k^2) / (d_0 + df) + e_k,\ f_k\}
+        .. math::
+
+            V_k = \max\{m_k + e_k,\ f_k\}, \quad m_k = \frac{d_0 T_k + df\,s_k^2}{d_0 + df},
+            \quad d_k = d_{tot} \min\{1,\ V_k / m_k\}^2:
+
+        what is subtracted is known, so that the error of :math:`m_k` weighs more in what is left
+        (Satterthwaite 1946, *Biom. Bull.* 2, 110).
 
         Parameters
         ----------
@@ -70,13 +76,19 @@ class Moderation:
             :math:`T_k`, ``(..., n_regions)``.
         excess
             :math:`e_k`, sampling variance of the contrast beyond that of the residuals: not zero
-            where samples differ in size, ``(n_regions,)``.
+            where samples differ in size and weight, ``(n_regions,)``.
         floor
             :math:`f_k`, sampling variance of the contrast, ``(n_regions,)``.
+
+        Returns
+        -------
+        :math:`V_k` and :math:`d_k`, each ``(..., n_regions)``.
         """
         prior, df = self.prior_degrees_of_freedom, self.degrees_of_freedom
-        moderated: Array = np.maximum((prior * trend + df * own) / (prior + df) + excess, floor)
-        return moderated
+        moderated = (prior * trend + df * own) / (prior + df)
+        variance = np.maximum(moderated + excess, floor)
+        known = np.minimum(variance / moderated, 1.0) ** 2
+        return variance, self.total_degrees_of_freedom * known
 
 
 def effective_number(residuals: Array) -> float:
@@ -163,7 +175,7 @@ def moderate(
     return Moderation(df, n_effective, prior)
 
 
-def two_sided_p(t: Array, degrees_of_freedom: float) -> Array:
+def two_sided_p(t: Array, degrees_of_freedom: float | Array) -> Array:
     """Probability of a t statistic as far from zero, on either side; any shape."""
     p: Array = 2.0 * stdtr(degrees_of_freedom, -np.abs(t))
     return p

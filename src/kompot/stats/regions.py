@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.stats.kmeans import kmeans_clusters
 
-__all__ = ["Level", "group_levels", "kmeans_levels"]
+__all__ = ["Level", "cluster_names", "group_levels", "kmeans_levels"]
 
 Array = NDArray[np.float64]
 
@@ -80,13 +80,24 @@ def kmeans_levels(
     for number in n_regions:
         if number == 1:
             everywhere = np.zeros(len(coordinates), np.intp)
-            levels.append(Level("k1", everywhere, ("all",), fixed=True))
+            levels.append(Level("k1", everywhere, cluster_names(1), fixed=True))
             continue
         _, clusters = kmeans_clusters(coordinates, number, n_init=n_init, random_state=random_state)
         found, labels = np.unique(clusters, return_inverse=True)
-        names = tuple(f"k{number}_{region}" for region in range(len(found)))
+        names = cluster_names(number)[: len(found)]
         levels.append(Level(f"k{number}", labels.astype(np.intp), names))
     return tuple(levels)
+
+
+def cluster_names(number: int) -> tuple[str, ...]:
+    """Names of the regions of a level of so many clusters.
+
+    Examples
+    --------
+    >>> cluster_names(1), cluster_names(2)
+    (('all',), ('k2_0', 'k2_1'))
+    """
+    return ("all",) if number == 1 else tuple(f"k{number}_{region}" for region in range(number))
 
 
 def group_levels(groups: Mapping[str, ArrayLike], *, name: str = "groups") -> tuple[Level, ...]:

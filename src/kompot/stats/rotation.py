@@ -114,10 +114,10 @@ def rotation_test(
     own = np.maximum(length - effect**2, _SMALLEST_SQUARE) / df
     observed = float((weights * found.variance[tested] / trend).sum())
     scale = own @ (weights / trend) / max(observed, _SMALLEST_SQUARE)
-    variance = found.moderation.variance(
+    variance, degrees = found.moderation.error(
         own, trend * scale[:, None], found.excess[tested], found.floor[tested]
     )
-    p = two_sided_p(effect / np.sqrt(variance), found.moderation.total_degrees_of_freedom)
+    p = two_sided_p(effect / np.sqrt(variance), degrees)
     as_small = global_p_value(p, weights) <= p_global
     smallest = np.sort((p / weights).min(axis=1))
     n_smaller = np.searchsorted(smallest, found.p_value[tested] / weights, side="right")

@@ -9,7 +9,8 @@ has rank :math:`S - 1`: :math:`W` (``rank x (S-1)`` per gene) are orthonormal co
 fits over :math:`\sqrt{S-1}`. No matrix of landmarks by landmarks is formed for any gene.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,12 @@ from kompot import threads
 from kompot.gp.linalg import explained_cholesky, product, row_slices
 from kompot.memory.expression_sizes import SAMPLE_BATCH
 
-__all__ = ["deviation_variance", "mahalanobis_with_samples", "sample_deviations"]
+__all__ = [
+    "deviation_variance",
+    "group_distance_with_samples",
+    "mahalanobis_with_samples",
+    "sample_deviations",
+]
 
 Array = NDArray[np.float64]
 
@@ -94,19 +100,63 @@ def mahalanobis_with_samples(delta: Array, covariance: Array, deviations: Sequen
         If :math:`M` is not positive definite.
     """
     factor = explained_cholesky(covariance, "use a larger `eps` or fewer landmarks.")
+
+    def white(columns: Array) -> Array:
+        solved: Array = solve_triangular(
+            factor, columns, lower=True, overwrite_b=True, check_finite=False
+        )
+        return solved
+
+    batches = _gene_batches(delta, deviations)
+    found = threads.map_batches(partial(_distances, delta, deviations, white), batches)
+    return np.concatenate([np.empty(0), *found])
+
+
+def group_distance_with_samples(
+    delta: Array, deviations: Sequence[Array], directions: Array
+) -> Array:
+    r"""Length of each gene's fold change in a group's directions, allowing for samples.
+
+    .. math:: D_g^2 = d_g^\top (I + Q_g Q_g^\top)^{-1} d_g, \quad
+        d = V^\top L^{-1}\delta, \quad Q = V^\top L^{-1} W,
+
+    with the directions :math:`V` of :func:`kompot.stats.group_distance.group_directions`: in all
+    directions that is :func:`mahalanobis_with_samples`.
+
+    Parameters
+    ----------
+    delta
+        Difference of weights, ``(rank, n_genes)``, natural log.
+    deviations
+        :math:`W` of all conditions, arrays ``(rank, n_genes)``.
+    directions
+        :math:`L^{-\top} V`, ``(rank, n_directions)``.
+
+    Returns
+    -------
+    Distances, ``(n_genes,)``.
+    """
+    found = (
+        _distances(delta, deviations, lambda columns: directions.T @ columns, genes)
+        for genes in _gene_batches(delta, deviations)
+    )
+    return np.concatenate([np.empty(0), *found])
+
+
+def _gene_batches(delta: Array, deviations: Sequence[Array]) -> Iterator[slice]:
+    """Genes whose functions and those of their samples are copied at a time."""
     rank, n_genes = delta.shape
-    functions = [delta, *deviations]
+    return row_slices(n_genes, max(1, SAMPLE_BATCH // (rank * (1 + len(deviations)))))
 
-    def distances(genes: slice) -> Array:
-        stacked = np.stack([one[:, genes].T for one in functions])  # (1 + n_deviations, genes, r)
-        flat = stacked.reshape(-1, rank)
-        white = solve_triangular(factor, flat.T, lower=True, overwrite_b=True, check_finite=False)
-        white = white.T.reshape(stacked.shape).transpose(1, 0, 2)
-        return _ridge_distance(white[:, 0], white[:, 1:])
 
-    size = max(1, SAMPLE_BATCH // (rank * len(functions)))
-    parts = threads.map_batches(distances, row_slices(n_genes, size))
-    return np.concatenate([np.empty(0), *parts])
+def _distances(
+    delta: Array, deviations: Sequence[Array], white: Callable[[Array], Array], genes: slice
+) -> Array:
+    """Distances of some genes in the coordinates that `white` makes of columns."""
+    stacked = np.stack([one[:, genes].T for one in (delta, *deviations)])  # (1 + n, genes, rank)
+    flat = white(stacked.reshape(-1, len(delta)).T)
+    found = flat.T.reshape(*stacked.shape[:2], -1).transpose(1, 0, 2)
+    return _ridge_distance(found[:, 0], found[:, 1:])
 
 
 def _ridge_distance(delta: Array, deviations: Array) -> Array:
