@@ -228,6 +228,20 @@ def test_unequal_samples_leave_p_values_uniform(name):
     assert np.mean(np.concatenate(p) < 0.01) < 0.025
 
 
+@pytest.mark.parametrize("numbers", [(8, 3), (3, 8)])
+def test_gate_holds_where_a_few_samples_are_small_or_large(numbers):
+    """60 data sets; the effect varies more than residuals, or less: it rejected in a third."""
+    design, gates = two_group_design(np.repeat([0, 1], numbers)), []
+    totals = np.repeat([600.0, 60.0], numbers)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        counts = draw_counts(rng, totals, concentration=150.0)
+        found, fractions, contrast = compare(counts, totals, design)
+        directions = rotation_directions(contrast, 199, rng, np.arange(11))
+        gates.append(rotation_test(found, fractions.values, contrast, directions).p_gate)
+    assert np.sum(np.array(gates) < 0.05) <= 6
+
+
 def test_samples_that_say_nothing_do_not_matter(data):
     """A sample with a column of its own, however few its cells, changes no result."""
     counts, totals = data

@@ -92,6 +92,10 @@ def rotation_test(
     their combination follow as for the observed one, with the same degrees of freedom. Exact for
     normal log fractions but for the trend and prior, which are not estimated again.
 
+    Where samples differ in size and weight the effect may vary more than residuals do, by the
+    factor :math:`\max(T_k + e_k, f_k) / T_k`: it is divided by its root before it is rotated with
+    them, and what comes out is multiplied by it. Where it varies less the test is conservative.
+
     Parameters
     ----------
     found
@@ -108,16 +112,18 @@ def rotation_test(
     weights, trend = found.weights[tested], found.trend[tested]
     p_global = float(global_p_value(found.p_value[tested], weights))
     unit, df = contrast.unit_variance, contrast.degrees_of_freedom
+    excess, floor = found.excess[tested], found.floor[tested]
+    spread = np.sqrt(np.maximum(np.maximum(trend + excess, floor) / trend, 1.0))
     shifted = values[:, tested] - found.shift * contrast.weights[:, None] / unit
+    observed_effect = contrast.effect(shifted) / unit
+    shifted += np.outer(contrast.weights, observed_effect * (1.0 / spread - 1.0))
     length = contrast.effect(shifted) ** 2 / unit + df * contrast.residual_variance(shifted)
     effect = directions @ shifted
     own = np.maximum(length - effect**2, _SMALLEST_SQUARE) / df
     observed = float((weights * found.variance[tested] / trend).sum())
     scale = own @ (weights / trend) / max(observed, _SMALLEST_SQUARE)
-    variance, degrees = found.moderation.error(
-        own, trend * scale[:, None], found.excess[tested], found.floor[tested]
-    )
-    p = two_sided_p(effect / np.sqrt(variance), degrees)
+    variance, degrees = found.moderation.error(own, trend * scale[:, None], excess, floor)
+    p = two_sided_p(effect * spread / np.sqrt(variance), degrees)
     as_small = global_p_value(p, weights) <= p_global
     smallest = np.sort((p / weights).min(axis=1))
     n_smaller = np.searchsorted(smallest, found.p_value[tested] / weights, side="right")
