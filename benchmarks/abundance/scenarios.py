@@ -43,6 +43,8 @@ class Scenario:
         Standard deviation over samples of the slope of the log density along each segment.
     n_regions
         Numbers of regions of the test.
+    treated
+        Donors of the treated condition, if not as many.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Scenario:
     composition: float = 8.0
     tilt: float = 0.5
     n_regions: tuple[int, ...] = (4, 12, 30)
+    treated: int | None = None
 
 
 SCENARIOS = (
@@ -73,16 +76,25 @@ SCENARIOS = (
 
 
 def varied() -> tuple[Scenario, ...]:
-    """Rows with other donors and other regions, for 4 against 4 samples."""
+    """Rows with other donors and other regions for 4 against 4 samples, and unequal numbers."""
     changes: dict[str, dict[str, Any]] = {
         **{f"composition {a:g}": {"composition": a} for a in (3.0, 30.0, 300.0)},
         **{f"tilt {sd:g}": {"tilt": sd} for sd in (0.0, 1.5)},
         **{f"regions {n}": {"n_regions": n} for n in ((3, 8, 20), (6, 20, 60), (12,))},
     }
-    return tuple(
+    of_four = tuple(
         Scenario(f"{kind}, {what}", 4, removed=removed, **change)
         for what, change in changes.items()
         for kind, removed in (("null 4v4", 0.0), ("local 4v4, 70 % removed", 0.7))
+    )
+    fewer = "4x fewer cells per treated sample"
+    return (
+        *of_four,
+        Scenario("null 3v8", 3, treated=8),
+        Scenario(f"null 3v8, {fewer}", 3, treated=8, cells_ratio=0.25),
+        Scenario(f"null 8v3, {fewer}", 8, treated=3, cells_ratio=0.25),
+        Scenario("local 3v8, 70 % removed", 3, treated=8, removed=0.7),
+        Scenario("local 8v3, 70 % removed", 8, treated=3, removed=0.7),
     )
 
 
@@ -96,12 +108,14 @@ def draw(scenario: Scenario, seed: int) -> Any:
     density along each of standard deviation 0.5, and log-normal numbers of cells (0.3), unless the
     scenario says otherwise.
     """
+    treated = scenario.donors if scenario.treated is None else scenario.treated
+    ratio = scenario.cells_ratio * treated / scenario.donors
     adata = simulate(
-        n_cells=round(scenario.donors * scenario.cells * (1 + scenario.cells_ratio)),
+        n_cells=round(scenario.donors * scenario.cells * (1 + ratio)),
         n_genes=1,
-        n_donors=scenario.donors,
+        n_donors=(scenario.donors, treated),
         paired=scenario.paired,
-        cells_ratio=scenario.cells_ratio,
+        cells_ratio=ratio,
         abundance_log_odds=0.0,
         donor_composition=scenario.composition,
         donor_tilt=scenario.tilt,
@@ -116,10 +130,10 @@ def draw(scenario: Scenario, seed: int) -> Any:
     adata.uns["changed_share"] = float(cluster.mean())
     sample = adata.obs["sample"].cat.codes.to_numpy()
     stays = np.log(1 - scenario.removed) + JITTER * rng.standard_normal(sample.max() + 1)
-    treated = (adata.obs["condition"] == "treated").to_numpy()
+    is_treated = (adata.obs["condition"] == "treated").to_numpy()
     left = np.log1p(-scenario.removed) + JITTER**2 / 2
     adata.uns["elsewhere"] = float(-np.log1p(cluster.mean() * np.expm1(left)))
-    lost = cluster & treated & (rng.random(adata.n_obs) > np.exp(stays[sample]))
+    lost = cluster & is_treated & (rng.random(adata.n_obs) > np.exp(stays[sample]))
     return adata[~lost].copy()
 
 

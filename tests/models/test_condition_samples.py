@@ -7,9 +7,16 @@ import pytest
 from kompot.models.condition_samples import sample_labels
 
 
-@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, "float"])
-def test_missing_labels_are_counted_and_refused(missing):
-    labels = [1.0, np.nan, 2.0] if isinstance(missing, str) else pd.Series(["a", missing, "b"])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        *(pd.Series(["a", missing, "b"]) for missing in (None, np.nan, pd.NA)),
+        *(["a", missing, "b"] for missing in (None, np.nan, pd.NA)),
+        *([1.0, np.nan, 2.0], np.array([1.0, np.nan, 2.0])),
+        pd.Series(["a", None, "b"], dtype="category"),
+    ],
+)
+def test_missing_labels_are_counted_and_refused(labels):
     with pytest.raises(ValueError, match="`samples` lacks the sample of 1 of 3 cells"):
         sample_labels(labels, 3, "samples")
 

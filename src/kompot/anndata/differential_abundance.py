@@ -120,7 +120,8 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
     batch_size
         Cells predicted at a time; None or 0 for 4096.
     overwrite
-        Results of the same names: None replaces them with a warning, True silently, False raises.
+        Results of the same names, and the tables of this `result_key`: None replaces them with a
+        warning, True silently, False raises.
     store_landmarks
         Keep the landmarks in ``adata.uns[result_key]["landmarks"]``, for reuse.
     return_full_results

@@ -335,9 +335,10 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
 
     A group is scored over its cells of both conditions: mean fold changes are exact, and its
     distance measures the fold change in the directions that lead its posterior variance over these
-    cells (:func:`kompot.stats.group_distance.group_directions`). Without samples shuffled genes are
-    measured in the same directions, so that p-values and false discovery rates are each group's own
-    (and cell-level). A group without such cells has NaN in every table, and False in ``is_de``.
+    cells (:func:`kompot.stats.group_distance.group_directions`), allowing for samples as the global
+    one does. At cell level shuffled genes are measured in the same directions, so that p-values and
+    false discovery rates are each group's own. A group without such cells has NaN in every table,
+    and False in ``is_de``.
     """
     refuse_unknown(function_kwargs, compute_differential_expression)
     settings = ExpressionSettings(

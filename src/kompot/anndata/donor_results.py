@@ -30,22 +30,25 @@ def donor_regions(found: DonorAbundance, samples: Samples) -> pd.DataFrame:
     """What was found in each region of each level and in each group.
 
     One row per region with ``level``, ``region``, ``mean_fraction``, ``min_cells`` and
-    ``max_cells`` (of a sample), ``lfc`` (natural log), ``lfc_se``, ``t``, ``pvalue``,
+    ``max_cells`` (of a sample; of those that are compared), ``lfc`` (natural log), ``lfc_se``,
+    ``t``, ``df`` (its degrees of freedom), ``pvalue``,
     ``fdr_level``, ``fdr`` (all levels), ``p_max`` (family-wise), ``direction``, ``testable``,
     ``overdispersion`` (variance between samples beyond that of drawing cells, of the trend), and
     the cells of each sample as ``n_cells:<sample>``.
     """
     regions, contrast = found.regions, found.regions.contrast
+    counts_compared = regions.counts[found.design.contributing]
     table = pd.DataFrame(
         {
             "level": list(regions.level),
             "region": list(regions.name),
             "mean_fraction": regions.fractions.mean,
-            "min_cells": regions.counts.min(axis=0).astype(np.int64),
-            "max_cells": regions.counts.max(axis=0).astype(np.int64),
-            "lfc": contrast.estimate,
+            "min_cells": counts_compared.min(axis=0).astype(np.int64),
+            "max_cells": counts_compared.max(axis=0).astype(np.int64),
+            "lfc": np.where(contrast.testable, contrast.estimate, np.nan),
             "lfc_se": contrast.standard_error,
             "t": contrast.t,
+            "df": contrast.degrees_of_freedom,
             "pvalue": contrast.p_value,
             "fdr_level": regions.fdr_within,
             "fdr": regions.fdr,
@@ -67,7 +70,7 @@ def donor_groups(found: DonorAbundance) -> pd.DataFrame:
     """Donor-level results of the groups, by name; the FDR is among the groups."""
     regions, contrast = found.regions, found.regions.contrast
     values = (
-        np.where(np.isnan(contrast.standard_error), np.nan, contrast.estimate),
+        np.where(contrast.testable, contrast.estimate, np.nan),
         contrast.standard_error,
         contrast.p_value,
         regions.fdr_within,

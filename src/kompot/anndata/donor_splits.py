@@ -211,7 +211,9 @@ def null_check(
     with threads.single_threaded_products(), cluster.used():
         if analysis == "abundance":
             if regions is not None:
-                parse_groups(adata, regions, "regions")  # refused by the name it has here
+                parse_groups(
+                    with_frames(adata), regions, "regions"
+                )  # refused by the name it has here
             settings = _of_abundance(comparison, gp, samples, cell_filter, fdr_threshold)
             found = list(compare_abundance(with_frames(adata), settings, gp, plan))
         else:

@@ -180,7 +180,7 @@ def _refuse_unknown_variance(samples: Samples, settings: ExpressionSettings) -> 
         msg = (
             f"At least 2 samples per condition are needed, found {samples.sizes[0]} and "
             f"{samples.sizes[1]}; with 2 in one condition, `allow_single_condition_variance=True` "
-            "takes the variance between samples from that one."
+            "allows for the variance between samples in that one alone."
         )
         raise ValueError(msg)
 

@@ -79,6 +79,7 @@ def compare_expression(
             inputs.cells.states[chosen],
             expression.of_cells(chosen),
             codes,
+            compared=_compared(samples, design, condition),
             groups={name: mask[chosen] for name, mask in regions.items()},
             refine=refine,
             progress=settings.output.progress,
@@ -114,7 +115,7 @@ def compare_abundance(
             cells.states[chosen],
             codes,
             int(codes.max()) + 1,
-            compared=samples.compared[np.unique(samples.codes[chosen])],
+            compared=_compared(samples, design, condition),
             groups={name: mask[chosen] for name, mask in groups.items()},
             settings=compared,
         )
@@ -143,6 +144,13 @@ def _by_condition(planned: list[NullComparison]) -> dict[int | None, list[NullCo
     for null in sorted(planned, key=lambda one: str(one.condition)):
         found.setdefault(null.condition, []).append(null)
     return found
+
+
+def _compared(samples: Samples, design: Design, condition: int | None) -> NDArray[np.bool_]:
+    """Which of the samples of a condition, or of both, are compared."""
+    if condition is None:
+        return design.contributing
+    return samples.compared[samples.condition == condition]
 
 
 def _chosen(

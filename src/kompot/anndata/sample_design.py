@@ -124,6 +124,7 @@ def _covariate(
     if missing:
         msg = f"The covariate {name!r} is missing in {missing} cells of the two conditions."
         raise ValueError(msg)
+    values = values.infer_objects()  # numbers among which some were missing before
     text = isinstance(values.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(
         values
     )

@@ -14,7 +14,7 @@ from kompot.anndata.on_disk import as_frame, refuse_unwritable
 from kompot.records.fields import Field
 from kompot.records.history import recorded_runs
 from kompot.records.parameters import flattened, stored_parameters
-from kompot.records.recorded import field_owners
+from kompot.records.recorded import field_owners, is_present, recorded_fields
 from kompot.settings import (
     AbundanceSettings,
     ExpressionSettings,
@@ -27,11 +27,13 @@ log = logging.getLogger(__name__)
 
 _FRAMES = ("obs", "var")
 _SAME_RUN = (
-    *("groupby", "condition", "condition1", "condition2"),
-    *("obsm_key", "layer", "filter.cell_filter"),
+    *("groupby", "condition", "condition1", "condition2", "obsm_key", "layer"),
+    *("filter.cell_filter", "filter.check_representation"),
+    *("filter.min_cells", "filter.min_percentage"),
 )
 """Parameters by which a run is the same but for its samples, beside those of the fit (``gp.``)."""
-_NO_MATTER = ("gp.batch_size", "gp.jit_compile")
+_NO_MATTER = ("gp.batch_size", "gp.jit_compile", "gp.random_state", "gp.landmarks")
+"""Those of the fit that change nothing, or that :func:`_are_drawn_alike` compares."""
 
 _RESULTS = {
     "de": "Differential expression results",
@@ -162,6 +164,13 @@ def _existing_tables(adata: AnnData, settings: AnySettings) -> list[str]:
     stored = adata.uns.get(key) if isinstance(settings, AbundanceSettings) else None
     if not isinstance(stored, Mapping):
         return []
+    try:
+        runs = [run for run in recorded_runs(adata, "da") if run.get("result_key") == key]
+    except ValueError:  # said when the run is recorded
+        runs = []
+    fields = (field for run in runs for field in recorded_fields(run) if field.location == "obs")
+    if not any(is_present(adata, field) for field in fields):
+        return []  # what is left of runs that were removed
     return [f"uns[{key!r}][{name!r}]" for name in ABUNDANCE_TABLES if name in stored]
 
 
@@ -179,14 +188,24 @@ def _extended_by(run: Mapping[str, Any], settings: AnySettings) -> dict[str, Any
     analysis_type = _analysis_type(settings)
     earlier = flattened(run.get("params") or {}, analysis_type)
     now = flattened(stored_parameters(settings)[0], analysis_type)
-    of_fit = [name for name in now if name.startswith("gp.") and name not in _NO_MATTER]
-    for name, chosen_anew in (("gp.random_state", None), ("gp.landmarks", "draw")):
-        if now.get(name) in (None, chosen_anew):  # then as in the earlier run
-            of_fit.remove(name)
     # The original recorded fewer parameters.
-    same = all(earlier.get(name, now.get(name)) == now.get(name) for name in (*_SAME_RUN, *of_fit))
+    known = [*_SAME_RUN, *(name for name in now if name.startswith("gp."))]
+    given = [name for name in (*earlier, *now) if name.startswith("gp.estimator.")]
+    same = (
+        all(earlier.get(n, now.get(n)) == now.get(n) for n in known if n not in _NO_MATTER)
+        and all(earlier.get(name) == now.get(name) for name in given)
+        and earlier.get("filter.groups") in (None, now.get("filter.groups"))
+        and _are_drawn_alike(earlier, now, analysis_type)
+    )
     added = earlier.get("sample_col") is None and now["sample_col"] is not None
     return earlier if same and added else None
+
+
+def _are_drawn_alike(earlier: Mapping[str, Any], now: Mapping[str, Any], kind: str) -> bool:
+    """Whether landmarks are drawn, and with one seed: expression without one takes the earlier."""
+    seed, drawn = now.get("gp.random_state"), (None, "draw")
+    same_seed = (seed is None and kind == "de") or earlier.get("gp.random_state", seed) == seed
+    return same_seed and all(one.get("gp.landmarks") in drawn for one in (earlier, now))
 
 
 def _analysis_type(settings: AnySettings) -> str:

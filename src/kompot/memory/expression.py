@@ -335,8 +335,10 @@ def _score(ledger: Ledger, s: ExpressionSizes) -> None:
         ledger.step("scoring noise", array("Fitted sums", s.n_genes, rank, count=3))
     if s.n_groups:
         ledger.keep("Tables of groups", s.n_groups, s.n_genes, 8)
+        batch = min(SAMPLE_BATCH, rank * s.n_genes * (s.n_samples + 1)) if s.n_samples else 0
         ledger.step(
             "scoring groups",
+            array("Fits of batches", batch, count=2 * s.n_threads, in_thread=True),
             array("Whitened fold changes", s.n_fitted, rank),
             array(
                 "Whitened fold changes of groups",

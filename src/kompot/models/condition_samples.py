@@ -144,7 +144,8 @@ def sample_labels(labels: ArrayLike, n_cells: int, argument: str) -> NDArray[Any
             f"{values.shape}."
         )
         raise ValueError(msg)
-    missing = int(isna(values).sum())
+    given = values if hasattr(labels, "dtype") else np.asarray(labels, dtype=object)
+    missing = int(isna(given).sum())  # of a list before all of it becomes text
     if missing:
         msg = f"`{argument}` lacks the sample of {missing} of {n_cells} cells; leave these out."
         raise ValueError(msg)

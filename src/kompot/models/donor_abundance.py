@@ -174,7 +174,7 @@ def count_cells_of_samples(
         clusters = kmeans_levels(coordinates, settings.n_regions, random_state=seed)
         counted = count_regions(clusters, group_levels(members), sample, totals, compared)
         neighborhoods = count_neighborhoods(
-            coordinates, sample, n_samples, n_compared=int(compared.sum()), random_state=seed
+            coordinates, sample, n_samples, compared=compared, random_state=seed
         )
     return SampleCounts(counted, neighborhoods, totals, compared, np.argsort(order), settings)
 

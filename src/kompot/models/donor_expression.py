@@ -288,7 +288,7 @@ def score_donors(
     if n_samples != design.n_samples:
         msg = f"The design has {design.n_samples} samples but cells have {n_samples}."
         raise ValueError(msg)
-    means = level_means(sums, index)
+    means = level_means(sums, index, design.contributing, settings.rules)
     regions = compare_regions(index.levels, means, design, settings.rules)
     evidence = combine_regions(regions, index.levels, design, sums.n_genes).of_genes(n_asked)
     null = null_p_values(

@@ -88,6 +88,7 @@ def donor_means(
     expression: Rows,
     sample: NDArray[np.intp],
     *,
+    compared: NDArray[np.bool_] | None = None,
     groups: Mapping[str, NDArray[np.bool_]] | None = None,
     settings: DonorSettings | None = None,
     refine: Callable[..., DonorSums] | None = None,
@@ -105,6 +106,8 @@ def donor_means(
         ``(n_cells, n_genes)``, anything whose rows can be sliced, log-normalised.
     sample
         Number of each cell's sample, from 0, ``(n_cells,)``.
+    compared
+        Which samples are compared, ``(n_samples,)``; None for all.
     groups
         Name to mask ``(n_cells,)``: regions of their own.
     settings
@@ -129,4 +132,5 @@ def donor_means(
     )
     if refine is not None:
         sums = refine(sums, index=index)
-    return DonorMeans(index.levels, level_means(sums, index), sums.n_genes, settings)
+    means = level_means(sums, index, compared, settings.rules)
+    return DonorMeans(index.levels, means, sums.n_genes, settings)

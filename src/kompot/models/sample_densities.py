@@ -14,7 +14,12 @@ from kompot.gp.laplace import DensityPosterior
 from kompot.gp.linalg import row_slices
 from kompot.memory.expression_sizes import FEATURE_CHUNK
 from kompot.models.arrays import check_positive
-from kompot.models.condition_samples import numbered_samples, sample_labels, too_few_samples
+from kompot.models.condition_samples import (
+    FEWEST_CELLS,
+    numbered_samples,
+    sample_labels,
+    too_few_samples,
+)
 from kompot.models.density_estimator import DensityEstimator
 from kompot.stats.abundance import ratio_offset
 
@@ -78,6 +83,7 @@ def number_samples(
     *,
     wanted: bool | None = None,
     allow_single: bool = False,
+    min_cells: int = FEWEST_CELLS,
 ) -> Codes | None:
     """Samples as numbers, with at least two in each condition, or in one if allowed.
 
@@ -92,11 +98,13 @@ def number_samples(
         Whether samples are used; None if they are given.
     allow_single
         Whether variation between the samples of one condition is enough.
+    min_cells
+        Cells that a sample needs.
 
     Returns
     -------
     Number of each cell's sample within its condition, ``(n_cells,)``; -1 for cells of samples
-    with fewer than two cells. None without samples.
+    with fewer. None without samples.
 
     Raises
     ------
@@ -112,13 +120,13 @@ def number_samples(
         if labels is None:
             continue
         values = sample_labels(labels, len(rows), f"condition{c + 1}_sample_indices")
-        codes[rows], names = numbered_samples(values)
+        codes[rows], names = numbered_samples(values, min_cells)
         found[c] = len(names)
     needed = max(found) if allow_single else min(found)
     if needed < 2:
         where = f" (the conditions have {found[0]} and {found[1]} samples)"
         one_will_do = not allow_single and max(found) >= 2
-        raise too_few_samples(needed, where=where, one_will_do=one_will_do)
+        raise too_few_samples(needed, min_cells, where=where, one_will_do=one_will_do)
     return codes
 
 
@@ -134,8 +142,8 @@ def fit_sample_densities(
     Every sample has the dimension, features and prior mean per cell of its condition, and
     distances between its own cells only. Its log density is normalised by its number of cells
     and, if ``normalized``, by the offset of its ratio to the condition's density
-    (:func:`kompot.stats.abundance.ratio_offset`): how many cells a sample has is no variation
-    between samples.
+    (:func:`kompot.stats.abundance.ratio_offset`), so that numbers of cells are no variation between
+    samples; but small samples are smoothed more than large ones, which is.
 
     Parameters
     ----------

@@ -88,7 +88,12 @@ class CombinedEvidence:
         return np.where(np.isnan(self.p), -1, found)
 
 
-def level_means(sums: DonorSums, index: RegionIndex) -> tuple[AdjustedMeans, ...]:
+def level_means(
+    sums: DonorSums,
+    index: RegionIndex,
+    compared: NDArray[np.bool_] | None = None,
+    rules: RegionRules | None = None,
+) -> tuple[AdjustedMeans, ...]:
     """Means of samples in the regions of each level, adjusted for cell state.
 
     Those of counts are logarithms of means of counts
@@ -99,8 +104,12 @@ def level_means(sums: DonorSums, index: RegionIndex) -> tuple[AdjustedMeans, ...
     ----------
     sums, index
         Sums over the cells, in the regions of all levels, and where each level's are.
+    compared
+        Which samples are compared, ``(n_samples,)``; None for all.
+    rules
+        When a sample takes part in a region.
     """
-    cells = sums.cells
+    cells, rules = sums.cells, RegionRules() if rules is None else rules
     assert cells is not None  # DonorSums.with_cells
     scale = (
         log_sample_scales(sums.regions.within(index.spans[_finest(index.levels)]))
@@ -115,7 +124,12 @@ def level_means(sums: DonorSums, index: RegionIndex) -> tuple[AdjustedMeans, ...
             n_regions=level.n_regions,
             undersmoothing=_UNDERSMOOTHING if sums.of_counts else 1.0,
         )
-        found.append(means if scale is None else log_means(means, scale))
+        if scale is not None:
+            takes_part = means.n_cells >= rules.min_cells
+            if compared is not None:
+                takes_part &= compared[:, None]
+            means = log_means(means, scale, takes_part)
+        found.append(means)
     return tuple(found)
 
 
@@ -183,10 +197,11 @@ def _clusters_of_both_sides(
     levels: Sequence[Level], means: Sequence[AdjustedMeans], design: Design
 ) -> RegionSums | None:
     """Sums in the finest clusters that say what either side expresses; None if none do."""
-    second = design.second_side
+    says = design.contributing
+    sides = design.second_side & says, ~design.second_side & says
     clusters = [n for n, level in enumerate(levels) if not level.fixed]
     for n in sorted(clusters, key=lambda n: -levels[n].n_regions):
-        if all(known_clusters(means[n].sums, side) is not None for side in (second, ~second)):
+        if all(known_clusters(means[n].sums, side) is not None for side in sides):
             return means[n].sums
     return None
 

@@ -29,6 +29,8 @@ class FractionContrast:
         Its moderated standard error; NaN where a region is not testable.
     p_value
         Two-sided moderated p-value; NaN where a region is not testable.
+    degrees_of_freedom
+        Of the moderated t statistics.
     weights
         Weights :math:`w_k` of the regions, 0 where not testable, of sum 1.
     variance
@@ -48,6 +50,7 @@ class FractionContrast:
     estimate: Array
     standard_error: Array
     p_value: Array
+    degrees_of_freedom: Array
     weights: Array
     variance: Array
     trend: Array
@@ -163,6 +166,7 @@ def contrast_fractions(
         estimate=estimate,
         standard_error=np.where(tested, error, np.nan),
         p_value=np.where(tested, p_value, np.nan),
+        degrees_of_freedom=degrees,
         weights=weights,
         variance=variance,
         trend=trend,

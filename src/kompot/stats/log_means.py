@@ -20,7 +20,9 @@ _LARGEST_CHANGE = np.log(10.0)
 """Of what states explain: a regression that few cells decide may expect less than nothing."""
 
 
-def log_means(means: AdjustedMeans, log_scale: Array) -> AdjustedMeans:
+def log_means(
+    means: AdjustedMeans, log_scale: Array, compared: NDArray[np.bool_] | None = None
+) -> AdjustedMeans:
     r"""Means of compressed counts and of their adjustment as logarithms of counts.
 
     .. math::
@@ -45,8 +47,12 @@ def log_means(means: AdjustedMeans, log_scale: Array) -> AdjustedMeans:
     log_scale
         :math:`\log f_s`, from :func:`kompot.stats.sample_scale.log_sample_scales`,
         ``(n_samples,)``.
+    compared
+        Which samples are compared in each region, and decide the median, ``(n_samples,
+        n_regions)``; None for those with cells there.
     """
-    logarithm = LogCounts(log_scale, _prior(means.weight))
+    compared = means.weight > 0 if compared is None else compared & (means.weight > 0)
+    logarithm = LogCounts(log_scale, _prior(np.where(compared, means.weight, 0.0)))
     prior = logarithm.prior[:, None]
     level = expanded(means.mean) + prior
     slope = expansion(means.mean)

@@ -57,7 +57,7 @@ def count_neighborhoods(
     sample: NDArray[np.intp],
     n_samples: int,
     *,
-    n_compared: int | None = None,
+    compared: NDArray[np.bool_] | None = None,
     random_state: int = 0,
 ) -> CountedNeighborhoods:
     r"""Anchors by k-means, and the cells of each sample among the nearest to each.
@@ -73,8 +73,9 @@ def count_neighborhoods(
         Number of each cell's sample, ``(n_cells,)``.
     n_samples
         Number of samples.
-    n_compared
-        How many of them are compared; None for all.
+    compared
+        Which of them are compared, ``(n_samples,)``; None for all. Neighbourhoods are so much
+        larger that on average they hold as many cells of these as if there were no others.
     random_state
         Seed.
     """
@@ -83,7 +84,10 @@ def count_neighborhoods(
     centers, anchor = kmeans_clusters(
         coordinates, number, n_init=1, max_iter=_KMEANS_STEPS, random_state=random_state
     )
-    size = neighborhood_size(n_cells, n_samples if n_compared is None else n_compared)
+    compared = np.ones(n_samples, dtype=bool) if compared is None else compared
+    n_compared = int(np.count_nonzero(compared[sample]))
+    size = neighborhood_size(n_compared, int(compared.sum()))
+    size = min(n_cells, -(-size * n_cells // max(n_compared, 1)))
     squares = np.einsum("ij,ij->i", coordinates, coordinates)
     counts = np.empty((n_samples, len(centers)))
     for some in row_slices(len(centers), ANCHORS):
