@@ -94,6 +94,14 @@ def test_group_table_needs_groups(de, cells_file, tmp_path):
     assert "give --groups" in err
 
 
+def test_two_tables_in_one_file_are_refused(de, cells_file, tmp_path):
+    path = tmp_path / "t.csv"
+    code, _, err = de(cells_file, "-t", path, "--group-table", path, "--groups", "branch")
+    assert code == 2
+    assert "would be the same file" in err
+    assert not path.exists()
+
+
 def test_cells_can_be_left_out(de, cells, cells_file, tmp_path):
     output = tmp_path / "out.h5ad"
     options = ["--cell-filter", '{"branch": "root"}', "--groups", "branch", "-q"]

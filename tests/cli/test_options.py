@@ -87,6 +87,7 @@ def test_every_argument_of_an_analysis_stands_under_a_title(name):
         (["--genes", "ISG15"], "genes", ["ISG15"]),
         (["--genes", "ISG15,IFI6"], "genes", ["ISG15", "IFI6"]),
         (["--layer", "counts"], "layer", "counts"),
+        (["--sample-col", "none"], "sample_col", "none"),
         (["--layers", "none"], "layers", "none"),
         (["--layers", "factored"], "layers", "factored"),
         (["--disk-storage-dir", "/scratch"], "disk_storage_dir", "/scratch"),

@@ -117,10 +117,14 @@ def refuse_no_output(*outputs: Path | None) -> None:
     Raises
     ------
     click.UsageError
-        If no output is given.
+        If no output is given, or one file is given twice.
     """
     if not any(outputs):
         msg = "Nothing would be left of the results: give -o/--output, -t/--table-output or both."
+        raise click.UsageError(msg)
+    paths = [path.resolve() for path in outputs if path is not None]
+    if len(set(paths)) < len(paths):
+        msg = "Two outputs would be the same file: give each a name of its own."
         raise click.UsageError(msg)
 
 

@@ -31,7 +31,7 @@ class Demonstration:
     adata
         Simulated data with the results.
     table
-        Genes by decreasing distance, with what was planted: columns ``effect`` and ``true_lfc``.
+        Genes by decreasing evidence, with what was planted: columns ``effect`` and ``true_lfc``.
     abundance
         Cells and branches with their change in abundance, and what was planted: ``true_lfc``.
     report

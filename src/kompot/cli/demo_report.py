@@ -41,7 +41,7 @@ def demo_report(  # noqa: PLR0917
     adata
         Simulated data with the results.
     table
-        Genes by decreasing distance, with ``effect`` and ``true_lfc``.
+        Genes by decreasing evidence, with ``effect`` and ``true_lfc``.
     abundance
         Cells and branches with their change in abundance.
     gene

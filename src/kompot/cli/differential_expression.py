@@ -86,7 +86,7 @@ Values are written so:
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @gpu_option
-@analysis_options("the genes with their scores, largest distance first")
+@analysis_options("the genes with their scores, strongest first")
 @dry_run_options
 @click.option(
     "--group-table",

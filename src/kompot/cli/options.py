@@ -109,7 +109,7 @@ def _option(
         if default is not None:
             settings["help"] += f"  [default: {'yes' if default else 'no'}]"
     else:
-        settings["type"] = _value(annotation)
+        settings["type"] = _value(annotation, default)
         settings["metavar"] = settings["type"].metavar
         settings["show_default"] = not is_required and default is not None
         if isinstance(settings["type"], YesNoList):
@@ -124,8 +124,10 @@ def _alternatives(annotation: Any) -> set[Any]:
     return set(typing.get_args(annotation) if is_union else [annotation]) - {NoneType}
 
 
-def _value(annotation: Any) -> Value | JSONText | YesNoList:
+def _value(annotation: Any, default: Any = None) -> Value | JSONText | YesNoList:
     """How a text of the shell becomes a value of an annotated type.
+
+    Where None is the default anyway, the text ``none`` is a name: of untreated cells, for example.
 
     Raises
     ------
@@ -144,10 +146,12 @@ def _value(annotation: Any) -> Value | JSONText | YesNoList:
     if len(items) != 1 or not items <= {int, float, str}:
         msg = f"There is no rule that makes {annotation} from a text."
         raise TypeError(msg)
+    item = items.pop()
+    is_nullable = NoneType in typing.get_args(annotation)
     return Value(
-        items.pop(),
+        item,
         is_single=bool(kinds - lists),
         is_list=bool(lists),
-        is_optional=NoneType in typing.get_args(annotation),
+        is_optional=is_nullable and not (item is str and default is None),
         is_word=is_word,
     )

@@ -249,11 +249,13 @@ class RunInfo:
         return RunComparison(self.adata, self.adjusted_run_id, other_run_id, self.analysis_type)
 
     def to_settings(self) -> dict[str, Any]:
-        """The options of the run as settings objects, with which the short forms repeat it.
+        """The options of the run as settings objects, for the short forms.
 
         ``kompot.de(adata, groupby, condition1, condition2, **run.to_settings())``: ``gp``,
         ``filter``, ``storage``, ``output``, ``samples`` and ``fdr`` (expression) or ``threshold``
         and ``donor`` (abundance, :func:`kompot.da`), without what :meth:`call_args` leaves out.
+        What is compared is no option: to repeat the run give its ``obsm_key``, ``sample_col`` and,
+        for expression, ``layer`` and ``genes``, too, which are in :attr:`params`.
 
         Raises
         ------
@@ -269,9 +271,10 @@ class RunInfo:
 
         ``compute_differential_expression(adata, **run.call_args())`` gives the same numbers, bit
         for bit, with the same version on the same data and machine: seeds that were drawn are
-        filled in, landmarks that were stored since are not used. Left out are ``overwrite``,
-        ``copy``, ``inplace``, ``return_full_results`` and ``progress``, and options beside those of
-        the model that have their default.
+        filled in, landmarks that were stored since are not used, and what
+        :func:`kompot.recompute_fdr` has judged anew is judged as at first. Left out are
+        ``overwrite``, ``copy``, ``inplace``, ``return_full_results`` and ``progress``, and options
+        beside those of the model that have their default.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The options of a recorded run as objects, with which the short forms repeat it."""
+"""The options of a recorded run as objects, for the short forms."""
 
 from collections.abc import Mapping
 from typing import Any
