@@ -10,6 +10,12 @@ from matplotlib.figure import Figure
 from kompot.anndata import compute_differential_abundance, compute_differential_expression
 from kompot.datasets import simulate
 
+# Tables that the record of a run with groups names; tests add those that `with_groups` does not.
+GROUP_TABLES = (
+    *("mean_lfc", "mahalanobis", "mahalanobis_local_fdr", "is_de"),
+    *("ptp", "donor_lfc"),
+)
+
 
 @pytest.fixture(autouse=True)
 def _screenless():
@@ -62,7 +68,24 @@ def with_groups(adata, groupby):
     adata.varm[f"{stem}_is_de_groups"] = distance > distance.stack().quantile(0.7)
     history = json.loads(adata.uns["kompot_de"]["run_history"])
     history[-1]["params"]["filter"]["groups"] = groupby
+    for part in GROUP_TABLES:
+        entry = {"location": "varm", "type": part, "description": ""}
+        history[-1]["field_mapping"][f"{stem}_{part}_groups"] = entry
     adata.uns["kompot_de"]["run_history"] = json.dumps(history)
+
+
+@pytest.fixture
+def append_run():
+    """Write down another run: as the last one, but for some entries and parameters."""
+
+    def appended(adata, kind, parameters=None, **entries):
+        key = f"kompot_{kind}"
+        history = json.loads(adata.uns[key]["run_history"])
+        run = {**history[-1], **entries}
+        run["params"] = {**run["params"], **(parameters or {})}
+        adata.uns[key]["run_history"] = json.dumps([*history, run])
+
+    return appended
 
 
 @pytest.fixture(scope="session")

@@ -229,3 +229,29 @@ def test_unknown_columns_are_refused_and_nothing_is_changed(compared, ax):
     pd.testing.assert_frame_equal(compared.obs, obs)
     assert set(compared.uns) == keys
     assert plt.get_fignums() == []
+
+
+def test_cells_without_a_category_or_direction_have_no_bar(compared, ax):
+    compared.obs["kind"] = compared.obs["branch"].where(np.arange(compared.n_obs) % 3 > 0)
+    known = compared.obs[DIRECTION].where(np.arange(compared.n_obs) % 5 > 0)
+    compared.obs[DIRECTION] = known
+    direction_barplot(compared, "kind", ax=ax)
+    table = pd.crosstab(compared.obs["kind"], known, normalize="index")
+    assert [text.get_text() for text in ax.get_xticklabels()] == list(table.index)
+    heights = np.array([bar.get_height() for bar in ax.patches]).reshape(3, len(table))
+    expected = table.reindex(columns=["down", "neutral", "up"], fill_value=0.0).to_numpy()
+    np.testing.assert_allclose(heights, expected.T)
+
+
+def test_directions_that_are_not_named_keep_their_colours(compared, ax):
+    direction_barplot(compared, "branch", colors={"up": "green"}, ax=ax)
+    shades = [bar.get_facecolor() for bar in ax.patches[::3]]
+    usual = KOMPOT_COLORS["direction"]
+    assert shades == [to_rgba(one) for one in (usual["down"], usual["neutral"], "green")]
+
+
+def test_named_probabilities_between_donors_are_called_so(compared, ax):
+    with_donors(compared)
+    volcano_da(compared, LFC, f"{KEY}_donor_pvalue", log_transform_ptp=False, ax=ax)
+    assert ax.get_ylabel() == "p between donors"
+    assert not dashed(ax)  # the thresholds are of the change in these cells

@@ -81,3 +81,11 @@ def test_unknown_names_are_refused(compared):
         dotplot(compared, ["TP53"], "branch")
     with pytest.raises(ValueError, match="no layer 'nothing'"):
         dotplot(compared, None, "branch", expr_layer="nothing")
+
+
+@pytest.mark.parametrize("ending", ["pvalue_sample_var", "tail_fdr_sample_var", "pvalue", "ptp"])
+def test_the_smallest_rates_are_the_strongest(compared, ending):
+    name = f"other_{ending}"
+    compared.var[name] = np.random.default_rng(0).permutation(compared.n_vars) / compared.n_vars
+    found = dotplot(compared, None, "branch", n_top=3, score_key=name)
+    assert list(found.fold_changes.columns) == list(compared.var[name].nsmallest(3).index)

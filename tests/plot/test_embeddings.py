@@ -183,3 +183,10 @@ def test_unknown_names_are_refused_and_nothing_is_changed(compared, ax):
         embedding(compared, "X_tree", color=["branch", "condition"], ax=ax)
     pd.testing.assert_frame_equal(compared.obs, obs)
     assert plt.get_fignums() == []
+
+
+def test_a_panel_for_a_single_value(compared):
+    compared.obs["day"] = np.arange(compared.n_obs) % 3
+    ax = embedding(compared, "X_tree", mgroups={"day": 1})
+    assert ax.get_title() == "1"
+    assert len(coloured(ax).get_offsets()) == (compared.obs["day"] == 1).sum()

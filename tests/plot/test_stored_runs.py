@@ -5,6 +5,7 @@ import pytest
 from scipy import sparse
 
 from kompot.anndata import compute_differential_expression
+from kompot.plot import called_sets, volcano_de
 from kompot.plot.stored_runs import SCORES, column, gene_layer, read_expression_run
 
 KEY = "kompot_de_control_to_treated"
@@ -102,3 +103,19 @@ def test_unknown_names_are_refused(adata):
     adata.var_names = ["same"] * 2 + list(adata.var_names[2:])
     with pytest.raises(ValueError, match="2 genes are called 'same'"):
         gene_layer(adata, "same", None)
+
+
+@pytest.mark.filterwarnings("ignore:Fields of run 0 were overwritten")
+def test_tables_of_groups_are_those_that_the_record_names(compared, append_run):
+    history = json.loads(compared.uns["kompot_de"]["run_history"])
+    fields = history[0]["field_mapping"]
+    own = {name: entry for name, entry in fields.items() if entry["location"] != "varm"}
+    append_run(compared, "de", field_mapping=own)
+    assert set(read_expression_run(compared, 0).groups) > {"mean_lfc", "is_de"}
+    assert read_expression_run(compared).groups == {}
+    with pytest.raises(ValueError, match="no 'mean_lfc' of groups"):
+        volcano_de(compared, group="root")
+    with pytest.raises(ValueError, match="no 'is_de' of groups"):
+        called_sets(compared)
+    append_run(compared, "de", field_mapping=None)  # older records name none
+    assert "mean_lfc" in read_expression_run(compared).groups

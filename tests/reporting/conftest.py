@@ -1,3 +1,5 @@
+import json
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
@@ -38,6 +40,21 @@ def _analysed():
 def analysed(_analysed):
     """Simulated data with a run of each kind, `control` to `treated`."""
     return _analysed.copy()
+
+
+@pytest.fixture(scope="session")
+def record_tables():
+    """Write down that the last run of expression stored tables of groups."""
+
+    def recorded(adata, parts):
+        history = json.loads(adata.uns["kompot_de"]["run_history"])
+        for part in parts:
+            entry = {"location": "varm", "type": part, "description": ""}
+            name = f"kompot_de_control_to_treated_{part}_groups"
+            history[-1]["field_mapping"][name] = entry
+        adata.uns["kompot_de"]["run_history"] = json.dumps(history)
+
+    return recorded
 
 
 @pytest.fixture(scope="session")

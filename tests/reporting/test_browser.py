@@ -34,7 +34,7 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def written(_analysed, tmp_path_factory):
+def written(_analysed, record_tables, tmp_path_factory):
     """A page whose names are hostile, with results of groups."""
     adata = _analysed.copy()
     names = list(adata.var_names)
@@ -51,6 +51,7 @@ def written(_analysed, tmp_path_factory):
         ("is_de", rng.random((60, 2)) < 0.3),
     ):
         adata.varm[f"{KEY}_{part}_groups"] = pd.DataFrame(values, adata.var_names, groups)
+    record_tables(adata, ("mean_lfc", "mahalanobis", "is_de"))
     path = tmp_path_factory.mktemp("browser") / "report.html"
     kompot.report(adata, path, n_genes=1, title=NASTY)
     return adata, path

@@ -19,7 +19,8 @@ def test_columns_are_what_the_run_stored(analysed):
     assert set(columns[1].values) <= {0.0, 1.0}
 
 
-def test_columns_of_groups_follow(analysed):
+def test_columns_of_groups_follow(analysed, record_tables):
+    record_tables(analysed, ("mean_lfc", "mahalanobis"))
     for part in ("mean_lfc", "mahalanobis"):
         analysed.varm[f"{KEY}_{part}_groups"] = pd.DataFrame(
             {"a": 1.0, 3: np.nan}, index=analysed.var_names

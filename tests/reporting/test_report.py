@@ -97,6 +97,8 @@ def test_what_was_compared_and_how_to_repeat_it(page, analysed):
     assert f"{cells['control']}" in text
     assert "control (first) and treated (second)" in text
     assert "Cell level." in text
+    assert "Significance of genes and of abundance describes" in text
+    assert "Donor level." not in text
     assert "kompot.compute_differential_expression(" in text
     assert "store_additional_stats=True" in text
     assert "sample_col='donor'" in text
@@ -177,13 +179,46 @@ def test_donor_level_runs_say_so_and_rank_by_donors(analysed, tmp_path):
     history[0]["field_mapping"][f"{KEY}_donor_region"] = entry
     analysed.uns["kompot_de"]["run_history"] = json.dumps(history)
     text = kompot.report(analysed, tmp_path / "r.html", n_genes=1).read_text(encoding="utf-8")
-    assert "Donor level." in text
+    assert "Donor level. </strong>Significance of genes compares" in text
+    assert "Cell level. </strong>Significance of abundance describes" in text
     data = next(inner for one, inner in Outline(text).of("script") if one.get("id"))
     found = json.loads(data)
     assert found["genes"][0] == analysed.var_names[-1]
     regions = next(one for one in found["columns"] if one["key"] == "donor_region")
     assert regions["values"] == ["k4_1", "all"] * 30
     assert "2 of control, 2 of treated" in text
+
+
+def test_abundance_between_donors_says_so(analysed, tmp_path):
+    history = json.loads(analysed.uns["kompot_da"]["run_history"])
+    history[0] |= {"inference_level": "donor"}
+    analysed.uns["kompot_da"]["run_history"] = json.dumps(history)
+    text = kompot.report(analysed, tmp_path / "both.html", n_genes=0).read_text(encoding="utf-8")
+    assert "Donor level. </strong>Significance of abundance compares" in text
+    assert "Cell level. </strong>Significance of genes describes" in text
+    del analysed.uns["kompot_de"]
+    text = kompot.report(analysed, tmp_path / "da.html").read_text(encoding="utf-8")
+    assert "Donor level." in text
+    assert "Cell level." not in text
+
+
+def test_genes_are_those_of_the_run(analysed, tmp_path):
+    for genes in (analysed.var_names[:12], analysed.var_names[12:24]):
+        kompot.compute_differential_expression(
+            *(analysed, "condition", "control", "treated"),
+            genes=list(genes),
+            null_genes=30,
+            result_key="chosen",
+            layers="none",
+            overwrite=True,
+            progress=False,
+        )
+    assert analysed.var["chosen_control_to_treated_is_de"].notna().sum() >= 24
+    text = kompot.report(analysed, tmp_path / "r.html", n_genes=0).read_text(encoding="utf-8")
+    data = next(inner for one, inner in Outline(text).of("script") if one.get("id"))
+    assert set(json.loads(data)["genes"]) == set(analysed.var_names[12:24])
+    assert "of 12 genes called" in text
+    assert "of 12 genes are called" in text
 
 
 def test_data_and_matplotlib_are_not_changed(analysed, tmp_path):

@@ -179,7 +179,9 @@ def multi_volcano_da(  # noqa: PLR0917 the documented order of arguments
         msg = f"'background_plot' must be None, 'kde' or 'hist', got {background_plot!r}."
         raise ValueError(msg)
     run = read_abundance_run(
-        *(adata, run_id, condition1, condition2), is_needed=lfc_key is None or ptp_key is None
+        *(adata, run_id, condition1, condition2),
+        is_needed=lfc_key is None or ptp_key is None,
+        named=lfc_key or ptp_key,
     )
     changes = read_changes(
         adata,
@@ -211,7 +213,7 @@ def multi_volcano_da(  # noqa: PLR0917 the documented order of arguments
         _label_strip(ax, name, int(members.sum()), n_y_ticks)
         set_ticks(ax, n_x_ticks, n_y_ticks or None, grid=grid, grid_kwargs=grid_kwargs)
     _finish(axes, changes, xlabel)
-    figure.supylabel(ylabel or f"-log10 {changes.what}", fontsize="medium")
+    figure.supylabel(ylabel or changes.what, fontsize="medium")
     if title:
         figure.suptitle(title)
     if show_legend and (show_colorbar or isinstance(changes.colors, Categories)):

@@ -48,22 +48,22 @@ class CellChanges:
     Attributes
     ----------
     points
-        Log fold change and -log10 tail probability, ``(n_cells, 2)``.
+        Log fold change and what is drawn upwards, ``(n_cells, 2)``.
     colors
         Colours of the cells.
     run
         The run.
     limits
-        Log fold change and -log10 tail probability beyond which a change counts; None for none.
+        Places along both axes beyond which a change counts; None for none.
     what
-        What the probability is.
+        What is drawn upwards, in words.
     """
 
     points: Array
     colors: Categories | Values
     run: AbundanceRun
     limits: tuple[float | None, float | None]
-    what: str = "tail probability"
+    what: str = "-log10 tail probability"
 
 
 def volcano_da(  # noqa: PLR0917 the documented order of arguments
@@ -120,11 +120,13 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
     adata
         Data with the results of :func:`kompot.compute_differential_abundance`; not changed.
     lfc_key, ptp_key
-        Columns of ``adata.obs``; None takes those of the run.
+        Columns of ``adata.obs``; None takes those of the run. Unless ``run_id`` is given, the run
+        is the one that wrote ``lfc_key`` (or ``ptp_key`` if that is None). If none wrote it and
+        both are given, no direction and no threshold is drawn.
     group_key
         Column of ``obs`` with the categories to colour cells by; the same as ``color``.
     log_transform_ptp
-        Draw -log10 of the tail probability, unless it is stored so.
+        Draw -log10 of the tail probability, unless it is stored so; else the probability itself.
     lfc_threshold, ptp_threshold
         Where to draw lines; None takes those of the run.
     color
@@ -199,6 +201,7 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
             condition1,
             condition2,
             is_needed=lfc_key is None or ptp_key is None,
+            named=lfc_key or ptp_key,
         ),
         (lfc_threshold, ptp_threshold),
         is_log=log_transform_ptp,
@@ -224,7 +227,7 @@ def volcano_da(  # noqa: PLR0917 the documented order of arguments
     pair = between(changes.run.condition1, changes.run.condition2)
     ax.set(
         xlabel=xlabel or f"log fold change of abundance, {pair}",
-        ylabel=ylabel or f"-log10 {changes.what}",
+        ylabel=ylabel or changes.what,
     )
     set_ticks(ax, n_x_ticks, n_y_ticks, grid=grid, grid_kwargs=grid_kwargs)
     ax.spines[["top", "right"]].set_visible(False)
@@ -267,15 +270,16 @@ def read_changes(
         If a column does not exist.
     """
     lfc_key, ptp_key, color = keys
-    what = "tail probability"
     if (lfc_key, ptp_key) == (None, None) and run.donor_lfc and run.donor_pvalue:
-        # The thresholds of the run are those of the change in these cells.
-        lfc_key, ptp_key, what = run.donor_lfc, run.donor_pvalue, "p between donors"
-        run = replace(run, lfc_threshold=None, ptp_threshold=None)
+        lfc_key, ptp_key = run.donor_lfc, run.donor_pvalue
     lfc = cell_column(adata, lfc_key or run.lfc, "log fold change").astype(float)
     ptp_key = ptp_key or run.ptp
     ptp = cell_column(adata, ptp_key, "tail probability").astype(float)
-    if is_log and "neg_log10" not in str(ptp_key):
+    if ptp_key is not None and ptp_key in (run.donor_pvalue, run.donor_fdr):
+        # The thresholds of the run are those of the change in these cells.
+        run = replace(run, lfc_threshold=None, ptp_threshold=None)
+    is_stored_log = "neg_log10" in str(ptp_key)
+    if is_log and not is_stored_log:
         ptp = -np.log10(np.clip(ptp, np.nanmin(ptp[ptp > 0], initial=1.0), None))
     color = color or run.donor_direction or run.direction
     if color is None:
@@ -285,8 +289,24 @@ def read_changes(
     lfc_limit, ptp_limit = thresholds
     lfc_limit = run.lfc_threshold if lfc_limit is None else lfc_limit
     ptp_limit = run.ptp_threshold if ptp_limit is None else ptp_limit
-    height = None if ptp_limit is None else -np.log10(ptp_limit)
+    height = ptp_limit
+    if ptp_limit is not None and (is_log or is_stored_log):
+        height = -np.log10(ptp_limit)
+    what = _words(run, str(ptp_key), is_log=is_log)
     return CellChanges(np.column_stack([lfc, ptp]), colors, run, (lfc_limit, height), what)
+
+
+def _words(run: AbundanceRun, name: str, *, is_log: bool) -> str:
+    """What a probability is called, by its meaning in the run or else by its name."""
+    texts = {
+        run.ptp: "tail probability",
+        run.donor_pvalue: "p between donors",
+        run.donor_fdr: "FDR between donors",
+    }
+    is_stored_log = "neg_log10" in name
+    if name not in texts:
+        return f"-log10 {shortened(name)}" if is_log and not is_stored_log else shortened(name)
+    return f"-log10 {texts[name]}" if is_log or is_stored_log else texts[name]
 
 
 def draw_thresholds(ax: Axes, limits: tuple[float | None, float | None]) -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "embedding_positions",
     "group_labels",
     "in_categories",
+    "listed",
     "obs_column",
     "point_area",
 ]
@@ -157,11 +158,15 @@ def cell_mask(adata: AnnData, choice: Any, column: str | None = None) -> NDArray
     return _has_value(adata, column, choice)
 
 
+def listed(values: Any) -> list[Any]:
+    """Values in a list; a single one, such as a text or a number, in a list of one."""
+    is_list = isinstance(values, Sequence | Collection | np.ndarray) and not isinstance(values, str)
+    return list(values) if is_list else [values]
+
+
 def _has_value(adata: AnnData, name: str, values: Any) -> NDArray[np.bool_]:
     """Which cells have one of some values in a column."""
-    known = obs_column(adata, name)
-    is_list = isinstance(values, Sequence | Collection | np.ndarray) and not isinstance(values, str)
-    wanted = list(values) if is_list else [values]
+    known, wanted = obs_column(adata, name), listed(values)
     missing = [value for value in wanted if not known.isin([value]).any()]
     if missing:
         msg = f"No cell has {missing} in {name!r}; there are {list(known.unique()[:20])}."

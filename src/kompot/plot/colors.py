@@ -57,13 +57,14 @@ def category_colors(
     categories
         Its categories, in order.
     palette
-        Colours to use instead: by category, or in the order of the categories.
+        Colours to use instead: by category, others keep theirs; or in the order of the categories.
     """
-    default = distinct_colors(len(categories))
     if isinstance(palette, Mapping):
-        return [palette.get(one, color) for one, color in zip(categories, default, strict=True)]
+        usual = zip(categories, category_colors(adata, name, categories), strict=True)
+        return [palette.get(one, color) for one, color in usual]
     if palette is not None:
         return [palette[number % len(palette)] for number in range(len(categories))]
+    default = distinct_colors(len(categories))
     directions = KOMPOT_COLORS["direction"]
     if set(categories) <= set(directions):
         return [directions[one] for one in categories]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kompot.plot.canvas import finished, new_figure, say_on
 from kompot.plot.cells import obs_column
 from kompot.plot.colors import KOMPOT_COLORS
-from kompot.plot.stored_runs import ExpressionRun, column, read_expression_run
+from kompot.plot.stored_runs import ExpressionRun, column, read_expression_run, run_genes
 from kompot.plot.words import between, shortened
 from kompot.records.encoding import decoded
 
@@ -216,7 +216,7 @@ def _draw_distances(ax: Axes, adata: AnnData, run: ExpressionRun, null: Any) -> 
         say_on(ax, "the run stored no distances")
         return
     distance = column(adata, key).astype(float)
-    known = np.isfinite(distance)
+    known = np.isfinite(distance) & run_genes(adata, run)
     called = np.zeros(len(distance), dtype=bool)
     if run.is_de is not None and run.is_de in adata.var:
         called = pd.Series(column(adata, run.is_de)).isin([True]).to_numpy()

@@ -53,6 +53,8 @@ def direction_barplot(  # noqa: PLR0917 the documented order of arguments
 ) -> Axes | Figure:
     """Draw how many cells of each category are in states that became more or less abundant.
 
+    Cells without a category or a direction do not count.
+
     Parameters
     ----------
     adata
@@ -71,7 +73,7 @@ def direction_barplot(  # noqa: PLR0917 the documented order of arguments
     title, xlabel, ylabel
         Texts; None for the compared conditions, the column, and what is counted.
     colors
-        Colours by direction.
+        Colours by direction; those that are not named keep theirs.
     rotation
         Angle of the categories' names in degrees.
     legend_title, legend_loc
@@ -149,6 +151,7 @@ def _shares(adata: AnnData, category: str, direction: str, normalize: str | bool
     counts = pd.crosstab(
         group_labels(adata, category), group_labels(adata, direction), dropna=False
     )
+    counts = counts.loc[counts.index.notna(), counts.columns.notna()]
     found = list(map(str, counts.columns))
     known = set(found) <= set(_ORDER)
     counts.columns = pd.Index(found)

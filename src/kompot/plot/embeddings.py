@@ -19,7 +19,7 @@ from kompot.plot.cell_colors import (
     legend_columns,
     read_colors,
 )
-from kompot.plot.cells import cell_mask, embedding_positions, obs_column, point_area
+from kompot.plot.cells import cell_mask, embedding_positions, listed, obs_column, point_area
 from kompot.plot.words import shortened
 
 __all__ = ["embedding"]
@@ -148,7 +148,7 @@ def _choices(adata: AnnData, groups: Any, mgroups: Any) -> list[tuple[str | None
             return [
                 (f"{value}", {name: [value]})
                 for name, values in mgroups.items()
-                for value in ([values] if isinstance(values, str) else values)
+                for value in listed(values)
             ]
         return [(str(text), choice) for text, choice in mgroups.items()]
     return [(_described(choice), choice) for choice in mgroups]

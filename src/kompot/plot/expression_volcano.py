@@ -20,6 +20,7 @@ from kompot.plot.stored_runs import (
     column,
     group_table,
     read_expression_run,
+    run_genes,
 )
 from kompot.plot.volcanoes import VolcanoStyle, strongest, volcano
 from kompot.plot.words import between, shortened
@@ -35,6 +36,8 @@ _SCORE_NAMES = {
     "donor_pvalue": "p-value between donors",
     "donor_fdr": "FDR between donors",
 }
+_OWN = "_volcano_de_"
+"""How the names of columns begin that are drawn, which are then none of ``var``."""
 _UPDATE = "a plot changes no data; call kompot.recompute_fdr(adata, threshold=...) before it."
 
 
@@ -95,7 +98,9 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     adata
         Data with the results of :func:`kompot.compute_differential_expression`; not changed.
     lfc_key, score_key
-        Columns of ``adata.var``; None takes those of the run.
+        Columns of ``adata.var``; None takes those of the run. Unless ``run_id`` is given, the run
+        is the one that wrote ``lfc_key`` (or ``score_key`` if that is None). If none wrote it and
+        both are given, no gene is called. Scores of the run are drawn as by ``y_axis_type``.
     condition1, condition2
         Conditions of the run; None for any.
     n_top_genes
@@ -173,16 +178,22 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     """
     refuse_argument("update_de_classification", update_de_classification, _UPDATE)
     further = scatter_options(volcano_de, kwargs)
-    is_needed = group is not None or lfc_key is None or score_key is None
-    run = read_expression_run(adata, run_id, condition1, condition2, is_needed=is_needed)
-    if y_axis_type not in SCORES and y_axis_type in adata.var:
+    _refuse_columns(group, lfc_key, score_key)
+    if group is None and y_axis_type not in SCORES and y_axis_type in adata.var:
         score_key = score_key or y_axis_type
+    run = read_expression_run(
+        *(adata, run_id, condition1, condition2),
+        is_needed=lfc_key is None or score_key is None,
+        named=lfc_key or score_key,
+    )
+    kind = _kind(run, score_key, y_axis_type)
+    is_rate = kind not in (None, "mahalanobis")
     table = _read(adata, run, lfc_key, score_key, y_axis_type, group)
-    score_name = score_key or (run.scores.get(y_axis_type) or "")
-    is_rate = y_axis_type in SCORES and y_axis_type != "mahalanobis"
-    is_rate &= "neg_log10" not in score_name
-    table["height"] = _minus_log10(table["score"]) if is_rate else table["score"]
-    table["order"] = table["height"] if sort_key is None else column(adata, sort_key)
+    is_log = "neg_log10" in (score_key or run.scores.get(y_axis_type) or "")
+    table["height"] = _minus_log10(table["score"]) if is_rate and not is_log else table["score"]
+    table["order"] = table["height"]
+    if sort_key is not None:
+        table["order"] = np.where(table["height"].notna(), column(adata, sort_key), np.nan)
     limit = significance_threshold
     if is_rate and limit is not None:
         limit = -np.log10(limit)
@@ -191,14 +202,11 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     table["called"] = _called(table, n_top_genes, limit)
     if show_thresholds and limit is None:
         limit = _boundary(table)
-    if color is not None:
-        column(adata, color)  # refuses a column that does not exist
-        table[color] = adata.var[color]
     ax = volcano(
-        table,
-        lfc="lfc",
-        score="height",
-        significant="called",
+        _with_color(adata, table, color),
+        lfc=f"{_OWN}lfc",
+        score=f"{_OWN}height",
+        significant=f"{_OWN}called",
         labels=_labels(table, gene_labels),
         highlight=tuple(highlight_genes or ()),
         threshold=limit if show_thresholds else None,
@@ -217,7 +225,7 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
         ),
         ax=new_axes(figsize) if ax is None else ax,
     )
-    name = _SCORE_NAMES.get(y_axis_type) or shortened(score_key or y_axis_type)
+    name = shortened(score_key or y_axis_type) if kind is None else _SCORE_NAMES[kind]
     ax.set(
         xlabel=xlabel or f"mean log fold change, {between(run.condition1, run.condition2)}",
         ylabel=ylabel or (f"-log10 {name}" if is_rate else name),
@@ -237,12 +245,12 @@ def _read(  # noqa: PLR0917
     score: str,
     group: str | None,
 ) -> pd.DataFrame:
-    """Fold change and score of each gene, and whether the run called it."""
+    """Fold change and score of each gene that the run tested, and whether it is called."""
     if group is None:
-        score_key = score_key or run.score_column(score)
+        score_key, tested = score_key or run.score_column(score), run_genes(adata, run)
         columns: dict[str, Any] = {
-            "lfc": column(adata, lfc_key or run.mean_lfc),
-            "score": column(adata, score_key),
+            "lfc": np.where(tested, column(adata, lfc_key or run.mean_lfc), np.nan),
+            "score": np.where(tested, column(adata, score_key), np.nan),
             "stored": False if run.is_de is None else column(adata, run.is_de),
         }
         return pd.DataFrame(columns, index=adata.var_names)
@@ -257,19 +265,48 @@ def _read(  # noqa: PLR0917
     return pd.DataFrame({"stored": False} | columns, index=adata.var_names)
 
 
+def _refuse_columns(group: str | None, lfc_key: str | None, score_key: str | None) -> None:
+    """Refuse columns of ``var`` for a group, whose results are tables."""
+    if group is not None and (lfc_key is not None or score_key is not None):
+        msg = (
+            "'lfc_key' and 'score_key' name columns of adata.var, which are about all cells; leave "
+            "them out if 'group' is given, and choose the score of the group by 'y_axis_type'."
+        )
+        raise ValueError(msg)
+
+
+def _kind(run: ExpressionRun, score_key: str | None, y_axis_type: str) -> str | None:
+    """Which of `SCORES` is drawn; None if the column is not known to be one."""
+    if y_axis_type not in SCORES:
+        return None
+    if score_key is None:
+        return y_axis_type
+    return run.score_of(score_key) or (None if y_axis_type == "mahalanobis" else y_axis_type)
+
+
 def _minus_log10(score: "pd.Series[float]") -> "pd.Series[float]":
     """Rates and probabilities as heights; zeros stand with the smallest that is not zero."""
     heights = -np.log10(score.clip(lower=score[score > 0].min()).to_numpy(np.float64))
     return pd.Series(heights, index=score.index)
 
 
+def _with_color(adata: AnnData, table: pd.DataFrame, color: str | None) -> pd.DataFrame:
+    """The table, its columns under names of their own, with the column for the colours."""
+    table = table.add_prefix(_OWN)
+    if color is not None:
+        column(adata, color)  # refuses a column that does not exist
+        table[color] = adata.var[color]
+    return table
+
+
 def _called(table: pd.DataFrame, n_top_genes: int | None, limit: float | None) -> NDArray[np.bool_]:
     """Which genes are shown in colour."""
     if n_top_genes is not None:
-        return table.index.isin(strongest(table, "lfc", "order").index[:n_top_genes])
+        rows = table.reset_index(drop=True)  # genes may have the same name
+        return rows.index.isin(strongest(rows, "lfc", "order").index[:n_top_genes])
     if limit is not None:
         return (table["height"] > limit).to_numpy()
-    return table["stored"].isin([True]).to_numpy(bool)
+    return (table["stored"].isin([True]) & table["height"].notna()).to_numpy(bool)
 
 
 def _labels(table: pd.DataFrame, wanted: int | Sequence[str]) -> Sequence[str]:

@@ -203,19 +203,21 @@ def _around_zero(values: Array, cmap: str) -> ValueColors:
 def _title(
     adata: AnnData, gene: str, run: ExpressionRun, lfc_key: str | None, score_key: str | None
 ) -> str:
-    """The gene and its scores."""
+    """The gene and its scores; columns of no known meaning by their names."""
+    rate = "donor" if run.scores["donor_fdr"] else "local"
+    names = [
+        *(lfc_key or run.mean_lfc, score_key or run.scores["mahalanobis"]),
+        run.scores[f"{rate}_fdr"],
+    ]
+    texts = {
+        names[2]: (f"{rate} FDR", ".2g"),
+        run.scores["mahalanobis"]: ("distance", ".1f"),
+        run.mean_lfc: ("mean log fold change", "+.2f"),
+    }
     parts = [shortened(gene)]
-    for name, text in (
-        (lfc_key or run.mean_lfc, "mean log fold change {:+.2f}"),
-        (score_key or run.scores["mahalanobis"], "distance {:.1f}"),
-        (run.scores["donor_fdr"] or run.scores["local_fdr"], _fdr_text(run)),
-    ):
+    for name in dict.fromkeys(names):
         if name is not None and name in adata.var:
-            value = column(adata, name)[adata.var_names.get_loc(gene)]
-            parts += [text.format(value)] if np.isfinite(value) else []
+            what, digits = texts.get(name, (shortened(name), ".3g"))
+            value = float(column(adata, name)[adata.var_names.get_loc(gene)])
+            parts += [f"{what} {value:{digits}}"] if np.isfinite(value) else []
     return ", ".join(parts)
-
-
-def _fdr_text(run: ExpressionRun) -> str:
-    """How the rate is called that the run decides by."""
-    return "donor FDR {:.2g}" if run.scores["donor_fdr"] else "local FDR {:.2g}"

@@ -10,7 +10,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.plot.cells import cells_per_group, group_labels
-from kompot.plot.stored_runs import ExpressionRun, column, single_gene
+from kompot.plot.stored_runs import ExpressionRun, column, run_genes, single_gene
 from kompot.records.layers import get_layer, has_layer
 
 __all__ = ["GroupMeans", "chosen_genes", "group_means", "mean_by_group"]
@@ -50,7 +50,7 @@ def chosen_genes(
     n_top: int,
     score_key: str | None = None,
 ) -> list[str]:
-    """Genes by name, or those with the strongest scores of a run.
+    """Genes by name, or those that a run tested with the strongest scores.
 
     Parameters
     ----------
@@ -77,8 +77,9 @@ def chosen_genes(
             single_gene(adata, gene)
         return names
     key = score_key or run.scores["donor_pvalue"] or run.scores["mahalanobis"] or run.mean_lfc
-    score = pd.Series(column(adata, key).astype(float), index=adata.var_names).dropna()
-    if str(key).endswith(("pvalue", "fdr", "fdr_sample_var", "_ptp", "ptp_sample_var")):
+    score = pd.Series(column(adata, key).astype(float), index=adata.var_names)
+    score = score[run_genes(adata, run)].dropna()
+    if str(key).removesuffix("_sample_var").endswith(("pvalue", "fdr", "_ptp")):
         score = score if "neg_log10" in str(key) else -score
     elif key == run.mean_lfc:
         score = score.abs()

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 
 from kompot.plot.canvas import finished, new_axes, say_on
 from kompot.plot.colors import distinct_colors
-from kompot.plot.stored_runs import ExpressionRun, column, group_table, read_expression_run
+from kompot.plot.stored_runs import (
+    ExpressionRun,
+    column,
+    group_table,
+    read_expression_run,
+    run_genes,
+)
 from kompot.plot.words import shortened
 
 __all__ = ["HasPValues", "qq"]
@@ -171,6 +177,7 @@ def _of_run(
         raise ValueError(msg)
     name = key or run.scores[stored[0]]
     values = column(adata, name).astype(float)
+    values = values[run_genes(adata, run)] if key is None else values
     title = _KINDS[stored[0]] if key is None else key
     return {title: 10**-values if "neg_log10" in str(name) else values}
 

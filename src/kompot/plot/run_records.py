@@ -7,12 +7,14 @@ from typing import Any
 from anndata import AnnData
 
 from kompot.records.history import recorded_runs
-from kompot.records.recorded import warn_if_overwritten
+from kompot.records.recorded import field_owners, warn_if_overwritten
 from kompot.records.run_choice import find_run
 
 __all__ = ["Record", "find_record"]
 
 _SECTIONS = ("gp", "fdr", "filter", "storage", "output", "threshold")
+_COLUMNS = {"de": "var", "da": "obs"}
+"""Where runs of each kind have their columns."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def find_record(
     condition2: str | None = None,
     *,
     is_needed: bool = True,
+    named: str | None = None,
 ) -> Record:
     """The record of a run.
 
@@ -82,6 +85,9 @@ def find_record(
         Labels to find the run by: only runs of these conditions count from the end.
     is_needed
         Otherwise data without a recorded run give a record without fields.
+    named
+        A column to draw: unless ``run_id`` says otherwise, the run that wrote it is meant. If none
+        did, a run that is not needed is none, and any other the last.
 
     Raises
     ------
@@ -89,11 +95,25 @@ def find_record(
         If there is no such run, or the history cannot be read.
     """
     labels = {"condition1": condition1, "condition2": condition2}
-    if not is_needed and not recorded_runs(adata, kind):
+    owner = None
+    if named is not None and run_id == -1:
+        owner = _owner(adata, kind, named)
+        is_unknown = owner is None
+    else:
+        is_unknown = not recorded_runs(adata, kind)
+    if is_unknown and not is_needed:
         given = {name: label for name, label in labels.items() if label is not None}
         return Record(None, given)
+    wanted = run_id if owner is None else owner
     number, runs = find_run(
-        adata, kind, run_id, otherwise=", or name the columns to draw", labels=labels
+        adata, kind, wanted, otherwise=", or name the columns to draw", labels=labels
     )
     warn_if_overwritten(runs, number)
     return Record(number, runs[number])
+
+
+def _owner(adata: AnnData, kind: str, name: str) -> int | None:
+    """Number of the run that wrote a column last; None if none did."""
+    runs = recorded_runs(adata, kind)
+    unlisted = {str(run.get("lfc_key")): number for number, run in enumerate(runs)}
+    return field_owners(runs).get((_COLUMNS[kind], name), unlisted.get(name))

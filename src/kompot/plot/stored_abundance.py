@@ -47,6 +47,12 @@ class AbundanceRun:
     ptp_threshold: float | None
     record: Record
 
+    @property
+    def is_donor_level(self) -> bool:
+        """Whether cells are called by differences between donors."""
+        level = self.record.entries.get("inference_level")
+        return level == "donor" or (level is None and self.donor_pvalue is not None)
+
     def groups(self, adata: AnnData) -> pd.DataFrame | None:
         """The table of the run's groups; None if it had none, or a later run has its place."""
         key = self.record.entries.get("result_key")
@@ -67,6 +73,7 @@ def read_abundance_run(
     condition2: str | None = None,
     *,
     is_needed: bool = True,
+    named: str | None = None,
 ) -> AbundanceRun:
     """The record of a run.
 
@@ -80,13 +87,17 @@ def read_abundance_run(
         Labels to find the run by: only runs of these conditions count from the end.
     is_needed
         Otherwise data without a recorded run give a record without fields.
+    named
+        A column of ``obs`` to find the run by, as in :func:`find_record`.
 
     Raises
     ------
     ValueError
         If there is no such run.
     """
-    record = find_record(adata, "da", run_id, condition1, condition2, is_needed=is_needed)
+    record = find_record(
+        adata, "da", run_id, condition1, condition2, is_needed=is_needed, named=named
+    )
     run = record.entries
     return AbundanceRun(
         condition1=record.label(1),

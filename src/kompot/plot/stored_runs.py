@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kompot.plot.run_records import Record, find_record
 from kompot.records.factored import factored_layers
 from kompot.records.layers import get_layer
+from kompot.records.tables import genes_of_run
 
 __all__ = [
     "GROUP_SCORES",
@@ -21,6 +22,7 @@ __all__ = [
     "gene_layer",
     "group_table",
     "read_expression_run",
+    "run_genes",
     "single_gene",
     "stored_layer",
 ]
@@ -99,6 +101,10 @@ class ExpressionRun:
         level = self.record.entries.get("inference_level")
         return level == "donor" or (level is None and self.scores["donor_fdr"] is not None)
 
+    def score_of(self, name: str) -> str | None:
+        """Which of `SCORES` a column holds; None if it is no score of the run."""
+        return next((score for score, stored in self.scores.items() if stored == name), None)
+
     def score_column(self, score: str) -> str:
         """Column of one of `SCORES`.
 
@@ -130,6 +136,7 @@ def read_expression_run(
     condition2: str | None = None,
     *,
     is_needed: bool = True,
+    named: str | None = None,
 ) -> ExpressionRun:
     """The record of a run, also of newer versions of the original, with ``smoothed`` layers.
 
@@ -143,13 +150,17 @@ def read_expression_run(
         Labels to find the run by: only runs of these conditions count from the end.
     is_needed
         Otherwise data without a recorded run give a record without fields.
+    named
+        A column of ``var`` to find the run by, as in :func:`find_record`.
 
     Raises
     ------
     ValueError
         If there is no such run.
     """
-    record = find_record(adata, "de", run_id, condition1, condition2, is_needed=is_needed)
+    record = find_record(
+        adata, "de", run_id, condition1, condition2, is_needed=is_needed, named=named
+    )
     run = record.entries
     layers = run.get("imputed_layer_keys") or run.get("smoothed_layer_keys") or {}
     fdr = run.get("fdr_keys") or {}
@@ -183,6 +194,11 @@ def read_expression_run(
     )
 
 
+def run_genes(adata: AnnData, run: ExpressionRun) -> NDArray[np.bool_]:
+    """Which genes a run tested, ``(n_vars,)``; its fields hold values of older runs elsewhere."""
+    return genes_of_run(adata, run.record.entries)
+
+
 def column(adata: AnnData, name: str | None) -> NDArray[Any]:
     """A column of ``var``.
 
@@ -201,7 +217,7 @@ def column(adata: AnnData, name: str | None) -> NDArray[Any]:
 
 
 def group_table(adata: AnnData, run: ExpressionRun, score: str) -> pd.DataFrame:
-    """A result of each gene in each group, genes x groups.
+    """A result of each gene in each group, genes x groups; missing for genes not tested.
 
     Parameters
     ----------
@@ -226,7 +242,8 @@ def group_table(adata: AnnData, run: ExpressionRun, score: str) -> pd.DataFrame:
         raise ValueError(msg)
     table: Any = adata.varm[key]
     named: pd.DataFrame = table.set_axis(table.columns.astype(str), axis=1)
-    return named
+    tested = run_genes(adata, run)
+    return named if tested.all() else named.where(np.broadcast_to(tested[:, None], named.shape))
 
 
 def single_gene(adata: AnnData, gene: str) -> int:
@@ -276,7 +293,10 @@ def stored_layer(adata: AnnData, gene: str, layer: str | None) -> NDArray[np.flo
 
 
 def _group_keys(adata: AnnData, record: Record) -> dict[str, str]:
-    """Tables of the run in ``varm``, with or without the mark of sample variance."""
+    """Tables of the run in ``varm``, with or without the mark of sample variance.
+
+    A record that lists its fields names them all: others are of older runs.
+    """
     lfc = record.entries.get("lfc_key")
     if not isinstance(lfc, str):
         return {}
@@ -284,7 +304,7 @@ def _group_keys(adata: AnnData, record: Record) -> dict[str, str]:
     recorded = record.entries.get("field_mapping") or {}
     for score, (beginning, kind) in GROUP_SCORES.items():
         names = [f"{stem}{beginning}{mark}_groups" for mark in ("_sample_var", "")]
-        names.sort(key=lambda name: name not in recorded)  # what this run wrote comes first
+        names = [name for name in names if name in recorded or not recorded]
         typed = record.field("varm", f"_{beginning}_groups", kind)
         for name in (*names, *([typed] if typed else [])):
             if isinstance(adata.varm.get(name), pd.DataFrame):

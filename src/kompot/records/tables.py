@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kompot.records.recorded import recorded_fields, warn_if_overwritten
 from kompot.records.run_choice import find_run
 
-__all__ = ["get_table", "long_table", "ranked"]
+__all__ = ["genes_of_run", "get_table", "long_table", "ranked"]
 
 _COLUMNS = {
     "mean_log_fold_change": "mean_lfc",
@@ -70,7 +70,7 @@ def get_table(
     if not names:
         raise ValueError(_nothing_stored(run, number, location))
     warn_if_overwritten(runs, number, [(location, name) for name in names.values()])
-    tested = _tested_genes(adata, run)
+    tested = genes_of_run(adata, run)
     if group is None:
         table = pd.DataFrame({column: adata.var[name] for column, name in names.items()})
         return _named(ranked(table[tested]))
@@ -142,7 +142,7 @@ def _nothing_stored(run: Mapping[str, Any], number: int, location: str) -> str:
     )
 
 
-def _tested_genes(adata: AnnData, run: Mapping[str, Any]) -> NDArray[np.bool_]:
+def genes_of_run(adata: AnnData, run: Mapping[str, Any]) -> NDArray[np.bool_]:
     """Which genes the run tested, ``(n_vars,)``."""
     genes = run.get("params", {}).get("genes")
     if genes is None:

@@ -10,6 +10,21 @@ from kompot.reporting.tables import facts, help_note, number, section
 
 __all__ = ["overview"]
 
+_LEVELS = {
+    True: (
+        "Donor",
+        "Significance of {} compares donors (samples) with each other, so that it says what to "
+        "expect of new donors. With two samples against two, or three pairs, it is exploratory.",
+    ),
+    False: (
+        "Cell",
+        "Significance of {} describes these cells. Cells of one donor are no replicates of each "
+        "other: whether a change would be seen in other donors cannot be told from these values. "
+        "Give the samples (sample_col) for that.",
+    ),
+}
+"""What is said of results at donor level, and of others."""
+
 
 def overview(subject: Subject) -> Markup:
     """What was compared, with how many cells and samples, and the main findings."""
@@ -22,7 +37,7 @@ def overview(subject: Subject) -> Markup:
         "What was compared",
         element("ul", *cards, class_="cards"),
         facts(_facts(subject)),
-        element("p", _level(subject), class_="level"),
+        *(element("p", text, class_="level") for text in _levels(subject)),
         help_note(
             "Kompot compares two conditions over cell states: places in an embedding of the cells. "
             "Differential abundance asks whether a state holds a larger or smaller share of the "
@@ -83,19 +98,11 @@ def _samples(subject: Subject, kind: str, name: str) -> str:
     return f"{name}: {', '.join(counts)}"
 
 
-def _level(subject: Subject) -> Markup:
+def _levels(subject: Subject) -> Iterator[Markup]:
     """Of whom the significance speaks."""
-    run = subject.expression
-    if run is not None and run.is_donor_level:
-        return joined(
-            element("strong", "Donor level. "),
-            "Significance of genes compares donors (samples) with each other, so that it says what "
-            "to expect of new donors. With two samples against two, or three pairs, it is "
-            "exploratory.",
-        )
-    return joined(
-        element("strong", "Cell level. "),
-        "Significance describes these cells. Cells of one donor are no replicates of each other: "
-        "whether a change would be seen in other donors cannot be told from these values. Give "
-        "the samples (sample_col) for that.",
-    )
+    runs = {"genes": subject.expression, "abundance": subject.abundance}
+    levels = {what: run.is_donor_level for what, run in runs.items() if run is not None}
+    for is_donor_level, (level, text) in _LEVELS.items():
+        of = " and of ".join(what for what, one in levels.items() if one == is_donor_level)
+        if of:
+            yield joined(element("strong", f"{level} level. "), text.format(of))

@@ -10,7 +10,7 @@ from anndata import AnnData
 from kompot.plot.cells import embedding_positions, group_labels
 from kompot.plot.run_records import Record
 from kompot.plot.stored_abundance import AbundanceRun, read_abundance_run
-from kompot.plot.stored_runs import ExpressionRun, read_expression_run
+from kompot.plot.stored_runs import ExpressionRun, read_expression_run, run_genes
 from kompot.records.history import recorded_runs
 from kompot.reporting.gene_columns import GeneColumn, gene_columns, ranking
 
@@ -130,6 +130,8 @@ def read_subject(  # noqa: PLR0917
     tested = np.zeros(adata.n_vars, dtype=bool)
     for column in columns:
         tested |= np.isfinite(column.values) if column.kind == "number" else False
+    if expression is not None:
+        tested &= run_genes(adata, expression)
     order = order[tested[order]] if len(order) else order
     run = expression or abundance
     between = "" if run is None else f"{run.condition1} to {run.condition2}"
