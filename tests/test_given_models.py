@@ -122,6 +122,20 @@ def test_null_columns_give_rates_and_are_no_genes(cells):
     np.testing.assert_allclose(table["pvalue"], own.var[f"{KEY}_mahalanobis_pvalue"], rtol=1e-6)
 
 
+def test_null_data_name_the_genes_of_their_distances_in_any_order(cells):
+    found = [
+        kompot.de(
+            cells, *WHO, "X_states", model=models(cells), null_genes=listed, inplace=False,
+            return_null_data=True, progress=False,
+        )["null"]
+        for listed in ([9, 2, 9], [2, 9])
+    ]  # fmt: skip
+    for name in ("gene_indices", "gene_names", "mahalanobis"):
+        np.testing.assert_array_equal(found[0][name], found[1][name])
+    assert found[0]["gene_names"] == list(cells.var_names[[2, 9]])
+    assert found[0]["n_null"] == 2
+
+
 def test_plain_callables_give_means_only(cells, caplog):
     first, second = (Plain(one) for one in fitted(cells))
     given = kompot.ModelSettings(function_predictor1=first, function_predictor2=second)
@@ -187,6 +201,18 @@ def test_what_given_functions_cannot_do_is_said(cells, changes, message):
         kompot.de(cells, *WHO, obsm_key="X_states", model=models(cells), **changes)
     assert list(cells.var.columns) == list(before.var.columns)
     assert not [name for name in cells.uns if name.startswith("kompot")]
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+@pytest.mark.parametrize(
+    "option", [{"regions": "branch"}, {"covariates": ["branch"]}, {"donor_col": "a"},
+               {"paired": True}],
+)  # fmt: skip
+def test_options_of_samples_are_refused_without_them(cells, option, is_given):
+    how = {"model": models(cells)} if is_given else {"param_scheme": "separate"}
+    with pytest.raises(ValueError, match=f"`{next(iter(option))}` only has a meaning with samples"):
+        kompot.de(cells, *WHO, "X_states", **how, **option, progress=False)
+    assert "kompot_de" not in cells.uns
 
 
 def test_models_are_needed_to_repeat_their_run(cells):

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from anndata import AnnData
 
+from kompot import da
 from kompot.anndata import abundance_results, compute_differential_abundance
 from kompot.anndata import differential_abundance as module
 from kompot.datasets import simulate
@@ -252,3 +253,13 @@ def test_signs_are_shrunk_only_where_that_is_looked_at(cells, monkeypatch, optio
     assert len(calls) == len(options)
     stored = [name for name in cells.obs if name.endswith(("lfsr", "svalue"))]
     assert len(stored) == 2 * ("store_additional_stats" in options)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"layers": "none"}, {"min_cells": 3}, {"compute_mahalanobis": False}, {"genes": ["a"]}],
+)
+def test_keywords_of_expression_are_unknown_to_abundance(adata, option):
+    with pytest.raises(TypeError, match=f"Unknown arguments: .'{next(iter(option))}'.*Known arg"):
+        da(adata, "condition", "control", "treated", **option)
+    assert "kompot_da" not in adata.uns

@@ -484,3 +484,13 @@ def test_residual_and_distances_on_real_diffusion_components(kang):
     assert results[0]["model"].features_.residual_mean < 1e-6
     assert results[1]["model"].features_.residual_mean < 1e-9
     assert_same_genes(results[0]["table"], results[1]["table"], rtol=1e-3)
+
+
+def test_landmarks_of_another_embedding_are_not_used(adata):
+    adata.obsm["moved"] = adata.obsm["DM_EigenVectors"] + 1e3
+    run(adata, store_landmarks=True, obsm_key="moved", result_key="moved")
+    run(adata, store_landmarks=True)
+    landmarks = adata.uns["kompot_de"]["landmarks"]
+    assert abs(landmarks).max() < 100
+    run(adata, obsm_key="moved", result_key="again")
+    assert kompot.RunInfo(adata).run_info["numerics"]["landmarks_source"] == "moved"

@@ -45,6 +45,12 @@ def test_a_copy_leaves_the_data(cells):
     assert changed.obsm["DM_EigenVectors"].shape == (90, 10)
 
 
+def test_numbers_of_numpy_are_recorded_as_numbers(cells):
+    diffusion_maps(cells, n_components=np.int64(3), knn=np.int32(12), alpha=np.float32(0.5))
+    params = json.loads(cells.uns["kompot_dm"]["last_run_info"])["params"]
+    assert (params["n_components"], params["knn"], params["alpha"]) == (3, 12, 0.5)
+
+
 def test_names_can_be_chosen_and_left_out(cells):
     diffusion_maps(
         cells, knn=12, kernel_key=None, sim_key=None, eigval_key="values", eigvec_key="X_dm"

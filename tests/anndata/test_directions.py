@@ -47,6 +47,16 @@ def test_thresholds_of_the_run_are_the_default(analysed):
     assert analysed.obs[COLUMN].equals(before)
 
 
+def test_directions_of_lazily_read_data_are_called_again(analysed, tmp_path):
+    pytest.importorskip("xarray")
+    pytest.importorskip("dask")
+    analysed.write_h5ad(tmp_path / "cells.h5ad")
+    lazy = ad.experimental.read_lazy(tmp_path / "cells.h5ad")
+    for adata in (lazy, analysed):
+        kompot.update_direction_column(adata, 0.5, 0.05)
+    assert list(lazy.obs[COLUMN]) == list(analysed.obs[COLUMN])
+
+
 def test_thresholds_of_a_column_are_kept(analysed, tmp_path):
     kompot.update_direction_column(analysed, 0.1, 0.01, direction_column="calls")
     kompot.update_direction_column(analysed, 0.7)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from anndata import read_h5ad
+from anndata import experimental, read_h5ad
 
 import kompot
 from kompot.anndata import compute_differential_expression
@@ -35,6 +35,25 @@ def run(adata, **options):
 def rates(adata):
     names = {name: f"{KEY}mahalanobis_{name}" for name in RATES} | {"is_de": f"{KEY}is_de"}
     return pd.DataFrame({name: adata.var[column] for name, column in names.items()})
+
+
+@pytest.mark.parametrize("genes", [None, slice(10, 60)])
+def test_lazily_read_runs_are_judged_as_those_in_memory(compared, tmp_path, genes):
+    pytest.importorskip("xarray")
+    pytest.importorskip("dask")
+    if genes is not None:
+        run(compared, genes=list(compared.var_names[genes]), overwrite=True)
+    compared.write_h5ad(tmp_path / "cells.h5ad")
+    lazy = experimental.read_lazy(tmp_path / "cells.h5ad")
+    null = kompot.extract_null_distribution(compared)
+    np.testing.assert_array_equal(kompot.extract_null_distribution(lazy), null)
+    for given in (None, null):
+        expected = kompot.recompute_fdr(compared, given, 0.3)
+        pd.testing.assert_frame_equal(
+            kompot.recompute_fdr(lazy, given, 0.3), expected, check_names=False
+        )
+    name = f"{KEY}is_de"
+    np.testing.assert_array_equal(lazy.var[name], compared.var[name])
 
 
 # Arrays

@@ -118,14 +118,14 @@ def test_failure_half_way_leaves_nothing(cells, tmp_path, monkeypatch, error):
         assert set(getattr(adata, place)) == set(getattr(cells, place))
 
 
-def free(monkeypatch, *, memory, disk):
-    """Pretend that so many bytes are free."""
+def free(monkeypatch, *, memory, disk, is_memory=False):
+    """Pretend that so many bytes are free, and whether files take memory."""
     available = psutil.virtual_memory()._replace(available=memory)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: available)
     monkeypatch.setattr("kompot.memory.availability.memory_limit", lambda _root: [])
     usage = psutil.disk_usage("/")._replace(free=disk)
     monkeypatch.setattr(psutil, "disk_usage", lambda _place: usage)
-    monkeypatch.setattr("kompot.models.array_store._is_memory", lambda _place: False)
+    monkeypatch.setattr("kompot.models.array_store._is_memory", lambda _place: is_memory)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +142,16 @@ def large():
     in_memory, in_files = (plan.total_memory_required for plan in plans)
     assert in_memory > 1.2 * in_files
     return adata, (in_memory + in_files) / 2 / 0.8, plans[1].total_disk_required
+
+
+def test_files_that_take_memory_help_neither_plan_nor_run(large, monkeypatch):
+    adata, memory, disk = large[0].copy(), *large[1:]
+    free(monkeypatch, memory=memory, disk=disk, is_memory=True)
+    plan = kompot.dry_run_differential_expression(adata, *CONDITIONS, verbose=False, **QUIET)
+    assert not plan.is_feasible
+    assert any("take memory, too: give a directory" in one for one in plan.warnings)
+    with pytest.raises(MemoryError, match="take memory, too: give a directory"):
+        de(adata)
 
 
 def test_layers_that_do_not_fit_into_memory_go_to_disk(large, monkeypatch, caplog):

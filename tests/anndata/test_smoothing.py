@@ -232,6 +232,16 @@ def test_missing_expression_and_labels_are_refused(adata):
         kompot.smooth_expression(np.eye(3))
 
 
+@pytest.mark.parametrize("unknown", ["layers", "n_landmark", "given"])
+def test_unknown_options_are_told_from_those_that_objects_hold(adata, unknown):
+    with pytest.raises(TypeError, match=rf"Unknown arguments: \['{unknown}'\]") as refused:
+        kompot.smooth_expression(adata, **{unknown: None})
+    hint, known = str(refused.value).split("Known arguments: ")
+    assert f"Did you mean '{unknown}'" not in hint
+    assert f"'{unknown}'" not in known
+    assert ("Did you mean 'n_landmarks'?" in hint) == (unknown == "n_landmark")
+
+
 def test_the_rule_for_results_that_exist(adata):
     smooth(adata)
     with pytest.warns(UserWarning, match=r"already exist.*smoothing treated") as caught:

@@ -131,6 +131,12 @@ def test_results_are_written_beside_what_is_on_disk(cells, tmp_path, opener, is_
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted({"cells.h5ad", target.name})
 
 
+def test_a_part_of_backed_data_is_written_with_its_part_of_raw(cells, tmp_path):
+    part = backed(written(cells, tmp_path, ".h5ad"))[10:60]
+    kompot.write_results(part, tmp_path / "part.h5ad")
+    assert_same(read(tmp_path / "part.h5ad"), read(tmp_path / "cells.h5ad")[10:60].copy())
+
+
 @pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()])
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_error_leaves_the_file(cells, tmp_path, suffix, error, monkeypatch):

@@ -194,3 +194,9 @@ def test_columns_are_appended_in_place_or_in_a_wider_array(rng):
     assert features_module._append(phi, 4, columns, 6).shape == (5, 6)
     many = rng.normal(size=(5, 9))
     np.testing.assert_array_equal(features_module._append(phi, 4, many, 50)[:, 4:13], many)
+
+
+def test_landmarks_that_say_nothing_are_refused(rng):
+    states = rng.normal(size=(50, 2))
+    with pytest.raises(ValueError, match="`landmarks` are too far from the cells"):
+        fit_features(states, Matern52(1.0), landmarks=states[:5] + 1e6)

@@ -77,3 +77,18 @@ def test_distances_too_small_for_squares_stay_positive():
     states = np.array([[0.0], [1e-200], [1.0]])
     distances = nearest_distinct_distances(states)
     assert (distances > 0).all()
+
+
+@pytest.mark.parametrize("n_dims", [3, 50])
+def test_neighbours_keep_their_digits(rng, n_dims):
+    """Near copies of cells, and cells far from the origin, also by brute force."""
+    states = rng.normal(size=(200, n_dims))
+    near = np.vstack([states, states[:10] * (1 + 1e-12)])
+    expected = 1e-12 * np.linalg.norm(states[:10], axis=1)
+    np.testing.assert_allclose(nearest_distinct_distances(near)[:10], expected, rtol=1e-2)
+    np.testing.assert_allclose(
+        nearest_distinct_distances(states + 2.0**30), nearest_distinct_distances(states), rtol=1e-5
+    )
+    found = find_neighborhoods(near, 3)
+    assert (np.diff(found.distances, axis=1) >= 0).all()
+    assert (found.neighbors != np.arange(210)[:, None]).all()

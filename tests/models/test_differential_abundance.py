@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
+from kompot.gp import nearest_distinct_distances
+from kompot.models import shared_density
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.differential_abundance import DifferentialAbundance
 
@@ -329,3 +331,31 @@ def test_both_conditions_are_smoothed_alike_and_the_larger_as_alone(rng, sizes):
     far = np.array([[1e3, 0.0]])  # features say nothing here: what is left is the prior
     variance = model.predict(far, progress=False)["log_fold_change_uncertainty"]
     np.testing.assert_allclose(variance, sum(found), rtol=1e-6)
+
+
+def test_densities_keep_distances_in_the_order_of_the_cells(rng):
+    first, second = rng.normal(size=(60, 2)), rng.normal(size=(80, 2))
+    model = DifferentialAbundance(random_state=0).fit(first, second)
+    for density, states in ((model.density1_, first), (model.density2_, second)):
+        np.testing.assert_allclose(density.nn_distances_, nearest_distinct_distances(states))
+        assert density.evidence_ is None
+
+
+def test_a_given_prior_mean_is_one_per_cell(rng):
+    """Far from all cells the fold change is what it is with the heuristic's, near 0."""
+    first, second = rng.normal(size=(900, 1)), rng.normal(size=(100, 1))
+    model = DifferentialAbundance(random_state=0).fit(first, second, mu=-5.0, ls=1.0)
+    assert model.density2_.mu_ - model.density1_.mu_ == pytest.approx(np.log(100 / 900))
+    far = model.predict(np.array([[30.0]]), progress=False)["log_fold_change"]
+    assert abs(far[0]) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"sample_estimator_ls": -1.0}, "sample_estimator_ls"), ({"param_scheme": "x"}, "scheme")],
+)
+def test_bad_options_are_refused_before_computing(rng, monkeypatch, options, message):
+    monkeypatch.setattr(shared_density, "find_neighborhoods", lambda *_: pytest.fail("ran"))
+    states = rng.normal(size=(20, 2))
+    with pytest.raises(ValueError, match=message):
+        DifferentialAbundance().fit(states, states, **options)

@@ -4,7 +4,7 @@ from scipy import sparse, stats
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 
-from kompot.models import DifferentialExpression
+from kompot.models import DifferentialExpression, ExpressionModel, FunctionEstimator
 
 
 def textbook(states, values, new, length_scale, sigma):
@@ -241,3 +241,35 @@ def test_what_scores_share_is_made_once_and_again_for_another_fit(rng, monkeypat
     model.fit(states[:40], 2 * values[:40], states[40:], 2 * values[40:])
     np.testing.assert_allclose(model.score().mahalanobis, 2 * first)
     assert model.truncation_error() == pytest.approx(error)
+
+
+def test_a_new_fit_forgets_distances(rng):
+    states, values = rng.normal(size=(80, 2)), rng.normal(size=(80, 3))
+    model = DifferentialExpression(random_state=0).fit(states, values, states, values)
+    model.predict(states, compute_mahalanobis=True, progress=False)
+    model.fit(states, values, states, 2 * values)
+    assert not hasattr(model, "mahalanobis_distances_")
+
+
+def test_numbers_of_landmarks_are_checked(rng):
+    states, values = rng.normal(size=(20, 2)), rng.normal(size=(20, 3))
+    with pytest.raises(ValueError, match="n_landmarks"):
+        DifferentialExpression(n_landmarks=0).fit(states, values, states, values)
+    for kind in (FunctionEstimator, ExpressionModel):
+        with pytest.raises(ValueError, match="n_landmarks"):
+            kind(n_landmarks=0).fit(states, values)
+
+
+def test_a_model_that_holds_a_function_can_be_compared(rng):
+    """It has no landmarks of its own, which passed for not being fitted."""
+    states, values = rng.normal(size=(60, 2)), rng.normal(size=(60, 3))
+    functions = [FunctionEstimator(random_state=0).fit(states, f * values) for f in (1, 2)]
+    models = [ExpressionModel(function_predictor=one) for one in functions]
+    found = DifferentialExpression(model1=models[0], model2=models[1]).predict(
+        states, compute_mahalanobis=True, progress=False
+    )
+    expected = DifferentialExpression(
+        function_predictor1=functions[0], function_predictor2=functions[1]
+    ).predict(states, compute_mahalanobis=True, progress=False)
+    for name in ("fold_change", "mahalanobis_distances"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5)

@@ -216,7 +216,21 @@ def test_every_argument_belongs_to_an_option(kind):
     known = set(inspect.signature(FUNCTIONS[kind]).parameters)
     arguments = set(argument_names(kind).values())
     elsewhere = {"adata", "client", "function_kwargs", "density_kwargs"}  # no part of a result
-    assert known - elsewhere <= arguments
+    assert known - elsewhere == arguments - {"estimator"}  # whose entries are arguments
+
+
+def test_options_of_expression_are_no_arguments_that_repeat_abundance(small):
+    shared = {
+        "storage": kompot.StorageSettings(layers="none", max_memory_ratio=0.7),
+        "output": kompot.OutputSettings(compute_mahalanobis=False, progress=False),
+        "filter": kompot.FilterSettings(min_cells=3),
+    }
+    kompot.da(small, "condition", "control", "treated", **shared)
+    run = kompot.RunInfo(small)
+    with pytest.warns(UserWarning, match=r"left out: .*'filter.min_cells': 3"):
+        arguments = run.call_args()
+    kompot.compute_differential_abundance(small, **arguments, overwrite=True, progress=False)
+    assert run.to_settings()["storage"].layers == "none"
 
 
 def test_changes_win(small, de):

@@ -105,6 +105,29 @@ def test_overwriting_that_is_forbidden_is_not_feasible(cells):
     assert all(one.overwrite for one in marked)
 
 
+OTHERS = {"groupby": "age", "condition1": "Old", "condition2": "Young"}
+
+
+def test_what_other_conditions_share_is_refused_by_the_plan_as_by_the_run(cells):
+    quiet = {"progress": False, "overwrite": False}
+    compute_differential_abundance(cells, **CALL, progress=False)
+    plan = dry_run_differential_abundance(cells, **OTHERS, overwrite=False, **QUIET)
+    assert plan.status == "feasible"  # colours of both are the same
+    compute_differential_abundance(cells, **OTHERS, groups="group", **quiet)
+    turned = {"groupby": "age", "condition1": "Young", "condition2": "Old"}
+    plan = dry_run_differential_abundance(cells, **turned, overwrite=False, **QUIET)
+    (error,) = plan.errors
+    table = "uns['kompot_da']['groups']"
+    assert "(run_id=1). Previous run: 2" in error
+    assert "comparing Old to Young" in error
+    assert table in error
+    with pytest.raises(ValueError, match="already exist") as refused:
+        compute_differential_abundance(cells, **turned, **quiet)
+    assert table in str(refused.value)
+    (warning,) = dry_run_differential_abundance(cells, **turned, **QUIET).warnings
+    assert table in warning
+
+
 def test_fields_that_no_run_recorded_are_marked_without_a_number(cells):
     cells.var["kompot_de_A_to_B_mean_lfc"] = 0.0
     plan = dry_run_differential_expression(cells, **CALL, **QUIET)

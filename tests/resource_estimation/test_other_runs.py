@@ -67,6 +67,35 @@ def test_backed_rows_count_when_they_are_read(cells, tmp_path):
     backed.file.close()
 
 
+@pytest.mark.parametrize("plan", [expression_plan, abundance_plan])
+def test_lazily_read_data_are_planned_as_those_in_memory(cells, tmp_path, plan):
+    pytest.importorskip("xarray")
+    pytest.importorskip("dask")
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    lazy = anndata.experimental.read_lazy(tmp_path / "cells.h5ad")
+    found, expected = plan(lazy), plan(cells)
+    assert found.is_feasible
+    assert found.output_fields == expected.output_fields
+
+
+def test_given_functions_of_lazily_read_data_are_planned(cells, tmp_path):
+    pytest.importorskip("xarray")
+    pytest.importorskip("dask")
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    lazy = anndata.experimental.read_lazy(tmp_path / "cells.h5ad")
+    assert expression_plan(lazy, param_scheme="separate", null_genes=0).is_feasible
+
+
+@pytest.mark.parametrize("plan", [expression_plan, abundance_plan])
+def test_copies_of_backed_data_are_refused_as_by_the_run(cells, tmp_path, plan):
+    cells.write_h5ad(tmp_path / "cells.h5ad")
+    backed = anndata.read_h5ad(tmp_path / "cells.h5ad", backed="r")
+    with pytest.raises(ValueError, match="`copy=True` cannot copy data whose matrices are on disk"):
+        plan(backed, copy=True)
+    assert plan(backed, copy=False).is_feasible
+    backed.file.close()
+
+
 def test_separate_scales_are_planned_condition_by_condition(cells):
     plan = expression_plan(cells, null_genes=20, param_scheme="separate")
     steps = list(plan.steps)

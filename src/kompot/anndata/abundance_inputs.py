@@ -75,5 +75,7 @@ def read_inputs(adata: AnnData, settings: AbundanceSettings) -> AbundanceInputs:
     samples = read_abundance_samples(adata, cells, settings, choice.groups or {})
     own = settings.storage.result_key
     keys = [own, "kompot_da", *(key for key in adata.uns if str(key).startswith("kompot_"))]
-    landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    landmarks, source = known_landmarks(
+        adata, settings.gp.landmarks, keys, cells.n_dims, settings.comparison.obsm_key
+    )
     return AbundanceInputs(cells, samples, choice.groups, choice.excluded, landmarks, source)

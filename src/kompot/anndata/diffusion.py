@@ -10,6 +10,7 @@ from kompot.anndata.states import as_matrix, refuse_bad_states
 from kompot.anndata.writing import existing_fields, write_fields
 from kompot.gp.diffusion import diffusion_map
 from kompot.records.annotation import require_anndata
+from kompot.records.encoding import simplified
 from kompot.records.fields import Field
 from kompot.records.history import environment
 from kompot.settings.checks import number
@@ -111,7 +112,7 @@ def diffusion_maps(  # noqa: PLR0917 the documented order of arguments
     changed = adata.copy() if copy else adata
     record = {"params": given, "environment": environment()}
     values = {field: results[role] for role, field in fields.items()}
-    write_fields(changed, values, {_RECORD: {"last_run_info": json.dumps(record)}})
+    write_fields(changed, values, {_RECORD: {"last_run_info": json.dumps(simplified(record))}})
     return changed if copy else None
 
 

@@ -10,6 +10,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.abundance_results import DIRECTION_COLORS
+from kompot.anndata.on_disk import as_frame
 from kompot.anndata.writing import write_fields
 from kompot.records.fields import Field
 from kompot.records.history import HISTORY_KEYS, recorded_runs
@@ -124,7 +125,7 @@ def _numbers(adata: AnnData, name: str | None, argument: str) -> NDArray[np.floa
             "compute_differential_abundance."
         )
         raise ValueError(msg)
-    column = adata.obs[name]
+    column = as_frame(adata.obs)[name]
     if not pd.api.types.is_numeric_dtype(column):
         msg = f"`{argument}`: adata.obs[{name!r}] must hold numbers, got {column.dtype}."
         raise ValueError(msg)

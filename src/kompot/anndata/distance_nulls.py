@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from kompot.anndata.expression_record import NULL_ARRAY, fdr_results
 from kompot.anndata.expression_results import cell_significance
 from kompot.anndata.null_inputs import read_null_distances
+from kompot.anndata.on_disk import as_frame
 from kompot.anndata.writing import spread_genes, write_fields
 from kompot.records.encoding import decoded, digest
 from kompot.records.expression_fields import ExpressionFields
@@ -221,7 +222,7 @@ def _distances(adata: AnnData, run: _Run) -> "pd.Series[Any]":
             f"use run_id={owner}, or repeat the run with another result_key."
         )
         raise ValueError(msg)
-    distances: pd.Series[Any] = adata.var[name].astype(float)
+    distances: pd.Series[Any] = as_frame(adata.var)[name].astype(float)
     tested = _tested(adata, run)
     if tested is not None:
         distances = distances.where(tested)

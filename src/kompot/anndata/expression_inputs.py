@@ -116,7 +116,9 @@ def read_inputs(adata: AnnData, settings: ExpressionSettings) -> ExpressionInput
     expression = read_expression(adata, cells, comparison)
     names = adata.var_names if expression.genes is None else adata.var_names[expression.genes]
     keys = (settings.storage.result_key, "kompot_de", "kompot_da")
-    landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    landmarks, source = known_landmarks(
+        adata, settings.gp.landmarks, keys, cells.n_dims, settings.comparison.obsm_key
+    )
     samples = read_expression_samples(adata, cells, settings, choice.groups)
     donor_level = samples is not None and samples.design is not None
     return ExpressionInputs(

@@ -28,7 +28,13 @@ from kompot.stats.region_sums import RegionIndex
 from kompot.stats.regions import cluster_names
 from kompot.user_warnings import warn_user
 
-__all__ = ["ExpressionSamples", "read_expression_samples", "region_finder", "without_covariance"]
+__all__ = [
+    "ExpressionSamples",
+    "read_expression_samples",
+    "refuse_without_samples",
+    "region_finder",
+    "without_covariance",
+]
 
 Masks = dict[str, NDArray[np.bool_]]
 
@@ -76,7 +82,7 @@ def read_expression_samples(
     """
     comparison, options = settings.comparison, settings.samples
     if comparison.sample_col is None:
-        _refuse_without_samples(settings)
+        refuse_without_samples(settings)
         warn_of_single_variance(settings.output)
         states = read_states(adata, comparison.obsm_key)
         warn_of_donors(adata, comparison, states)
@@ -185,8 +191,14 @@ def _refuse_unknown_variance(samples: Samples, settings: ExpressionSettings) -> 
         raise ValueError(msg)
 
 
-def _refuse_without_samples(settings: ExpressionSettings) -> None:
-    """Refuse options that say how samples are compared where there are none."""
+def refuse_without_samples(settings: ExpressionSettings) -> None:
+    """Refuse options that say how samples are compared where there are none.
+
+    Raises
+    ------
+    ValueError
+        Naming them.
+    """
     options = settings.samples
     given = {
         "donor_col": options.donor_col is not None,
@@ -196,5 +208,8 @@ def _refuse_without_samples(settings: ExpressionSettings) -> None:
     }
     names = [f"`{name}`" for name, is_given in given.items() if is_given]
     if names:
-        msg = f"{', '.join(names)} only has a meaning with samples: give `sample_col`, too."
+        msg = (
+            f"{', '.join(names)} only has a meaning with samples: leave it out, or give "
+            "`sample_col`, too."
+        )
         raise ValueError(msg)

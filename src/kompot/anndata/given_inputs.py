@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kompot.anndata.cell_choice import CellChoice, choose_cells
 from kompot.anndata.chunks import ExpressionRows
 from kompot.anndata.expression_inputs import ExpressionInputs
+from kompot.anndata.expression_samples import refuse_without_samples
 from kompot.anndata.inputs import Cells, read_abundance_change, read_cells, read_expression
 from kompot.anndata.landmarks import known_landmarks
 from kompot.anndata.null_inputs import NullInputs, read_null
@@ -108,6 +109,7 @@ def read_given_inputs(adata: AnnData, settings: ExpressionSettings) -> GivenInpu
                 "param_scheme='separate' does not have; use another scheme."
             )
         raise ValueError(msg)
+    refuse_without_samples(settings)
     choice = choose_cells(adata, comparison, settings.filter)
     cells = read_cells(adata, comparison, choice.excluded)
     tested = read_expression(adata, cells, comparison)
@@ -116,7 +118,9 @@ def read_given_inputs(adata: AnnData, settings: ExpressionSettings) -> GivenInpu
     columns = np.arange(adata.n_vars) if tested.genes is None else tested.genes
     null = _null_columns(settings, columns)
     given = gp.landmarks if gp.landmarks is not None else "draw"
-    landmarks, source = known_landmarks(adata, given, (), cells.n_dims)
+    landmarks, source = known_landmarks(
+        adata, given, (), cells.n_dims, settings.comparison.obsm_key
+    )
     model = given_expression(
         settings.model,
         eps=gp.eps,
@@ -167,7 +171,9 @@ def _to_be_fitted(
         )
         raise ValueError(msg)
     keys = (settings.storage.result_key, "kompot_de", "kompot_da")
-    landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    landmarks, source = known_landmarks(
+        adata, settings.gp.landmarks, keys, cells.n_dims, settings.comparison.obsm_key
+    )
     change = read_abundance_change(adata, settings.comparison, cells.rows)
     names = adata.var_names if tested.genes is None else adata.var_names[tested.genes]
     return ExpressionInputs(choice, cells, tested, names, landmarks, source, change, null, None)

@@ -1,7 +1,7 @@
 """Landmarks that are given, or were stored by an earlier run."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,11 @@ log = logging.getLogger(__name__)
 
 
 def known_landmarks(
-    adata: AnnData, landmarks: ArrayLike | str | None, keys: Iterable[str], n_dims: int
+    adata: AnnData,
+    landmarks: ArrayLike | str | None,
+    keys: Iterable[str],
+    n_dims: int,
+    obsm_key: str,
 ) -> tuple[Array | None, str]:
     """Landmarks to use instead of drawing them, and where they come from.
 
@@ -28,9 +32,11 @@ def known_landmarks(
         Those given by the user; ``"draw"`` for none, not even stored ones.
     keys
         Entries of ``uns`` in which to look, first come first served; those of another number of
-        dimensions are passed over.
+        dimensions, or of another embedding, are passed over.
     n_dims
         Number of dimensions of the embedding.
+    obsm_key
+        Its name.
 
     Raises
     ------
@@ -48,6 +54,8 @@ def known_landmarks(
         stored = adata.uns.get(key)
         if not isinstance(stored, dict) or "landmarks" not in stored:
             continue
+        if _embedding_of(stored) not in (None, obsm_key):
+            continue
         found = np.asarray(stored["landmarks"])
         if found.ndim == 2 and found.shape[1] == n_dims:
             log.info("%d landmarks stored in adata.uns[%r] are used again", len(found), key)
@@ -55,9 +63,17 @@ def known_landmarks(
     return None, "computed"
 
 
-def landmarks_info(landmarks: Array, source: str, timestamp: str) -> dict[str, Any]:
+def _embedding_of(stored: Mapping[str, Any]) -> str | None:
+    """Embedding of stored landmarks, if that was recorded (it was not by the original)."""
+    info = stored.get("landmarks_info")
+    name = info.get("obsm_key") if isinstance(info, Mapping) else None
+    return None if name is None else str(name)
+
+
+def landmarks_info(landmarks: Array, source: str, timestamp: str, obsm_key: str) -> dict[str, Any]:
     """What is recorded of landmarks, whether or not they are stored."""
     return {
+        "obsm_key": obsm_key,
         "shape": list(landmarks.shape),
         "dtype": str(landmarks.dtype),
         "source": source,

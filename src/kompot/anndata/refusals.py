@@ -58,8 +58,19 @@ def nearest(names: Iterable[str], known: Collection[str]) -> str:
     return f"Did you mean {', '.join(map(repr, near))}? " if near else ""
 
 
-def refuse_unknown(unknown: Mapping[str, Any], function: Callable[..., Any]) -> None:
+def refuse_unknown(
+    unknown: Mapping[str, Any], function: Callable[..., Any], further: Iterable[str] = ()
+) -> None:
     """Refuse keyword arguments that a function does not know.
+
+    Parameters
+    ----------
+    unknown
+        The arguments; none if empty.
+    function
+        The function.
+    further
+        Names that it takes beside those of its signature.
 
     Raises
     ------
@@ -68,6 +79,7 @@ def refuse_unknown(unknown: Mapping[str, Any], function: Callable[..., Any]) -> 
     """
     if unknown:
         known = [name for name in inspect.signature(function).parameters if "kwargs" not in name]
+        known += further
         hint = nearest(sorted(unknown), known)
         msg = f"Unknown arguments: {sorted(unknown)}. {hint}Known arguments: {known}"
         raise TypeError(msg)

@@ -71,7 +71,8 @@ def check_underrepresentation(  # noqa: PLR0917 the documented order of argument
     ``"__underrepresentation_data"`` holds, for groups with any, the conditions that have few cells.
     All group names are listed under the column's name if ``groups`` is one, under the first key if
     it is a dict, under ``"selection"`` if it is one vector or matrix; not if it is a list of
-    groups. As `cell_filter` of an analysis this leaves out the cells of the groups found.
+    groups. As `cell_filter` of an analysis this leaves out the cells of the groups found; unless
+    ``groups`` was the name of a column, give the same ``groups`` to the analysis, too.
 
     Raises
     ------

@@ -73,7 +73,7 @@ def null_data(
     columns = np.empty(0, dtype=np.intp)
     is_given = null.expression is not None or len(null.distances) > 0
     if settings.model.names:
-        columns = np.asarray(listed if np.ndim(listed) else [], dtype=np.intp)
+        columns = np.unique(np.asarray(listed if np.ndim(listed) else [], dtype=np.intp))
         source, seed = "given" if len(columns) else "none", None
     else:
         if null.choice is not None:

@@ -1,7 +1,7 @@
 """Smooth expression over cell states, from AnnData to AnnData."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from anndata import AnnData
@@ -76,8 +76,9 @@ def smooth_expression(  # noqa: PLR0917 the documented order of arguments
             msg = f"'{name}' must be {kind.__name__} or None, got {type(given).__name__}."
             raise TypeError(msg)
     chosen = GPSettings(batch_size=SmoothingSettings.BATCH_SIZE) if gp is None else gp
-    unknown = {name: function_kwargs[name] for name in function_kwargs if not hasattr(chosen, name)}
-    refuse_unknown(unknown, compute_smoothed_expression)
+    options = [option.name for option in fields(GPSettings)]
+    unknown = {name: one for name, one in function_kwargs.items() if name not in options}
+    refuse_unknown(unknown, smooth_expression, options)
     settings = SmoothingSettings(
         Smoothing(groupby, condition, obsm_key, layer, genes, sample_col),
         replace(chosen, **function_kwargs),

@@ -78,7 +78,9 @@ def read_smoothing_inputs(adata: AnnData, settings: SmoothingSettings) -> Smooth
     if chosen.sample_col is not None:
         sample = _read_sample(adata, chosen.sample_col, chosen.groupby, rows)
     keys = (settings.storage.result_key, settings.KEY)
-    landmarks, source = known_landmarks(adata, settings.gp.landmarks, keys, cells.n_dims)
+    landmarks, source = known_landmarks(
+        adata, settings.gp.landmarks, keys, cells.n_dims, chosen.obsm_key
+    )
     return SmoothingInputs(states, rows, expression, names, sample, landmarks, source)
 
 

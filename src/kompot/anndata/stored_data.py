@@ -107,7 +107,7 @@ def write_results(adata: AnnData, path: str | Path) -> None:
         msg = f"`path` must end in .h5ad or .zarr, got {str(path)!r}."
         raise ValueError(msg)
     rest = {}
-    if adata.isbacked and "raw" in adata.file:
+    if adata.isbacked and not adata.is_view and "raw" in adata.file:
         rest["raw"] = adata.file["raw"]
     with replaced(path) as written:
         write_stored(StoredData(adata, rest), written, path.suffix)

@@ -45,7 +45,7 @@ def uns_entries(
     if source not in ("argument", "computed"):
         used = {"gp.landmarks": encoded(adata.uns[source]["landmarks"])}
         record = record | {"arrays": record.get("arrays", {}) | used}
-    info = landmarks_info(landmarks, source, record["timestamp"])
+    info = landmarks_info(landmarks, source, record["timestamp"], record["params"]["obsm_key"])
     entries = {history_key: appended_history(_entry(adata, history_key), record, wanted)}
     entries[history_key]["landmarks_info"] = info
     key = record["result_key"]

@@ -53,6 +53,7 @@ __all__ = [
     "Returned",
     "check_target",
     "existing_fields",
+    "existing_tables",
     "finish",
     "refuse_overwrite",
     "spread_frame",
@@ -119,7 +120,7 @@ def refuse_overwrite(
     """
     overwrite = settings.storage.overwrite
     existing = existing_fields(adata, (field for field in fields if field.location != "uns"))
-    tables = _existing_tables(adata, settings)
+    tables = existing_tables(adata, settings)
     if not existing and not tables:
         return None
     earlier = _earlier_run(adata, existing, settings)
@@ -158,7 +159,7 @@ def _earlier_run(
     return (newest, runs[newest]) if newest >= 0 else None
 
 
-def _existing_tables(adata: AnnData, settings: AnySettings) -> list[str]:
+def existing_tables(adata: AnnData, settings: AnySettings) -> list[str]:
     """Tables of an earlier run of abundance, of which ``uns`` keeps one set for each key."""
     key = settings.storage.result_key
     stored = adata.uns.get(key) if isinstance(settings, AbundanceSettings) else None
@@ -222,7 +223,7 @@ def spread_genes(
         return values
     fill: Any = {"b": False, "O": ""}.get(values.dtype.kind, np.nan)
     if name in adata.var:
-        column = _as_kind(adata.var[name], values.dtype, fill)
+        column = _as_kind(as_frame(adata.var)[name], values.dtype, fill)
     else:
         column = np.full(adata.n_vars, fill, dtype=values.dtype)
     column[genes] = values

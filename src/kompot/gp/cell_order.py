@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["evenly_spaced", "lexicographic_order"]
+__all__ = ["evenly_spaced", "in_order", "lexicographic_order"]
 
 
 def lexicographic_order(states: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -20,3 +20,12 @@ def lexicographic_order(states: NDArray[np.float64]) -> NDArray[np.intp]:
 def evenly_spaced(n: int, most: int) -> NDArray[np.intp]:
     """At most so many of the numbers 0 to ``n - 1``, increasing; all if they are no more."""
     return np.linspace(0, n - 1, min(n, most)).astype(np.intp)
+
+
+def in_order(values: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Values of cells in increasing order of their rows.
+
+    >>> in_order(np.array([0.5, 0.2, 0.9]), np.array([7, 3, 5]))
+    array([0.2, 0.9, 0.5])
+    """
+    return values[np.argsort(rows, kind="stable")]

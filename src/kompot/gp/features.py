@@ -28,6 +28,8 @@ _MARGIN = 0.95
 """Residual that the first pool may have, over that of all cells: with the landmarks it has less."""
 _FLOOR = 1e-12
 """Residual variance that cannot be told from rounding; no pivot is placed there."""
+_LEAST_EXPLAINED = 1e-9
+"""Share of the prior variance at the cells that given landmarks must explain."""
 
 
 @dataclass(frozen=True)
@@ -131,11 +133,24 @@ def fit_features(
     Returns
     -------
     Feature map with the residual that it reached on ``states``.
+
+    Raises
+    ------
+    ValueError
+        If given landmarks are too far from the cells to say anything about them.
     """
     rng = np.random.default_rng() if rng is None else rng
     if landmarks is not None:
         found, _ = _draw_landmarks(None, landmarks, kernel, len(landmarks), 0.0, rng)
-        return _with_residual(found, _residual_at(found, states))
+        residual = _residual_at(found, states)
+        if residual.mean() > 1.0 - _LEAST_EXPLAINED:
+            msg = (
+                f"`landmarks` are too far from the cells: at a length scale of "
+                f"{kernel.length_scale:.3g} they say nothing about them. Give places among the "
+                "cells in the same embedding, or leave `landmarks` out."
+            )
+            raise ValueError(msg)
+        return _with_residual(found, residual)
 
     n_cells = len(states)
     tol = effective_tolerance(tol, states, kernel, rng)

@@ -8,6 +8,7 @@ from scipy.spatial import KDTree
 
 from kompot import threads
 from kompot.gp.cell_order import lexicographic_order
+from kompot.gp.linalg import row_slices
 
 __all__ = ["Neighborhoods", "find_neighborhoods", "nearest_distinct_distances"]
 
@@ -15,6 +16,10 @@ Array = NDArray[np.float64]
 
 _TREE_DIMS = 15
 """Above this many dimensions a search tree visits nearly every cell and brute force is faster."""
+
+_FURTHER_CANDIDATES = 4
+_QUERIES = 1024
+"""Cells whose differences from candidates are formed at a time."""
 
 _SMALLEST = np.sqrt(np.finfo(np.float64).tiny)
 """The squares of smaller distances underflow; such cells count as so far apart."""
@@ -59,11 +64,29 @@ def _nearest_others(
         tree = KDTree(states, balanced_tree=False, compact_nodes=False)
         distances, rows = tree.query(wanted, k=n_neighbors + 1, workers=threads.number())
     else:
-        from sklearn.neighbors import NearestNeighbors  # half a second, for wide embeddings only
-
-        search = NearestNeighbors(n_neighbors=n_neighbors + 1, algorithm="brute").fit(states)
-        distances, rows = search.kneighbors(wanted)
+        distances, rows = _by_brute_force(states, wanted, n_neighbors + 1)
     return distances[:, 1:], rows[:, 1:]
+
+
+def _by_brute_force(states: Array, wanted: Array, number: int) -> tuple[Array, NDArray[np.intp]]:
+    """The nearest states from the nearest on, both ``(n_wanted, number)``.
+
+    Squares of distances are found by expansion, which loses the digits of small ones and of states
+    far from the origin: states are centred, a few more candidates are taken, and the distances of
+    these are those of their differences.
+    """
+    from sklearn.neighbors import NearestNeighbors  # half a second, for wide embeddings only
+
+    center = states.mean(axis=0)
+    n_candidates = min(number + _FURTHER_CANDIDATES, len(states))
+    search = NearestNeighbors(n_neighbors=n_candidates, algorithm="brute").fit(states - center)
+    near = search.kneighbors(wanted - center, return_distance=False)
+    distances = np.empty(near.shape)
+    for rows in row_slices(len(wanted), _QUERIES):
+        apart = states[near[rows]] - wanted[rows, None]
+        distances[rows] = np.sqrt(np.einsum("ijk,ijk->ij", apart, apart))
+    order = np.argsort(distances, axis=1, kind="stable")[:, :number]
+    return np.take_along_axis(distances, order, 1), np.take_along_axis(near, order, 1)
 
 
 @dataclass(frozen=True)

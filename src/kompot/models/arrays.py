@@ -107,8 +107,18 @@ def check_positive(**numbers: float) -> None:
             raise ValueError(msg)
 
 
+class NotFittedError(ValueError, AttributeError):
+    """A model was asked for what it only has when fitted: it has no such attribute yet."""
+
+
 def require_fitted(model: Any, attribute: str) -> None:
-    """Refuse to predict with a model that was not fitted."""
+    """Refuse to predict with a model that was not fitted.
+
+    Raises
+    ------
+    NotFittedError
+        If it has not the attribute that fitting gives it.
+    """
     if not hasattr(model, attribute):
         msg = "Model not fitted. Call fit() first."
-        raise ValueError(msg)
+        raise NotFittedError(msg)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from kompot import memory, threads
 from kompot.gp.backend import compiled
 from kompot.gp.cell_features import CellFeatures
-from kompot.gp.cell_order import lexicographic_order
+from kompot.gp.cell_order import in_order, lexicographic_order
 from kompot.gp.density import NeighborLikelihood
 from kompot.gp.halves import HALF_NEIGHBORS
 from kompot.gp.laplace import available_optimizer
@@ -37,7 +37,7 @@ from kompot.models.shared_density import (
     shared_parameters,
 )
 from kompot.progress import bar
-from kompot.settings.checks import RATIOS, choice, number
+from kompot.settings.checks import PARAM_SCHEMES, RATIOS, choice, number
 
 __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
 
@@ -109,7 +109,8 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         ``"labels"``: a Gaussian process for the log odds that a cell is of condition 2, its length
         scale (if `ls` is no number) and variance chosen by marginal likelihood
         (:mod:`kompot.models.label_ratio`): several times more exact, and fit for local changes.
-        The log densities then share it equally, so that it stays their difference.
+        It has features of its own, for which landmarks and `tol` do not count. The log densities
+        then share it equally, so that it stays their difference.
 
     Attributes
     ----------
@@ -262,7 +263,7 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         sample_estimator_ls
             As in :meth:`fit`.
         """
-        self._check_parameters(sample)
+        self._check_parameters(sample, param_scheme, sample_estimator_ls)
         if self.density_predictor1 is not None:
             return self
         settings = self._settings(landmarks, ls_factor, density_kwargs)
@@ -284,8 +285,8 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         memory.release()
         embedded = [CellFeatures(features, one) for one in cells]
         densities = fit_densities(settings, embedded, likelihoods, shared)
-        for density, one in zip(densities, distances, strict=True):
-            density.nn_distances_ = one
+        for density, one, where in zip(densities, distances, rows, strict=True):
+            density.nn_distances_, density.evidence_ = in_order(one, where), self.evidence_
         self.density1_, self.density2_, self.features_ = *densities, features
         self.ls_, self.d_ = features.kernel.length_scale, shared.d
         self.offset_, center = 0.0, np.zeros(features.rank)
@@ -375,7 +376,14 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         chosen = {"tol": TOLERANCE, "landmarks": landmarks, "ls_factor": ls_factor}
         return DensityEstimator(**own | chosen | density_kwargs)
 
-    def _check_parameters(self, sample: Any = None) -> None:
+    def _check_parameters(
+        self,
+        sample: Any = None,
+        param_scheme: str = "condition1",
+        sample_estimator_ls: float | None = None,
+    ) -> None:
+        choice("param_scheme", param_scheme, PARAM_SCHEMES)
+        number("sample_estimator_ls", sample_estimator_ls, above=0, optional=True)
         check_positive(ptp_threshold=self.ptp_threshold)
         number("eps", self.eps, least=0)
         choice("uncertainty", self.uncertainty, UNCERTAINTIES)

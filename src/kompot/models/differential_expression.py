@@ -237,6 +237,7 @@ class DifferentialExpression(FittedExpression):
         wanted = SmoothnessOptions(ls, ls_factor, sigma, self.kernel, self.random_state)
         self._check_parameters()
         self._made.clear()
+        self.__dict__.pop("mahalanobis_distances_", None)  # of an earlier fit
         samples = requested_samples(
             self.use_sample_variance, sample, condition, allow_single_condition_variance
         )
@@ -339,6 +340,7 @@ class DifferentialExpression(FittedExpression):
 
     def _check_parameters(self) -> None:
         number("eps", self.eps, least=0)
+        number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
         choice("param_scheme", self.param_scheme, PARAM_SCHEMES)
 
     def fold_change_covariance(self) -> Array:

@@ -21,6 +21,7 @@ from kompot.models.row_chunks import Rows
 from kompot.models.sample_fit import sum_one_condition
 from kompot.models.smoothness import SmoothnessOptions, choose_smoothness
 from kompot.models.state_features import features_at
+from kompot.settings.checks import number
 from kompot.stats.sample_variance import deviation_variance
 
 if TYPE_CHECKING:
@@ -373,6 +374,7 @@ class ExpressionModel(Parameters):
         return as_states(X, "X", self.landmarks.shape[1])
 
     def _check_parameters(self, sample: NDArray[np.intp] | None) -> None:
+        number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
         if not (np.isfinite(self.eps) and self.eps >= 0):
             msg = f"`eps` must be finite and not negative, got {self.eps!r}."
             raise ValueError(msg)

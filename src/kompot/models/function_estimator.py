@@ -17,6 +17,7 @@ from kompot.models.cell_sums import accumulate
 from kompot.models.parameters import Parameters
 from kompot.models.smoothness import Smoothness, SmoothnessOptions, choose_smoothness
 from kompot.models.state_features import features_at
+from kompot.settings.checks import number
 
 __all__ = ["FunctionEstimator"]
 
@@ -117,6 +118,7 @@ class FunctionEstimator(Parameters):
         wanted = SmoothnessOptions(
             self.ls, self.ls_factor, self.sigma, self.kernel, self.random_state
         )
+        number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
         states = as_states(X, "X")
         expression = as_expression(y, "y", len(states))
         condition = np.zeros(len(states), np.intp)

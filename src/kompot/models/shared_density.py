@@ -120,7 +120,9 @@ def shared_parameters(
     d = average([settings.dimension(states) for states, _ in sources])
     log_scale = average([np.log(length_scale_of_distances(found, 1.0)) for _, found in sources])
     if settings.mu is not None:
-        return SharedParameters(d, float(np.exp(log_scale)), (float(settings.mu),) * 2)
+        logs = np.log(sizes)
+        given = [float(mu) for mu in settings.mu + logs - logs.mean()]
+        return SharedParameters(d, float(np.exp(log_scale)), (given[0], given[1]))
     per_cell = average(
         [prior_mean_log_density(found, d) - np.log(len(found)) for _, found in sources]
     )

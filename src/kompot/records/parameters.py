@@ -16,6 +16,7 @@ from kompot.settings import (
 
 __all__ = [
     "FURTHER",
+    "NO_ARGUMENTS",
     "OUTCOME",
     "argument_names",
     "by_kind",
@@ -29,16 +30,23 @@ _SETTINGS: dict[str, Any] = {
     "da": AbundanceSettings,
     "smooth": SmoothingSettings,
 }
-_WITHOUT_EFFECT = {
+NO_ARGUMENTS = {
     "smooth": {
         *("gp.param_scheme", "storage.store_posterior_covariance"),
         *("storage.store_additional_stats", "output.compute_mahalanobis"),
         *("output.allow_single_condition_variance", "output.attribution"),
         "output.return_null_data",
     },
-    "da": {"samples.regions"},  # these are its groups
+    "da": {
+        *("layer", "genes", "differential_abundance_key"),
+        *("filter.min_cells", "filter.min_percentage", "filter.check_representation"),
+        *("filter.group_variance", "storage.layers", "storage.store_posterior_covariance"),
+        *("storage.store_arrays_on_disk", "storage.disk_storage_dir", "storage.max_memory_ratio"),
+        *("output.return_null_data", "output.compute_mahalanobis", "output.attribution"),
+        "samples.regions",  # these are its groups
+    },
 }
-"""Options that a function does not take."""
+"""Options that a function does not take, though objects that it shares with others hold them."""
 _RENAMED = {
     "fdr.threshold": "fdr_threshold",
     "threshold.lfc_threshold": "log_fold_change_threshold",
@@ -138,7 +146,7 @@ def argument_names(analysis_type: str) -> dict[str, str]:
         for kind, made_of in _kinds(analysis_type).items()
         for option in fields(made_of)
         for dotted in [_dotted(kind, option.name)]
-        if dotted not in _WITHOUT_EFFECT.get(analysis_type, ())
+        if dotted not in NO_ARGUMENTS.get(analysis_type, ())
     }
 
 

@@ -9,7 +9,7 @@ from anndata import AnnData
 from kompot.records import rendering
 from kompot.records.encoding import decoded, digest
 from kompot.records.history import HISTORY_KEYS, recorded_runs, refuse_newer
-from kompot.records.parameters import argument_names, call_arguments, flattened
+from kompot.records.parameters import NO_ARGUMENTS, argument_names, call_arguments, flattened
 from kompot.records.recorded import field_owners, is_present, recorded_fields
 from kompot.records.run_choice import run_number
 from kompot.records.run_settings import refuse_injected, settings_of_run
@@ -263,7 +263,9 @@ class RunInfo:
             If an array among them was not kept, or a value is of another version.
         """
         flat = self._restored({"model": None})
-        self._warn_of_unknown(call_arguments(flat, self.analysis_type)[1])
+        unknown = call_arguments(flat, self.analysis_type)[1]
+        held = NO_ARGUMENTS.get(self.analysis_type, ())
+        self._warn_of_unknown({name: one for name, one in unknown.items() if name not in held})
         return settings_of_run(flat, self.analysis_type)
 
     def call_args(self, **changes: Any) -> dict[str, Any]:
@@ -290,7 +292,8 @@ class RunInfo:
         Warns
         -----
         UserWarning
-            If a run of another version used a parameter that is unknown here.
+            If the run used a parameter that is no argument here: one of another version, or of a
+            settings object that several analyses share.
         """
         arguments, unknown = call_arguments(self._restored(changes), self.analysis_type)
         self._warn_of_unknown(unknown)
@@ -298,7 +301,7 @@ class RunInfo:
 
     def _warn_of_unknown(self, unknown: Mapping[str, Any]) -> None:
         if unknown:
-            message = f"Parameters of the run that are unknown here are left out: {unknown}."
+            message = f"Parameters of the run that are no arguments here are left out: {unknown}."
             warn_user(message)
 
     def _restored(self, changes: Mapping[str, Any]) -> dict[str, Any]:

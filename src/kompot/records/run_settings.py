@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from kompot.records.parameters import OUTCOME, argument_names, by_kind
+from kompot.records.parameters import OUTCOME, by_kind
 
 __all__ = ["refuse_injected", "settings_of_run"]
 
@@ -21,11 +21,10 @@ def settings_of_run(flat: Mapping[str, Any], analysis_type: str) -> dict[str, An
     analysis_type
         ``"de"`` or ``"da"``.
     """
-    names = argument_names(analysis_type)
     kept = {
         dotted: value
         for dotted, value in flat.items()
-        if "." in dotted and names.get(dotted) not in OUTCOME
+        if "." in dotted and dotted.rpartition(".")[2] not in OUTCOME
     }
     return by_kind(kept, analysis_type)
 

@@ -8,6 +8,8 @@ from anndata import AnnData
 
 from kompot import threads
 from kompot.anndata.layer_store import array_store
+from kompot.anndata.on_disk import refuse_unwritable
+from kompot.anndata.writing import existing_tables
 from kompot.gp.backend import require_jax
 from kompot.gp.rank import RankEstimate
 from kompot.memory import SystemAvailability, human
@@ -57,8 +59,12 @@ def in_place(
     memory, disk = estimate(on_disk=False), estimate(on_disk=True)
     limit = storage.max_memory_ratio * found.memory_available
     helps = memory.memory_bytes > limit >= disk.memory_bytes
-    if store.on_disk is not None or not helps or disk.disk_bytes > found.disk_available:
+    if store.on_disk is not None or not helps:
         return bool(store.on_disk), []
+    try:
+        store.require_space(disk.disk_bytes)
+    except OSError as error:  # too little of it, or none but memory
+        return False, [f"The disk does not help: {error}"]
     return True, [
         f"In memory the run would take {human(memory.memory_bytes)}, more than the {human(limit)} "
         f"that it may: large arrays go to files in {found.disk_path!r}."
@@ -87,9 +93,11 @@ def planned(
     if settings.gp.jit_compile:
         plan.info.append("Memory and time are of NumPy; JAX takes some 0.3 GB more.")
     if output.is_written:
+        refuse_unwritable(adata, copy=output.copy)
         plan.output_fields = output_fields(wanted)
         plan.overwritten, runs = overwritten_fields(adata, wanted, analysis_type)
-        told = previous_runs(plan.overwritten, runs, storage.result_key, analysis_type)
+        tables = existing_tables(adata, settings)
+        told = previous_runs(plan.overwritten, tables, runs, storage.result_key, analysis_type)
         if storage.overwrite is False:
             again = "Set overwrite=True to overwrite or use a different result_key."
             plan.errors += [f"{one} {again}" for one in told]

@@ -44,25 +44,36 @@ def overwritten_fields(
 
 def previous_runs(
     overwritten: Mapping[tuple[str, str], int],
+    tables: list[str],
     runs: list[dict[str, Any]],
     result_key: str,
     analysis_type: str,
 ) -> list[str]:
-    """One sentence or two for each run whose fields would be replaced, the newest first."""
+    """One sentence or two for each run whose results would be replaced, the newest first.
+
+    Colours in ``uns`` do not count, as in the run; tables there are those of the newest run of the
+    key.
+    """
+    replaced: dict[int, list[str]] = {}
+    for (place, name), number in overwritten.items():
+        if place != "adata.uns":
+            replaced.setdefault(number, []).append(name)
+    if tables:
+        of_key = [number for number, run in enumerate(runs) if run.get("result_key") == result_key]
+        replaced.setdefault(max(of_key, default=-1), []).extend(tables)
     return [
-        _in_words(number, overwritten, runs, result_key, analysis_type)
-        for number in sorted(set(overwritten.values()), reverse=True)
+        _in_words(number, replaced[number], runs, result_key, analysis_type)
+        for number in sorted(replaced, reverse=True)
     ]
 
 
 def _in_words(
     number: int,
-    overwritten: Mapping[tuple[str, str], int],
+    names: list[str],
     runs: list[dict[str, Any]],
     result_key: str,
     analysis_type: str,
 ) -> str:
-    names = [name for (_, name), run in overwritten.items() if run == number]
     listed = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     replaced = f"Fields that will be overwritten: {listed}."
     if number < 0:

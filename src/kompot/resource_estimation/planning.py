@@ -18,6 +18,7 @@ from kompot.anndata.expression_resources import (
 )
 from kompot.anndata.given_inputs import needs_given_run, read_given_inputs
 from kompot.anndata.given_resources import estimate_given_run, given_ranks, given_sizes
+from kompot.anndata.on_disk import with_frames
 from kompot.anndata.refusals import refuse_factored, refuse_own_noise
 from kompot.gp.rank import RankEstimate
 from kompot.memory import human
@@ -59,6 +60,7 @@ def plan_expression(adata: AnnData, settings: ExpressionSettings) -> ResourcePla
     ValueError, TypeError
         If the run would refuse an option.
     """
+    adata = with_frames(adata)
     refuse_own_noise(settings)
     if needs_given_run(settings):
         return _plan_given(adata, settings)
@@ -87,6 +89,7 @@ def plan_expression(adata: AnnData, settings: ExpressionSettings) -> ResourcePla
 
 def plan_abundance(adata: AnnData, settings: AbundanceSettings) -> ResourcePlan:
     """The plan of a differential-abundance run; as :func:`plan_expression`."""
+    adata = with_frames(adata)
     availability = availability_of(settings.storage)
     with quiet():
         inputs = abundance_inputs.read_inputs(adata, settings)
