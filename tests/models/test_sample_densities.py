@@ -200,7 +200,7 @@ def test_samples_can_be_ignored_and_must_fit(conditions):
         DifferentialAbundance(use_sample_variance=True).fit(first, second)
     with pytest.raises(ValueError, match="`condition2_sample_indices` must have one value"):
         fit((first, second, sample1, sample1))
-    with pytest.raises(ValueError, match="`sample_estimator_ls`"):
+    with pytest.raises(ValueError, match="'sample_estimator_ls' must be finite and greater than 0"):
         fit(conditions, sample_estimator_ls=-1.0)
     density = DensityEstimator().fit(first)
     with pytest.raises(ValueError, match="leave the samples out"):
