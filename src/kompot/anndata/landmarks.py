@@ -1,18 +1,21 @@
 """Landmarks that are given, or were stored by an earlier run."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from anndata import AnnData
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["known_landmarks", "landmarks_info"]
+__all__ = ["EMBEDDING", "known_landmarks", "landmarks_info"]
 
 Array = NDArray[np.float64]
 
 log = logging.getLogger(__name__)
+
+EMBEDDING = "landmarks_obsm_key"
+"""Where the embedding of stored landmarks is named, beside them."""
 
 
 def known_landmarks(
@@ -54,7 +57,7 @@ def known_landmarks(
         stored = adata.uns.get(key)
         if not isinstance(stored, dict) or "landmarks" not in stored:
             continue
-        if _embedding_of(stored) not in (None, obsm_key):
+        if stored.get(EMBEDDING, obsm_key) != obsm_key:  # the original did not record it
             continue
         found = np.asarray(stored["landmarks"])
         if found.ndim == 2 and found.shape[1] == n_dims:
@@ -63,17 +66,9 @@ def known_landmarks(
     return None, "computed"
 
 
-def _embedding_of(stored: Mapping[str, Any]) -> str | None:
-    """Embedding of stored landmarks, if that was recorded (it was not by the original)."""
-    info = stored.get("landmarks_info")
-    name = info.get("obsm_key") if isinstance(info, Mapping) else None
-    return None if name is None else str(name)
-
-
-def landmarks_info(landmarks: Array, source: str, timestamp: str, obsm_key: str) -> dict[str, Any]:
+def landmarks_info(landmarks: Array, source: str, timestamp: str) -> dict[str, Any]:
     """What is recorded of landmarks, whether or not they are stored."""
     return {
-        "obsm_key": obsm_key,
         "shape": list(landmarks.shape),
         "dtype": str(landmarks.dtype),
         "source": source,

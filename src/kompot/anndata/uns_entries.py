@@ -7,7 +7,7 @@ import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from kompot.anndata.landmarks import landmarks_info
+from kompot.anndata.landmarks import EMBEDDING, landmarks_info
 from kompot.records.encoding import encoded
 from kompot.records.fields import Field
 from kompot.records.history import appended_history
@@ -45,14 +45,14 @@ def uns_entries(
     if source not in ("argument", "computed"):
         used = {"gp.landmarks": encoded(adata.uns[source]["landmarks"])}
         record = record | {"arrays": record.get("arrays", {}) | used}
-    info = landmarks_info(landmarks, source, record["timestamp"], record["params"]["obsm_key"])
+    info = landmarks_info(landmarks, source, record["timestamp"])
     entries = {history_key: appended_history(_entry(adata, history_key), record, wanted)}
     entries[history_key]["landmarks_info"] = info
     key = record["result_key"]
     own = entries.setdefault(key, _entry(adata, key))
     own["landmarks_info"] = info
     if store_landmarks:
-        own["landmarks"] = landmarks
+        own["landmarks"], own[EMBEDDING] = landmarks, record["params"]["obsm_key"]
     return entries
 
 
