@@ -255,7 +255,7 @@ class RunInfo:
         ``filter``, ``storage``, ``output``, ``samples`` and ``fdr`` (expression) or ``threshold``
         and ``donor`` (abundance, :func:`kompot.da`), without what :meth:`call_args` leaves out.
         What is compared is no option: to repeat the run give its ``obsm_key``, ``sample_col`` and,
-        for expression, ``layer`` and ``genes``, too, which are in :attr:`params`.
+        for expression, ``layer`` and ``genes``, too, which are in ``params``.
 
         Raises
         ------
