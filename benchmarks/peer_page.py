@@ -21,9 +21,9 @@ each in a process and a pinned environment of its own.
 python benchmarks/run.py peers --kang kang_ifnb.h5ad --page docs/peers.md
 ```
 
-makes this page, and nothing in it is typed. Results are kept, so that the command can be stopped
-and called again; `--problems`, `--methods` and `--repeats` choose parts, `--idle` times them
-anew on a machine that does nothing else.
+makes this page, and no number in its tables is typed. Results are kept, so that the command
+can be stopped and called again; `--problems`, `--methods` and `--repeats` choose parts, `--idle`
+times them anew on a machine that does nothing else.
 """
 
 DATA = """## Data

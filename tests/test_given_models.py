@@ -299,6 +299,9 @@ def test_given_functions_on_arrays(cells):
     np.testing.assert_allclose(
         given.compute_mahalanobis_distances(states), own.compute_mahalanobis_distances(states), 1e-5
     )
+    for model in (given, own):
+        with pytest.raises(ValueError, match="`X` holds NaN"):
+            model.compute_mahalanobis_distances(np.full_like(states, np.nan))
     table = own.compute_fdr(np.linspace(0.1, 2, 50), 0.1, gene_names=cells.var_names)
     assert list(table.columns) == ["mahalanobis", "pvalue", "local_fdr", "tail_fdr", "is_de"]
     assert list(table.index) == list(cells.var_names)

@@ -33,7 +33,8 @@ states that holds 6 to 25 % of all cells (k-means of the embedding, other number
 than those of the test) loses 85 or 70 % of its cells in every treated sample, with a standard
 deviation of 0.2 over samples (log). Nulls: nothing changes. *Composition 3, 30, 300*: Dirichlet
 with that concentration, the larger the more alike are donors; *tilt*: the standard deviation of
-the slopes; *regions*: the numbers of regions of the test; *3v8*, *8v3*: donors of the control and
+the slopes; *regions*: the numbers of regions of the test; *as reference*: shares are compared to
+that of a segment, or to the median cell's (`reference=`); *3v8*, *8v3*: donors of the control and
 the treated condition.
 
 *p < .05 / .01*: share of regions and of unchanged cells. *Any*: share of data sets in which

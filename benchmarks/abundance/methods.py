@@ -56,6 +56,8 @@ def find_ours(adata: Any, scenario: Scenario) -> Finding:
         "control",
         "treated",
         sample_col="donor" if scenario.paired else "sample",
+        groups="branch" if scenario.reference == "root" else None,
+        reference=scenario.reference,
         return_full_results=True,
         inplace=False,
         progress=False,

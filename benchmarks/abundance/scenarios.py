@@ -45,6 +45,8 @@ class Scenario:
         Numbers of regions of the test.
     treated
         Donors of the treated condition, if not as many.
+    reference
+        What the test takes to be unchanged: a branch, or ``"median"``.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Scenario:
     tilt: float = 0.5
     n_regions: tuple[int, ...] = (4, 12, 30)
     treated: int | None = None
+    reference: str | None = None
 
 
 SCENARIOS = (
@@ -76,7 +79,7 @@ SCENARIOS = (
 
 
 def varied() -> tuple[Scenario, ...]:
-    """Rows with other donors and other regions for 4 against 4 samples, and unequal numbers."""
+    """Rows with other donors, regions and references, and unequal numbers of samples."""
     changes: dict[str, dict[str, Any]] = {
         **{f"composition {a:g}": {"composition": a} for a in (3.0, 30.0, 300.0)},
         **{f"tilt {sd:g}": {"tilt": sd} for sd in (0.0, 1.5)},
@@ -90,6 +93,11 @@ def varied() -> tuple[Scenario, ...]:
     fewer = "4x fewer cells per treated sample"
     return (
         *of_four,
+        *(
+            Scenario(f"null {n}v{n}, {name} as reference", n, reference=name)
+            for n in (4, 8)
+            for name in ("root", "median")
+        ),
         Scenario("null 3v8", 3, treated=8),
         Scenario(f"null 3v8, {fewer}", 3, treated=8, cells_ratio=0.25),
         Scenario(f"null 8v3, {fewer}", 8, treated=3, cells_ratio=0.25),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kompot.progress import bar
+from kompot.settings.checks import number
 
 __all__ = ["apply_batched", "batch_process", "batched", "merge_batch_results"]
 
@@ -54,7 +55,7 @@ def apply_batched(  # noqa: PLR0917 the order of arguments that users know
     Raises
     ------
     ValueError
-        If the array has nothing along the axis.
+        If the array has nothing along the axis, or ``batch_size`` is negative.
     MemoryError
         If memory does not suffice for a single slice.
 
@@ -68,6 +69,7 @@ def apply_batched(  # noqa: PLR0917 the order of arguments that users know
     if n_slices == 0:
         msg = f"`X` has no slices along axis {axis}, got shape {array.shape}."
         raise ValueError(msg)
+    number("batch_size", batch_size, least=0, whole=True, optional=True)
     size = min(batch_size or n_slices, n_slices)
     while True:
         starts = range(0, n_slices, size)

@@ -76,6 +76,39 @@ def test_record_of_the_run_stays(analysed):
     assert analysed.uns["kompot_da"]["run_history"] == before
 
 
+def test_columns_of_a_later_run_are_not_called_by_an_earlier_one(analysed):
+    run(analysed, ls=3.0, log_fold_change_threshold=0.1, overwrite=True)
+    before = analysed.obs[COLUMN].copy()
+    with pytest.raises(ValueError, match=r"of run 0 was replaced by run 1; use run_id=1"):
+        kompot.update_direction_column(analysed, run_id=0)
+    assert analysed.obs[COLUMN].equals(before)
+    kompot.update_direction_column(analysed, run_id=1)
+    assert analysed.obs[COLUMN].equals(before)
+
+
+def test_thresholds_are_drawn_with_their_directions(analysed):
+    def lines(**options):
+        axes = kompot.pl.volcano_da(analysed, **options)
+        dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+        return sorted({abs(value) for line in dashed for value in line.get_xydata()[0]})
+
+    kompot.update_direction_column(analysed, 0.7, 0.01, direction_column="calls")
+    assert {0.3, -np.log10(0.2)} <= set(lines())
+    assert {0.7, 2.0} <= set(lines(color="calls"))
+    kompot.update_direction_column(analysed, 0.6, 0.1)
+    assert {0.6, 1.0} <= set(lines())
+    run(analysed, log_fold_change_threshold=0.3, ptp_threshold=0.2, overwrite=True)
+    assert {0.3, -np.log10(0.2)} <= set(lines())
+    assert list(json.loads(analysed.uns["kompot_da"]["direction_thresholds"])) == ["calls"]
+
+
+def test_damaged_thresholds_are_none(analysed):
+    analysed.uns["kompot_da"]["direction_thresholds"] = "{"
+    assert kompot.pl.volcano_da(analysed) is not None
+    kompot.update_direction_column(analysed, 0.7)
+    assert COLUMN in analysed.uns["kompot_da"]["direction_thresholds"]
+
+
 def test_copy_leaves_the_data(analysed):
     before = analysed.obs[COLUMN].copy()
     changed = kompot.update_direction_column(analysed, 5.0, inplace=False)

@@ -411,6 +411,7 @@ def test_groups_are_left_out_by_name(adata, cell_filter, groups, expected):
         (OBS["score"], None, "`cell_filter` is numeric"),
         ([1, 1], None, "some repeated"),
         (pd.Series(TYPES, [f"cell{i}" for i in range(N)]), None, "holds labels; give a boolean"),
+        (np.array(TYPES, dtype=object), None, "`cell_filter` holds labels; give a boolean"),
         (
             {"__underrepresentation_data": {"z": ["a"]}},
             None,

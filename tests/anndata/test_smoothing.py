@@ -253,6 +253,18 @@ def test_the_rule_for_results_that_exist(adata):
     assert len(names(adata)) == 4
 
 
+def test_samples_are_added_with_the_seed_that_was_drawn(adata, caplog):
+    smooth(adata, random_state=None)
+    before = adata.layers[LAYERS[0]].copy()
+    with caplog.at_level("INFO", "kompot"):
+        smooth(adata, random_state=None, sample_col="donor")
+    assert "Samples are added; what does not depend on them stays the same." in caplog.text
+    runs = json.loads(adata.uns["kompot_smooth"]["run_history"])
+    seeds = [one["params"]["gp"]["random_state"] for one in runs]
+    assert seeds[0] == seeds[1]
+    np.testing.assert_array_equal(adata.layers[LAYERS[0]], before)
+
+
 def test_an_interrupt_leaves_the_data_as_they_were(adata, monkeypatch):
     import kompot.anndata.smoothing_layers as layers
 

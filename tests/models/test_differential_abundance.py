@@ -280,13 +280,22 @@ def test_what_given_densities_give_is_checked(conditions, density, variance, mes
     ("parameters", "message"),
     [
         ({"eps": -1.0}, "'eps' must be"),
-        ({"ptp_threshold": 0.0}, "`ptp_threshold` must be"),
+        ({"ptp_threshold": 0.0}, "'ptp_threshold' must be"),
+        ({"log_fold_change_threshold": np.nan}, "'lfc_threshold'.* must be"),
+        ({"batch_size": -1}, "'batch_size' must be"),
         ({"uncertainty": "advi"}, "'uncertainty' must be one of"),
     ],
 )
 def test_mistakes_of_the_model_are_named(conditions, parameters, message):
     with pytest.raises(ValueError, match=message):
         DifferentialAbundance(**parameters).fit(*conditions)
+
+
+def test_thresholds_of_a_prediction_are_checked(conditions):
+    model = DifferentialAbundance().fit(*conditions)
+    for given in ({"log_fold_change_threshold": np.nan}, {"ptp_threshold": -1.0}):
+        with pytest.raises(ValueError, match=r"threshold.* must be"):
+            model.predict(conditions[0], progress=False, **given)
 
 
 def test_unknown_keywords_are_refused(conditions):

@@ -4,7 +4,12 @@ from scipy import sparse, stats
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 
-from kompot.models import DifferentialExpression, ExpressionModel, FunctionEstimator
+from kompot.models import (
+    DensityEstimator,
+    DifferentialExpression,
+    ExpressionModel,
+    FunctionEstimator,
+)
 
 
 def textbook(states, values, new, length_scale, sigma):
@@ -251,13 +256,50 @@ def test_a_new_fit_forgets_distances(rng):
     assert not hasattr(model, "mahalanobis_distances_")
 
 
-def test_numbers_of_landmarks_are_checked(rng):
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("n_landmarks", 0, ValueError),
+        ("n_landmarks", 2.5, TypeError),
+        ("tol", np.nan, ValueError),
+        ("tol", -1.0, ValueError),
+        ("batch_size", -1, ValueError),
+        ("batch_size", 2.5, TypeError),
+    ],
+)
+def test_numbers_are_checked(rng, name, value, error):
     states, values = rng.normal(size=(20, 2)), rng.normal(size=(20, 3))
-    with pytest.raises(ValueError, match="n_landmarks"):
-        DifferentialExpression(n_landmarks=0).fit(states, values, states, values)
+    option = {name: value}
+    with pytest.raises(error, match=f"'{name}' must be"):
+        DifferentialExpression(**option).fit(states, values, states, values)
     for kind in (FunctionEstimator, ExpressionModel):
-        with pytest.raises(ValueError, match="n_landmarks"):
-            kind(n_landmarks=0).fit(states, values)
+        with pytest.raises(error, match=f"'{name}' must be"):
+            kind(**option).fit(states, values)
+    with pytest.raises(error, match=f"'{name}' must be"):
+        DensityEstimator(**option).fit(states)
+
+
+def test_models_without_a_seed_repeat(rng):
+    states, values = rng.normal(size=(60, 2)), rng.normal(size=(60, 3))
+    for kind in (FunctionEstimator, ExpressionModel):
+        one, other = (
+            kind(n_landmarks=8, random_state=None).fit(states, values).predict(states)
+            for _ in range(2)
+        )
+        np.testing.assert_array_equal(one, other)
+    one, other = (
+        DifferentialExpression(8).fit(states, values, states, 2 * values).predict(states)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(one["fold_change"], other["fold_change"])
+
+
+def test_expression_without_genes_is_refused(rng):
+    states, none = rng.normal(size=(20, 2)), np.empty((20, 0))
+    with pytest.raises(ValueError, match="`y1` has no columns; give at least one gene"):
+        DifferentialExpression().fit(states, none, states, none)
+    with pytest.raises(ValueError, match="`y` has no columns"):
+        ExpressionModel().fit(states, none)
 
 
 def test_a_model_that_holds_a_function_can_be_compared(rng):

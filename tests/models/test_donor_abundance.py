@@ -218,7 +218,10 @@ def test_a_reference_takes_its_own_change_out():
     assert share.regions.contrast.estimate[at][1:].mean() == pytest.approx(-0.67, abs=0.15)
     assert stable.regions.contrast.estimate[at][1:].mean() == pytest.approx(0.0, abs=0.3)
     assert stable.regions.contrast.estimate[at][3] == pytest.approx(0.0, abs=1e-12)
-    assert stable.anchors.shift == share.regions.contrast.estimate[at][3]
+    assert np.isnan(stable.regions.contrast.p_value[at][3])
+    change = share.regions.contrast.estimate - share.regions.contrast.estimate[at][3]
+    np.testing.assert_allclose(stable.regions.contrast.estimate, change, atol=1e-12)
+    assert stable.reference_change == share.regions.contrast.estimate[at][3]
     others = kind != 0
     assert (share.cells.direction[others] < 0).mean() > 0.5
     assert (stable.cells.direction[others] < 0).mean() < 0.1
@@ -262,13 +265,36 @@ def test_result_is_frozen_and_the_seed_decides(changed, found):
     assert replace(found, neighborhood_size=1).neighborhood_size == 1
 
 
+def test_what_donors_do_to_the_reference_is_in_the_errors():
+    """Nothing changes; types vary between donors, and so does the one they are compared to."""
+    p_values = []
+    for seed in range(60):
+        states, sample, condition, kind = simulate(seed, n_donors=5, cells=100, concentration=30.0)
+        groups = {f"type_{k}": kind == k for k in range(5)}
+        found = run(states, sample, condition, groups, reference="type_0", n_rotations=19)
+        p_values.append(found.regions.contrast.p_value[found.regions.is_group][1:])
+    assert np.mean(np.array(p_values) < 0.05) < 0.09
+
+
+def test_several_reference_groups_count_together(changed):
+    states, sample, condition, kind = changed
+    groups = {f"type_{k}": kind == k for k in range(5)} | {"both": (kind == 1) | (kind == 3)}
+    together = run(states, sample, condition, groups, reference=("type_1", "type_3"))
+    union = run(states, sample, condition, groups, reference="both")
+    np.testing.assert_array_equal(together.cells.p_value, union.cells.p_value)
+    assert together.rotation.p_gate == union.rotation.p_gate
+
+
 def test_reference_must_hold_cells_and_not_all(changed):
     states, sample, condition, kind = changed
     groups = {"no": np.zeros(len(kind), dtype=bool), "all": kind >= 0, "one": kind == 1}
+    groups["others"] = kind != 1
     for name in ("no", "all"):
-        with pytest.raises(ValueError, match="needs 2 cells of each compared sample"):
+        with pytest.raises(ValueError, match="need 2 cells of each compared sample"):
             run(states, sample, condition, groups, reference=("one", name))
-    assert run(states, sample, condition, groups, reference="one").regions.contrast.shift != 0
+    with pytest.raises(ValueError, match=r"names \['one', 'others'\].* together as many outside"):
+        run(states, sample, condition, groups, reference=("one", "others"))
+    assert run(states, sample, condition, groups, reference="one").reference_change != 0
 
 
 def test_cells_that_are_not_tested_have_no_estimate():

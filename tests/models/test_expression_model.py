@@ -122,7 +122,7 @@ def test_what_the_model_has_not_is_refused_by_name(problem):
         fit(states, values, np.zeros(240))
     with pytest.raises(ValueError, match="one value for each of 240"):
         fit(states, values, np.zeros(3))
-    with pytest.raises(ValueError, match="`eps`"):
+    with pytest.raises(ValueError, match="'eps' must be"):
         fit(states, values, eps=-1.0)
 
 

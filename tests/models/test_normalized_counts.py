@@ -108,7 +108,8 @@ def test_what_is_no_count_in_cells_that_were_not_looked_at_does_no_harm():
 def test_half_precision_is_read(counts, states):
     coarse = normalised(counts, 80.0).astype(np.float16)
     found = count_scale(coarse, states)
-    assert found is None or found.unit == pytest.approx(80 / np.median(counts.sum(1)), rel=0.2)
+    assert found is not None
+    assert found.unit == pytest.approx(80 / np.median(counts.sum(1)), rel=0.2)
 
 
 def test_cells_with_a_handful_of_genes_count_alike(counts, states):

@@ -98,8 +98,8 @@ def test_it_is_cloned_and_named_at_the_top():
 @pytest.mark.parametrize(
     ("options", "given", "message"),
     [
-        ({"estimator_type": "tree"}, {}, "`estimator_type` must be one of"),
-        ({"eps": -1.0}, {}, "`eps` must be"),
+        ({"estimator_type": "tree"}, {}, "'estimator_type' must be one of"),
+        ({"eps": -1.0}, {}, "'eps' must be"),
         ({}, {"Y": None}, "`Y` is needed"),
         ({}, {"grouping_vector": None}, "`grouping_vector` is needed"),
         ({}, {"grouping_vector": np.zeros(5)}, r"each of 180 cells, got shape \(5,"),

@@ -190,6 +190,15 @@ def test_donor_level_directions_come_first(compared, ax):
     assert heights.sum(axis=1).tolist() == [0, compared.n_obs - 50, 50]
 
 
+def test_columns_of_the_cells_come_with_their_directions(compared, ax):
+    with_donors(compared)
+    volcano_da(compared, LFC, ax=ax)
+    cells = compared.obs[f"{KEY}_lfc_direction"].value_counts()
+    found = {text.get_text() for text in ax.get_legend().get_texts()}
+    assert all(any(name in one for one in found) for name in cells.index[cells > 0])
+    assert dashed(ax)
+
+
 def test_change_between_donors_is_drawn_if_it_is_known(compared, ax):
     with_donors(compared)
     volcano_da(compared, ax=ax)

@@ -163,7 +163,7 @@ def test_rates_are_drawn_as_minus_log10(analysed, ax, kind, column):
     volcano_de(analysed, ax=ax, y_axis_type=kind, significance_threshold=0.2)
     rate = analysed.var[f"{KEY}_{column}"].to_numpy()
     groups = points(ax)
-    assert len(groups["not called"].get_offsets()) == (rate >= 0.2).sum()
+    assert len(groups["other genes"].get_offsets()) == (rate >= 0.2).sum()
     heights = np.concatenate([one.get_offsets()[:, 1] for one in groups.values()])
     expected = -np.log10(np.maximum(rate, rate[rate > 0].min()))
     np.testing.assert_allclose(np.sort(heights), np.sort(expected))
@@ -177,7 +177,7 @@ def test_threshold_of_distances_and_number_of_top_genes(analysed):
     cut = distance.median()
     first, second = (Figure().subplots() for _ in range(2))
     volcano_de(analysed, ax=first, significance_threshold=cut, show_thresholds=False)
-    assert len(points(first)["not called"].get_offsets()) == (distance <= cut).sum()
+    assert len(points(first)["other genes"].get_offsets()) == (distance <= cut).sum()
     assert not [one for one in first.lines if one.get_linestyle() == "--"]
     volcano_de(analysed, ax=second, n_top_genes=7, gene_labels=20)
     assert named(second) == set(distance.nlargest(7).index)
@@ -286,7 +286,7 @@ def test_any_column_can_be_drawn_upwards(analysed, ax):
     analysed.var["mine"] = flags
     volcano_de(analysed, y_axis_type="height", direction_column="mine", grid=True, ax=ax)
     assert ax.get_ylabel() == "height"
-    assert len(points(ax)["not called"].get_offsets()) == (~flags).sum()
+    assert len(points(ax)["other genes"].get_offsets()) == (~flags).sum()
 
 
 def test_saving_and_returning_the_figure(analysed, tmp_path):

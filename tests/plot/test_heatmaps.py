@@ -32,6 +32,14 @@ def means(adata, layer, genes, members=None):
     return frame.groupby(adata.obs["branch"].loc[frame.index], observed=False).mean().T
 
 
+def test_data_come_with_the_figure(compared):
+    found = heatmap(
+        compared, list(compared.var_names[:3]), "branch", return_data=True, return_fig=True
+    )
+    assert isinstance(found, HeatmapResult)
+    assert isinstance(found.fig, Figure)
+
+
 def test_halves_are_both_conditions(compared, ax):
     genes = list(compared.var_names[:6])
     found = heatmap(

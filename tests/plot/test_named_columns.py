@@ -154,7 +154,7 @@ def test_a_named_rate_is_drawn_and_called_what_it_is(analysed, ax):
     volcano_de(analysed, score_key=RATE, significance_threshold=0.2, ax=ax)
     assert ax.get_ylabel() == "-log10 local FDR"
     rate = analysed.var[RATE].to_numpy()
-    assert len(points(ax)["not called"].get_offsets()) == (rate >= 0.2).sum()
+    assert len(points(ax)["other genes"].get_offsets()) == (rate >= 0.2).sum()
     analysed.var["other_donor_fdr"] = rate
     volcano_de(analysed, score_key="other_donor_fdr", ax=(other := Figure().subplots()))
     assert other.get_ylabel() == "other_donor_fdr"
@@ -200,7 +200,7 @@ def test_one_strongest_gene_is_one_gene(analysed, ax):
     names[best - 1] = names[best]
     analysed.var_names = names
     volcano_de(analysed, n_top_genes=1, gene_labels=0, ax=ax)
-    assert len(points(ax)["not called"].get_offsets()) == analysed.n_vars - 1
+    assert len(points(ax)["other genes"].get_offsets()) == analysed.n_vars - 1
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_genes_of_another_run_are_not_drawn(halves, ax):
         volcano_de(halves, ax=(drawn := Figure().subplots()), **arguments)
         assert sum(len(one.get_offsets()) for one in points(drawn).values()) == 12
         if "n_top_genes" in arguments:
-            assert len(points(drawn)["not called"].get_offsets()) == 7
+            assert len(points(drawn)["other genes"].get_offsets()) == 7
     assert set(chosen_genes(halves, run, None, 50)) == last
     assert set(heatmap(halves, groupby="branch", return_data=True).cond1_means.index) == last
     for score in ("mean_lfc", "is_de"):

@@ -56,6 +56,19 @@ def test_tables_of_groups_follow_one_another(adata):
     assert list(some["group"].unique()) == ["branch_2", "root"]
 
 
+def test_groups_are_found_by_their_own_label(adata):
+    adata.obs["type"] = adata.obs["branch"].map({"root": "T/NK", "branch_1": 1, "branch_2": 0})
+    adata.obs["type"] = adata.obs["type"].astype("category")
+    run(adata, groups="type")
+    for label, stored in (("T/NK", "T_NK"), (1, "1"), (0, "0")):
+        pd.testing.assert_frame_equal(get_table(adata, group=label), get_table(adata, group=stored))
+    assert set(get_table(adata, group=["T/NK", "1"])["group"]) == {"T_NK", "1"}
+    with pytest.raises(ValueError, match=r"\['2'\] not found"):
+        get_table(adata, group=2)
+    drawn = kompot.pl.volcano_de(adata, group="T/NK")
+    assert drawn.get_title() == "T/NK"
+
+
 @pytest.mark.parametrize("sample_col", [None, "donor"])
 def test_weights_of_genes_are_no_groups(adata, sample_col):
     """Layers stored as factors have weights beside the tables of groups: a KeyError once."""

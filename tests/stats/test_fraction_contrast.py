@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from kompot.stats.design import Design, paired_design, two_group_design
-from kompot.stats.fraction_contrast import contrast_fractions, level_weights, reference_shift
+from kompot.stats.fraction_contrast import contrast_fractions, level_weights, weighted_median
 from kompot.stats.log_fractions import log_fractions
 from kompot.stats.rotation import rotation_directions, rotation_test
 
@@ -102,7 +102,7 @@ def test_agrees_with_the_reference(oracle, name, seed, reference):
     if reference == "median":
         finest = np.bincount(LEVEL, weights=tested).argmax() == LEVEL
         on = finest & tested
-        shift = reference_shift(found.estimate[on] + found.shift, fractions.mean[on])
+        shift = weighted_median(found.estimate[on] + found.shift, fractions.mean[on])
         assert shift == pytest.approx(theirs["shift"], rel=1e-6)
 
 
@@ -294,5 +294,5 @@ def test_levels_weigh_the_same():
 
 
 def test_reference_is_the_change_of_the_median_cell():
-    assert reference_shift(np.array([3.0, -1.0, 0.2]), np.array([0.1, 0.3, 0.6])) == 0.2
-    assert reference_shift(np.array([3.0, -1.0]), np.array([0.9, 0.1])) == 3.0
+    assert weighted_median(np.array([3.0, -1.0, 0.2]), np.array([0.1, 0.3, 0.6])) == 0.2
+    assert weighted_median(np.array([3.0, -1.0]), np.array([0.9, 0.1])) == 3.0

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kompot.stats.log_fractions import count_cells, log_fractions
+from kompot.stats.log_fractions import count_cells, log_fractions, relative_to
 
 
 def test_cells_are_counted_in_the_regions_they_are_in():
@@ -40,3 +40,22 @@ def test_empty_regions_stay_finite_and_are_not_testable():
 def test_a_region_needs_two_cells_per_sample(counts, testable):
     found = log_fractions(np.array(counts, float)[:, None], np.array([90.0, 80.0]))
     assert found.testable[0] == testable
+
+
+def test_ratios_to_a_reference_have_the_variance_of_both(rng):
+    totals = np.array([400.0, 900.0])
+    share = np.array([0.05, 0.2])
+    drawn = rng.poisson(totals[:, None] * share, size=(4000, 2, 2)).astype(float)
+
+    def ratios(counts):
+        both = log_fractions(counts, totals)
+        return relative_to(both, log_fractions(counts[:, 1:], totals))
+
+    values = np.array([ratios(counts).values for counts in drawn])
+    expected = ratios(totals[:, None] * share)
+    np.testing.assert_allclose(
+        values[..., 0].var(axis=0), expected.sampling_variance[:, 0], rtol=0.1
+    )
+    np.testing.assert_allclose(expected.values[:, 0], np.log(0.05 / 0.2), atol=0.05)
+    assert not values[..., 1].any()
+    assert expected.testable.tolist() == [True, False]

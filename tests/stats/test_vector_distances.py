@@ -86,8 +86,9 @@ def test_progress_is_shown_for_several_batches_only(given, capsys):
         ({"diff_values": np.full((7, 4), np.nan)}, "`diff_values` holds NaN"),
         ({"covariance": np.full((4, 4), np.inf)}, "`covariance` holds NaN or infinite"),
         ({"diagonal_variance": np.full((7, 4), np.nan)}, "`diagonal_variance` holds NaN"),
-        ({"eps": -1e-9}, "`eps` must be finite and not negative"),
-        ({"eps": np.inf}, "`eps` must be finite"),
+        ({"eps": -1e-9}, "'eps' must be finite and at least 0"),
+        ({"eps": np.inf}, "'eps' must be finite"),
+        ({"batch_size": -1}, "'batch_size' must be finite and at least 0"),
     ],
 )
 def test_bad_input_is_refused(given, changes, message):

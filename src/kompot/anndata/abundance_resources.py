@@ -9,6 +9,7 @@ from kompot import threads
 from kompot.anndata.abundance_inputs import AbundanceInputs
 from kompot.anndata.data_sizes import data_bytes
 from kompot.anndata.memory_check import MemoryCheck
+from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.kernels import make_kernel
 from kompot.gp.length_scale import length_scale_by_scheme
 from kompot.gp.rank import RankEstimate, estimate_rank
@@ -16,7 +17,7 @@ from kompot.memory.abundance import AbundanceSizes, abundance_steps
 from kompot.memory.estimate import Estimate, estimate_steps
 from kompot.memory.requirement import Alternative
 from kompot.memory.steps import peak_of
-from kompot.models.density_estimator import DensityEstimator, lexicographic_order
+from kompot.models.density_estimator import DensityEstimator
 from kompot.models.differential_abundance import TOLERANCE
 from kompot.models.label_ratio import LABEL_RANK, LABEL_TOLERANCE, SCALE_FACTORS
 from kompot.settings import AbundanceSettings

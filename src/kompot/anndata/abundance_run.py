@@ -19,6 +19,7 @@ from kompot.anndata.abundance_results import (
     group_table,
     obs_values,
 )
+from kompot.anndata.abundance_samples import reference_of
 from kompot.anndata.condition_overlap import warn_if_apart
 from kompot.anndata.donor_results import donor_cells, donor_groups, donor_record, donor_regions
 from kompot.anndata.given_densities import given_landmarks, predictors
@@ -187,7 +188,7 @@ def _compare_samples(
         design,
         groups={name: mask[cells.rows] for name, mask in (given.groups or {}).items()},
         settings=DonorAbundanceSettings(
-            reference=options.reference,
+            reference=reference_of(settings),
             fdr_threshold=options.fdr_threshold,
             lfc_threshold=options.donor_lfc_threshold,
         ),

@@ -1,6 +1,6 @@
 """Samples of an abundance run: read, checked, and what they allow to be said."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,14 +19,15 @@ from kompot.anndata.samples import (
     warn_of_single_variance,
 )
 from kompot.anndata.states import read_states
-from kompot.models.abundance_reference import check_reference, check_reference_cells
+from kompot.models.abundance_reference import check_reference, reference_fractions
 from kompot.models.donor_abundance import testable_contrast
 from kompot.models.sample_densities import number_samples
+from kompot.records.group_names import stored_group
 from kompot.settings import AbundanceSettings
 from kompot.stats.design import Design
 from kompot.user_warnings import warn_user
 
-__all__ = ["AbundanceSamples", "read_abundance_samples"]
+__all__ = ["AbundanceSamples", "read_abundance_samples", "reference_of"]
 
 _LEAST_CELLS = 10
 """Of a sample that is compared. All samples count alike, and one cell is no share of anything: one
@@ -83,7 +84,7 @@ def read_abundance_samples(
     """
     obs: Any = adata.obs
     comparison, options = settings.comparison, settings.samples
-    reference = settings.donor.reference
+    reference = reference_of(settings)
     check_reference(reference, list(groups))
     if options.regions is not None:
         msg = (
@@ -118,8 +119,18 @@ def read_abundance_samples(
     design = read_design(obs, cells, samples, comparison, columns)
     testable_contrast(design)
     members = {name: np.asarray(mask)[cells.rows] for name, mask in groups.items()}
-    check_reference_cells(reference, members, samples.codes, design.n_samples, design.contributing)
+    reference_fractions(reference, members, samples.codes, design.n_samples, design.contributing)
     return AbundanceSamples(samples, number(), design)
+
+
+def reference_of(settings: AbundanceSettings) -> Any:
+    """What is taken to be unchanged, groups by the names under which they are stored."""
+    reference = settings.donor.reference
+    if isinstance(reference, str):
+        return stored_group(reference)
+    if isinstance(reference, Iterable):
+        return [stored_group(name) for name in reference]
+    return reference
 
 
 def _refuse_given(settings: AbundanceSettings, remedy: str, *, samples: bool) -> None:

@@ -147,7 +147,8 @@ def compute_differential_abundance(  # noqa: PLR0917 the documented order of arg
         Smallest absolute change called at donor level, natural log; a filter beside the FDR.
     reference
         What is taken to be unchanged at donor level, instead of the share of all cells: names of
-        ``groups``, or ``"median"`` for the median cell's region.
+        ``groups``, to whose cells those of every region are then compared sample by sample, or
+        ``"median"`` for the median cell's region.
     groups
         Groups of cells for which the mean change is wanted: a column of ``adata.obs`` or any form
         of :func:`kompot.anndata.groups.parse_groups`. At donor level they are tested as regions.

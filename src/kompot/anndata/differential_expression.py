@@ -166,7 +166,7 @@ def compute_differential_expression(  # noqa: PLR0917 the documented order of ar
         Groups of cells in which genes are scored as well, by the fit of all cells: a column of
         ``adata.obs``, ``{column: value or values, ...}``, ``{name: filter}``, a list of filters, a
         Series or array with one label or truth value per cell, a boolean matrix
-        ``(n_groups, n_cells)``, or a list of such vectors. They may overlap.
+        ``(n_groups, n_cells)``, or a list of them; may overlap. At donor level all are regions.
     min_cells
         Least number of cells of each condition in each group.
     min_percentage

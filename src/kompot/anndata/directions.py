@@ -1,7 +1,6 @@
 """Directions of change at other thresholds, from stored results."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,10 @@ from numpy.typing import NDArray
 from kompot.anndata.abundance_results import DIRECTION_COLORS
 from kompot.anndata.on_disk import as_frame
 from kompot.anndata.writing import write_fields
+from kompot.records.direction_thresholds import with_thresholds
 from kompot.records.fields import Field
 from kompot.records.history import HISTORY_KEYS, recorded_runs
+from kompot.records.recorded import field_owners
 from kompot.records.run_choice import find_run
 from kompot.settings import DAThresholdSettings
 from kompot.settings.checks import number
@@ -64,7 +65,8 @@ def update_direction_column(  # noqa: PLR0917 the order of arguments that script
     Raises
     ------
     ValueError
-        If there is no such run or column, or a threshold is out of range.
+        If there is no such run or column, a later run replaced the columns, or a threshold is out
+        of range.
 
     Notes
     -----
@@ -78,6 +80,8 @@ def update_direction_column(  # noqa: PLR0917 the order of arguments that script
         further = ", or name `lfc_key`, `ptp_key` and `direction_column`"
         chosen, runs = find_run(adata, "da", run_id, otherwise=further)
         run = runs[chosen]
+        given = {"lfc_key": lfc_key, "ptp_key": ptp_key, "direction_key": direction_column}
+        _refuse_replaced(chosen, runs, [key for key, name in given.items() if name is None])
     default = _run_thresholds(run)
     lfc_threshold = default.lfc_threshold if lfc_threshold is None else lfc_threshold
     ptp_threshold = default.ptp_threshold if ptp_threshold is None else ptp_threshold
@@ -102,8 +106,25 @@ def update_direction_column(  # noqa: PLR0917 the order of arguments that script
         ],
     }
     target = adata if inplace else adata.copy()
-    write_fields(target, values, _entry(adata, column, lfc_threshold, ptp_threshold))
+    stored = adata.uns.get(_HISTORY_KEY)
+    entry = stored if isinstance(stored, Mapping) else {}
+    entry = with_thresholds(entry, column, lfc_threshold, ptp_threshold)
+    write_fields(target, values, {_HISTORY_KEY: entry})
     return None if inplace else target
+
+
+def _refuse_replaced(number: int, runs: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> None:
+    """Refuse columns of a run that are now a later run's."""
+    owners = field_owners(runs)
+    for key in keys:
+        name = runs[number].get(key)
+        owner = owners.get(("obs", str(name)), number)
+        if owner != number:
+            msg = (
+                f"The column {name!r} of run {number} was replaced by run {owner}; use "
+                f"run_id={owner}, or repeat the run with another result_key."
+            )
+            raise ValueError(msg)
 
 
 def _run_thresholds(run: Mapping[str, Any]) -> DAThresholdSettings:
@@ -130,17 +151,3 @@ def _numbers(adata: AnnData, name: str | None, argument: str) -> NDArray[np.floa
         msg = f"`{argument}`: adata.obs[{name!r}] must hold numbers, got {column.dtype}."
         raise ValueError(msg)
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _entry(
-    adata: AnnData, column: str, lfc_threshold: float, ptp_threshold: float
-) -> dict[str, dict[str, Any]]:
-    """The history's entry of ``uns`` with the thresholds of a column."""
-    stored = adata.uns.get(_HISTORY_KEY)
-    entry = dict(stored) if isinstance(stored, Mapping) else {}
-    thresholds = json.loads(entry.get("direction_thresholds", "{}"))
-    thresholds[column] = {
-        "lfc_threshold": float(lfc_threshold),
-        "ptp_threshold": float(ptp_threshold),
-    }
-    return {_HISTORY_KEY: entry | {"direction_thresholds": json.dumps(thresholds)}}

@@ -91,7 +91,7 @@ def donor_record(found: DonorAbundance, samples: Samples) -> dict[str, Any]:
         "p_gate": found.rotation.p_gate,
         "n_rotations": found.rotation.n_rotations,
         "exploratory": design.exploratory,
-        "reference_shift": regions.contrast.shift,
+        "reference_shift": found.reference_change,
         "n_cells_up": int(counts[2]),
         "n_cells_down": int(counts[0]),
         "regions": _of_contrast(regions.contrast),

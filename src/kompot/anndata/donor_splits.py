@@ -15,6 +15,7 @@ from kompot.anndata.groups import parse_groups
 from kompot.anndata.null_comparisons import Found, compare_abundance, compare_expression
 from kompot.anndata.null_plan import NullPlan
 from kompot.anndata.on_disk import with_frames
+from kompot.records.annotation import require_anndata
 from kompot.settings import (
     AbundanceSettings,
     Comparison,
@@ -210,10 +211,9 @@ def null_check(
     )
     with threads.single_threaded_products(), cluster.used():
         if analysis == "abundance":
-            if regions is not None:
-                parse_groups(
-                    with_frames(adata), regions, "regions"
-                )  # refused by the name it has here
+            require_anndata(adata)
+            if regions is not None:  # refused by the name it has here
+                parse_groups(with_frames(adata), regions, "regions")
             settings = _of_abundance(comparison, gp, samples, cell_filter, fdr_threshold)
             found = list(compare_abundance(with_frames(adata), settings, gp, plan))
         else:

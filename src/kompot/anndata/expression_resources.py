@@ -23,6 +23,8 @@ from kompot.memory.estimate import Estimate, estimate_expression
 from kompot.memory.expression import ExpressionSizes
 from kompot.memory.expression_sizes import fit_chunk
 from kompot.models.array_store import ArrayStore
+from kompot.models.condition_samples import FEWEST_CELLS
+from kompot.models.donor_expression import DonorSettings
 from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings, StorageSettings
 
@@ -35,11 +37,6 @@ __all__ = [
 ]
 
 log = logging.getLogger(__name__)
-
-_CLUSTERS = 17
-"""Regions of cell states at the scales of the donor-level test: 1, 4 and 12."""
-_LEAST_CELLS = 2
-"""Of a sample that has a fit of its own."""
 
 
 def expression_rank(
@@ -69,7 +66,7 @@ def expression_rank(
         make_kernel(gp.kernel, float(scale)),
         max_rank=gp.n_landmarks,
         tol=gp.tol,
-        rng=np.random.default_rng(gp.random_state),
+        rng=np.random.default_rng(gp.random_state or 0),
         n_cells=n_cells,
     )
 
@@ -236,8 +233,12 @@ def _samples(samples: ExpressionSamples | None) -> tuple[int, int, int]:
     """Samples with fits of their own, all samples, and regions in which they are compared."""
     if samples is None:
         return 0, 0, 0
-    n_fitted = int((samples.samples.n_cells >= _LEAST_CELLS).sum())
+    n_fitted = int((samples.samples.n_cells >= FEWEST_CELLS).sum())
     if samples.design is None:
         return n_fitted, 0, 0
     named = len(samples.regions)
-    return n_fitted, len(samples.samples.names), _CLUSTERS + named + (1 if named else 0)
+    return (
+        n_fitted,
+        len(samples.samples.names),
+        sum(DonorSettings.n_regions) + named + (1 if named else 0),
+    )

@@ -11,13 +11,11 @@ from kompot.gp.rank import RankEstimate, estimate_rank
 from kompot.memory.estimate import Estimate, estimate_given
 from kompot.memory.given import GivenSizes
 from kompot.models.array_store import ArrayStore
+from kompot.models.given_expression import MOST_POINTS
 from kompot.records.fields import Field
 from kompot.settings import ExpressionSettings
 
 __all__ = ["estimate_given_run", "given_ranks", "given_sizes", "store_of_given_run"]
-
-_MOST_POINTS = 1000
-"""Cells at which distances are measured in a group, or if functions have no landmarks."""
 
 
 def given_ranks(
@@ -54,7 +52,7 @@ def given_ranks(
                 make_kernel(gp.kernel, float(scale)),
                 max_rank=gp.n_landmarks,
                 tol=gp.tol,
-                rng=np.random.default_rng(gp.random_state),
+                rng=np.random.default_rng(gp.random_state or 0),
                 n_cells=n_cells,
             )
         )
@@ -99,7 +97,7 @@ def given_sizes(
         model is None,
         n_columns,
         _points(given, ranks) if has_distances else 0,
-        min(largest, _MOST_POINTS) if has_distances else 0,
+        min(largest, MOST_POINTS) if has_distances else 0,
         given.is_varied,
         inputs.cells.sizes,
     )

@@ -13,8 +13,9 @@ from pandas.api.types import infer_dtype, is_list_like, is_scalar
 
 from kompot.anndata.labels import cells_with, label_masks
 from kompot.records.annotation import obs_column
+from kompot.records.group_names import stored_group
 
-__all__ = ["excluded_cells", "parse_cell_filter", "parse_groups"]
+__all__ = ["excluded_cells", "labelled_groups", "parse_cell_filter", "parse_groups"]
 
 Mask = NDArray[np.bool_]
 
@@ -117,7 +118,17 @@ def excluded_cells(
     excluded = np.zeros(adata.n_obs, dtype=bool)
     for name in cell_filter[REPRESENTATION_KEY]:
         excluded |= _group_cells(groups, name, "cell_filter")
-    return excluded, {_clean(name) for name in cell_filter[REPRESENTATION_KEY]}
+    return excluded, {stored_group(name) for name in cell_filter[REPRESENTATION_KEY]}
+
+
+def labelled_groups(adata: AnnData, groups: Any) -> dict[str, Mask]:
+    """Cells of each group, ``(n_obs,)``, by the label that users gave it.
+
+    Parameters and errors are those of :func:`parse_groups`, which names groups as they are stored.
+    """
+    named = _read_groups(adata, groups, "groups")
+    _storable(named)  # refuses labels that would be stored under one name
+    return dict(named)
 
 
 def _read_groups(adata: AnnData, groups: Any, argument: str) -> _Named:
@@ -336,8 +347,13 @@ def _criteria(criterion: Any, n_obs: int, argument: str) -> list[Any]:
     if isinstance(criterion, Mapping):
         entries = list(criterion.values())
         return entries if all(isinstance(entry, Mapping) for entry in entries) else []
-    is_list = _is_vector(criterion) and not isinstance(criterion, pd.Series)
-    if is_list and any(isinstance(c, str) or is_list_like(c) for c in criterion):
+    is_array = isinstance(criterion, np.ndarray) and criterion.shape == (n_obs,)
+    is_column = is_array or isinstance(criterion, pd.Series)
+    if (
+        _is_vector(criterion)
+        and not is_column
+        and any(isinstance(c, str) or is_list_like(c) for c in criterion)
+    ):
         return list(criterion)
     return list(criterion) if _is_several(criterion, n_obs, argument) else []
 
@@ -345,7 +361,7 @@ def _criteria(criterion: Any, n_obs: int, argument: str) -> list[Any]:
 def _named_groups(criterion: Any, n_obs: int) -> set[str]:
     """Groups that a criterion, or any of several, names."""
     if isinstance(criterion, str):
-        return {_clean(criterion)}
+        return {stored_group(criterion)}
     several = _criteria(criterion, n_obs, "cell_filter")
     return {name for one in several for name in _named_groups(one, n_obs)}
 
@@ -358,10 +374,10 @@ def _group_cells(groups: Mapping[str, Mask] | None, name: str, argument: str) ->
             f"column with its value: {{column: {name!r}}}."
         )
         raise ValueError(msg)
-    if _clean(name) not in groups:
+    if stored_group(name) not in groups:
         msg = f"`{argument}`: {name!r} is none of the groups. Available groups: {list(groups)[:50]}"
         raise ValueError(msg)
-    return groups[_clean(name)]
+    return groups[stored_group(name)]
 
 
 def _storable(named: _Named) -> dict[str, Mask]:
@@ -369,7 +385,7 @@ def _storable(named: _Named) -> dict[str, Mask]:
     masks: dict[str, Mask] = {}
     given: dict[str, str] = {}
     for name, mask in named:
-        clean = _clean(name)
+        clean = stored_group(name)
         if clean in given:
             msg = (
                 f"The groups {given[clean]!r} and {name!r} would be stored under the same name "
@@ -380,9 +396,3 @@ def _storable(named: _Named) -> dict[str, Mask]:
             log.info("Group %r is stored as %r; files cannot hold its name", name, clean)
         given[clean], masks[clean] = name, mask
     return masks
-
-
-def _clean(name: str) -> str:
-    """A name that h5ad and zarr files accept for a column."""
-    clean = name.translate(str.maketrans("/\0", "__"))
-    return {"": "_", ".": "_", "..": "__", "_index": "_index_"}.get(clean, clean)

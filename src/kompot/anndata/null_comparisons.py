@@ -178,5 +178,5 @@ def _features(cells: Cells, gp: GPSettings, landmarks: Array | None) -> FeatureM
         max_rank=gp.n_landmarks,
         tol=gp.tol,
         landmarks=landmarks,
-        rng=np.random.default_rng(gp.random_state),
+        rng=np.random.default_rng(gp.random_state or 0),
     )

@@ -9,10 +9,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 from pandas.api.types import infer_dtype, is_list_like
 
-from kompot.anndata.groups import (
-    REPRESENTATION_KEY,
-    parse_groups,
-)
+from kompot.anndata.groups import REPRESENTATION_KEY, labelled_groups
 from kompot.anndata.labels import cells_with, label_masks
 from kompot.anndata.on_disk import with_frames
 from kompot.records.annotation import obs_column, require_anndata
@@ -86,7 +83,7 @@ def check_underrepresentation(  # noqa: PLR0917 the documented order of argument
     number("min_cells", min_cells, least=0)
     number("min_percentage", min_percentage, least=0, most=100, optional=True)
     condition_masks = _condition_masks(adata, groupby, conditions)
-    masks = parse_groups(adata, groups)
+    masks = labelled_groups(adata, groups)
     found = underrepresented(masks, condition_masks, min_cells, min_percentage)
     if found and warn:
         text = describe_underrepresented(found, masks, condition_masks, min_cells, min_percentage)

@@ -14,6 +14,7 @@ from kompot.anndata.labels import members
 from kompot.anndata.landmarks import known_landmarks
 from kompot.anndata.samples import refuse_many, sample_labels
 from kompot.anndata.states import read_states, refuse_bad_states
+from kompot.models.condition_samples import FEWEST_CELLS
 from kompot.records.annotation import obs_column, require_anndata
 from kompot.settings import Comparison, Smoothing, SmoothingSettings
 
@@ -113,10 +114,11 @@ def _read_sample(
     names, codes = np.unique(labels, return_inverse=True)
     sizes = np.bincount(codes)
     refuse_many(column, len(names), len(codes))
-    if int((sizes >= 2).sum()) < 2:
+    n_fitted = int((sizes >= FEWEST_CELLS).sum())
+    if n_fitted < 2:
         msg = (
-            f"At least 2 samples with 2 cells are needed, column {column!r} has "
-            f"{int((sizes >= 2).sum())} among the cells to be fitted: the variance between samples "
+            f"At least 2 samples with {FEWEST_CELLS} cells are needed, column {column!r} has "
+            f"{n_fitted} among the cells to be fitted: the variance between samples "
             "cannot be estimated from one. Leave `sample_col` out."
         )
         raise ValueError(msg)

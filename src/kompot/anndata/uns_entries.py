@@ -8,6 +8,7 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from kompot.anndata.landmarks import EMBEDDING, landmarks_info
+from kompot.records.direction_thresholds import without_thresholds
 from kompot.records.encoding import encoded
 from kompot.records.fields import Field
 from kompot.records.history import appended_history
@@ -46,7 +47,9 @@ def uns_entries(
         used = {"gp.landmarks": encoded(adata.uns[source]["landmarks"])}
         record = record | {"arrays": record.get("arrays", {}) | used}
     info = landmarks_info(landmarks, source, record["timestamp"])
-    entries = {history_key: appended_history(_entry(adata, history_key), record, wanted)}
+    columns = [field.name for field in wanted if field.location == "obs"]
+    earlier = without_thresholds(_entry(adata, history_key), columns)
+    entries = {history_key: appended_history(earlier, record, wanted)}
     entries[history_key]["landmarks_info"] = info
     key = record["result_key"]
     own = entries.setdefault(key, _entry(adata, key))

@@ -203,9 +203,9 @@ def _extended_by(run: Mapping[str, Any], settings: AnySettings) -> dict[str, Any
 
 
 def _are_drawn_alike(earlier: Mapping[str, Any], now: Mapping[str, Any], kind: str) -> bool:
-    """Whether landmarks are drawn, and with one seed: expression without one takes the earlier."""
+    """Whether landmarks are drawn, and with one seed: but for abundance None takes the earlier."""
     seed, drawn = now.get("gp.random_state"), (None, "draw")
-    same_seed = (seed is None and kind == "de") or earlier.get("gp.random_state", seed) == seed
+    same_seed = (seed is None and kind != "da") or earlier.get("gp.random_state", seed) == seed
     return same_seed and all(one.get("gp.landmarks") in drawn for one in (earlier, now))
 
 

@@ -10,6 +10,7 @@ from scipy.linalg import LinAlgError, cho_solve, cholesky, eigh, solve_triangula
 
 from kompot.gp.backend import accelerator
 from kompot.memory import DENSE_SHARE
+from kompot.settings.checks import number
 
 __all__ = [
     "by_columns",
@@ -33,10 +34,16 @@ Array = NDArray[np.float64]
 
 
 def row_slices(n_rows: int, size: int | None) -> Iterator[slice]:
-    """Consecutive slices of at most ``size`` rows; one of all rows if ``size`` is None or 0."""
+    """Consecutive slices of at most ``size`` rows; one of all rows if ``size`` is None or 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If ``size``, which is every model's ``batch_size``, is negative or no whole number.
+    """
+    number("batch_size", size, least=0, whole=True, optional=True)
     step = size or max(n_rows, 1)
-    for start in range(0, n_rows, step):
-        yield slice(start, min(start + step, n_rows))
+    return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
 
 
 def without_duplicates(values: Any) -> Any:

@@ -74,7 +74,7 @@ def estimate_rank(
     n_cells
         Look at so many only, at least 300; None for 8,000.
     """
-    rng = np.random.default_rng() if rng is None else rng
+    rng = np.random.default_rng(0) if rng is None else rng
     n_cells = _CELLS if n_cells is None else n_cells
     bound = len(states) if max_rank is None else min(max_rank, len(states))
     some, scale = states, 1.0

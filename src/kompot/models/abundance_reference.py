@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.models.region_counts import CountedRegions
 from kompot.stats.design import Contrast
-from kompot.stats.fraction_contrast import reference_shift
-from kompot.stats.log_fractions import count_cells, log_fractions
+from kompot.stats.fraction_contrast import weighted_median
+from kompot.stats.log_fractions import LogFractions, count_cells, log_fractions
 
-__all__ = ["Reference", "check_reference", "check_reference_cells", "shift_of_reference"]
+__all__ = ["Reference", "check_reference", "median_change", "reference_fractions"]
 
 Reference = str | Sequence[str] | None
 
@@ -45,14 +45,14 @@ def check_reference(reference: Reference, groups: Sequence[str]) -> list[str]:
     return wanted
 
 
-def check_reference_cells(
+def reference_fractions(
     reference: Reference,
     groups: Mapping[str, ArrayLike],
     sample: NDArray[np.intp],
     n_samples: int,
     compared: NDArray[np.bool_],
-) -> None:
-    """Refuse reference groups in which nothing could be tested.
+) -> LogFractions | None:
+    """Log fractions of the cells in the reference groups together, ``(n_samples, 1)``.
 
     Parameters
     ----------
@@ -67,20 +67,37 @@ def check_reference_cells(
     compared
         Which of them are compared, ``(n_samples,)``.
 
+    Returns
+    -------
+    None if no groups are named.
+
     Raises
     ------
     ValueError
-        If a group is unknown, or holds too few of the cells, or all of them.
+        If a group is unknown, or one or all together hold too few of the cells, or all of them.
     """
+    names = check_reference(reference, list(groups))
+    if not names:
+        return None
     totals = np.bincount(sample, minlength=n_samples).astype(np.float64)
-    for name in check_reference(reference, list(groups)):
-        outside = np.where(np.asarray(groups[name], dtype=bool), 0, -1)
-        counts = count_cells(sample, outside, n_samples, 1)
-        _refuse_untestable([name], log_fractions(counts, totals, compared).testable)
+    masks = [np.asarray(groups[name], dtype=bool) for name in names]
+    found = [
+        log_fractions(count_cells(sample, np.where(mask, 0, -1), n_samples, 1), totals, compared)
+        for mask in (*masks, np.logical_or.reduce(masks))
+    ]
+    few = [str(name) for name, one in zip(names, found, strict=False) if not one.testable[0]]
+    if few or not found[-1].testable[0]:
+        msg = (
+            f"`reference` names {few or names}, but reference groups need 2 cells of each compared "
+            "sample on average, and together as many outside them: a share of next to no cells, or "
+            "of all, is no measure of change. Name others, or use reference='median'."
+        )
+        raise ValueError(msg)
+    return found[-1]
 
 
-def shift_of_reference(counted: CountedRegions, contrast: Contrast, reference: Reference) -> float:
-    """Change of the reference, natural log.
+def median_change(counted: CountedRegions, contrast: Contrast) -> float:
+    """Change of the median cell's region among the finest that can be tested, natural log.
 
     Parameters
     ----------
@@ -88,36 +105,9 @@ def shift_of_reference(counted: CountedRegions, contrast: Contrast, reference: R
         Cells of samples in regions.
     contrast
         Contrast of the samples.
-    reference
-        As for :func:`check_reference`; ``"median"`` is that of the finest clusters that can be
-        tested.
-
-    Raises
-    ------
-    ValueError
-        If a name is none of the groups, or a group holds too few cells, or all.
     """
-    names = np.array(counted.names)
-    wanted = check_reference(reference, names[counted.is_group].tolist())
-    if reference is None:
-        return 0.0
-    testable = counted.fractions.testable
-    chosen = counted.is_group & np.isin(names, wanted)
-    _refuse_untestable(names[chosen].tolist(), testable[chosen])
-    if not wanted:
-        finest = counted.level == counted.n_clusters - 1
-        chosen = finest & testable if (finest & testable).any() else finest
+    finest = counted.level == counted.n_clusters - 1
+    testable = finest & counted.fractions.testable
+    chosen = testable if testable.any() else finest
     estimate = contrast.effect(counted.fractions.values[:, chosen])
-    return reference_shift(estimate, counted.fractions.mean[chosen])
-
-
-def _refuse_untestable(names: Sequence[str], testable: NDArray[np.bool_]) -> None:
-    """Refuse groups of which a sample's share means nothing."""
-    few = [name for name, is_testable in zip(names, testable, strict=True) if not is_testable]
-    if few:
-        msg = (
-            f"`reference` names {few}, but a reference group needs 2 cells of each compared sample "
-            "on average, and as many outside it: a share of next to no cells, or of all, is no "
-            "measure of change. Name larger groups, or use reference='median'."
-        )
-        raise ValueError(msg)
+    return weighted_median(estimate, counted.fractions.mean[chosen])

@@ -76,7 +76,7 @@ def as_expression(values: Any, name: str, n_cells: int) -> Any:
     Raises
     ------
     ValueError
-        If the number of cells is another or values are not finite.
+        If the number of cells is another, there are no genes or values are not finite.
     """
     if sparse.issparse(values):
         values = without_duplicates(values.tocsr())
@@ -89,6 +89,9 @@ def as_expression(values: Any, name: str, n_cells: int) -> Any:
         raise ValueError(msg)
     if values.shape[0] != n_cells:
         msg = f"`{name}` has {values.shape[0]} rows but there are {n_cells} cells."
+        raise ValueError(msg)
+    if values.shape[1] == 0:
+        msg = f"`{name}` has no columns; give at least one gene."
         raise ValueError(msg)
     if not is_usable(values.data if sparse.issparse(values) else values):
         msg = (

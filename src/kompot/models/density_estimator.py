@@ -1,7 +1,7 @@
 """Density of cells over their states."""
 
 from collections.abc import Callable
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,8 +22,9 @@ from kompot.gp.neighbors import nearest_distinct_distances
 from kompot.models.arrays import as_states, check_positive, require_fitted
 from kompot.models.parameters import Parameters
 from kompot.models.state_features import features_at
+from kompot.settings.checks import choice, number
 
-__all__ = ["D_METHODS", "DensityEstimator", "lexicographic_order", "refuse_one_place"]
+__all__ = ["D_METHODS", "DensityEstimator", "refuse_one_place"]
 
 Array = NDArray[np.float64]
 
@@ -226,15 +227,9 @@ class DensityEstimator(Parameters):
         ValueError
             With the parameter, what was found and what is allowed.
         """
-        choices: dict[str, tuple[str, Any]] = {
-            "d_method": (self.d_method, D_METHODS),
-            "optimizer": (self.optimizer, OPTIMIZERS),
-            "kernel": (self.kernel, tuple(KERNELS)),
-        }
-        for name, (value, allowed) in choices.items():
-            if value not in allowed:
-                msg = f"`{name}` must be one of {allowed}, got {value!r}."
-                raise ValueError(msg)
+        choice("d_method", self.d_method, D_METHODS)
+        choice("optimizer", self.optimizer, OPTIMIZERS)
+        choice("kernel", self.kernel, tuple(KERNELS))
         check_positive(ls_factor=self.ls_factor, n_iter=self.n_iter)
         if self.d is not None:
             check_positive(d=self.d)
@@ -246,9 +241,9 @@ class DensityEstimator(Parameters):
         if self.mu is not None and not np.isfinite(self.mu):
             msg = f"`mu` must be finite, got {self.mu!r}."
             raise ValueError(msg)
-        if self.n_landmarks is not None and self.n_landmarks < 1:
-            msg = f"`n_landmarks` must be at least 1, or None, got {self.n_landmarks!r}."
-            raise ValueError(msg)
+        number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
+        number("tol", self.tol, least=0, below=1)
+        number("batch_size", self.batch_size, least=0, whole=True, optional=True)
 
     def neighbor_distances(self, states: Array) -> Array:
         """Distances to the nearest distinct cell, given or found, ``(n_cells,)``.

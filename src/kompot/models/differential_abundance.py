@@ -15,7 +15,7 @@ from kompot.gp.halves import HALF_NEIGHBORS
 from kompot.gp.laplace import available_optimizer
 from kompot.gp.linalg import row_slices
 from kompot.memory.expression_sizes import FEATURE_CHUNK
-from kompot.models.arrays import as_states, check_positive, require_fitted
+from kompot.models.arrays import as_states, require_fitted
 from kompot.models.density_estimator import DensityEstimator
 from kompot.models.fitted_abundance import FittedAbundance
 from kompot.models.fold_change_summary import fold_change_summary
@@ -37,6 +37,7 @@ from kompot.models.shared_density import (
     shared_parameters,
 )
 from kompot.progress import bar
+from kompot.settings.abundance import DAThresholdSettings
 from kompot.settings.checks import PARAM_SCHEMES, RATIOS, choice, number
 
 __all__ = ["UNCERTAINTIES", "DifferentialAbundance"]
@@ -351,6 +352,7 @@ class DifferentialAbundance(FittedAbundance, Parameters):
         wanted = (log_fold_change_threshold, ptp_threshold)
         own = (self.log_fold_change_threshold, self.ptp_threshold)
         thresholds = [o if w is None else w for w, o in zip(wanted, own, strict=True)]
+        DAThresholdSettings(*thresholds)
         given = (self.density_predictor1, self.density_predictor2)
         if given[0] is None:
             require_fitted(self, "density2_")
@@ -384,8 +386,9 @@ class DifferentialAbundance(FittedAbundance, Parameters):
     ) -> None:
         choice("param_scheme", param_scheme, PARAM_SCHEMES)
         number("sample_estimator_ls", sample_estimator_ls, above=0, optional=True)
-        check_positive(ptp_threshold=self.ptp_threshold)
+        DAThresholdSettings(self.log_fold_change_threshold, self.ptp_threshold)
         number("eps", self.eps, least=0)
+        number("batch_size", self.batch_size, least=0, whole=True, optional=True)
         choice("uncertainty", self.uncertainty, UNCERTAINTIES)
         choice("ratio", self.ratio, RATIOS)
         if self.ratio == "labels" and self.density_predictor1 is not None:

@@ -59,7 +59,7 @@ class DifferentialExpression(FittedExpression):
     eps
         Jitter of the fold change's covariance at the landmarks, not negative.
     random_state
-        Seed of the landmarks.
+        Seed of the landmarks; None is 0, so that results repeat.
     batch_size
         Cells predicted at a time; None or 0 for all.
     kernel
@@ -341,6 +341,8 @@ class DifferentialExpression(FittedExpression):
     def _check_parameters(self) -> None:
         number("eps", self.eps, least=0)
         number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
+        number("tol", self.tol, least=0, below=1)
+        number("batch_size", self.batch_size, least=0, whole=True, optional=True)
         choice("param_scheme", self.param_scheme, PARAM_SCHEMES)
 
     def fold_change_covariance(self) -> Array:

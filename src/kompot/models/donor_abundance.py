@@ -8,12 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.features import FeatureMap
 from kompot.gp.principal_coordinates import principal_coordinates
-from kompot.models.abundance_reference import Reference, shift_of_reference
+from kompot.models.abundance_reference import Reference, median_change, reference_fractions
 from kompot.models.donor_abundance_result import CellAbundance, DonorAbundance, RegionAbundance
 from kompot.models.region_counts import CountedRegions, count_regions
 from kompot.stats.design import Contrast, Design
 from kompot.stats.fraction_contrast import FractionContrast, contrast_fractions
-from kompot.stats.log_fractions import LogFractions, log_fractions
+from kompot.stats.log_fractions import LogFractions, log_fractions, relative_to
 from kompot.stats.multiplicity import weighted_benjamini_hochberg
 from kompot.stats.neighborhoods import CountedNeighborhoods, count_neighborhoods
 from kompot.stats.regions import Level, group_levels, kmeans_levels
@@ -43,8 +43,10 @@ class DonorAbundanceSettings:
         Numbers of k-means regions, one level each, the finest last.
     reference
         What is taken to be unchanged and subtracted: None for the share of all cells;
-        ``"median"`` for the change of the median cell's finest region; names of groups for their
-        median. Ratios to a type that is known to be stable do not move when others expand.
+        ``"median"`` for the change of the median cell's finest region; names of groups for the
+        share of their cells, to which every region's is then compared sample by sample
+        (:func:`kompot.stats.log_fractions.relative_to`). Ratios to a type that is known to be
+        stable do not move when others expand, but vary as it does between donors.
     fdr_threshold
         Of regions, of cells and of the global test, in (0, 1).
     lfc_threshold
@@ -176,7 +178,9 @@ def count_cells_of_samples(
         neighborhoods = count_neighborhoods(
             coordinates, sample, n_samples, compared=compared, random_state=seed
         )
-    return SampleCounts(counted, neighborhoods, totals, compared, np.argsort(order), settings)
+    reference = reference_fractions(settings.reference, members, sample, n_samples, compared)
+    places = np.argsort(order)
+    return SampleCounts(counted, neighborhoods, totals, compared, places, reference, settings)
 
 
 @dataclass(frozen=True)
@@ -195,6 +199,8 @@ class SampleCounts:
         Which samples are compared, ``(n_samples,)``.
     places
         Where each cell is in the order of the counts, ``(n_cells,)``.
+    reference
+        Log fractions of the reference groups, if any are named.
     settings
         How samples are compared.
     """
@@ -204,6 +210,7 @@ class SampleCounts:
     totals: Array
     compared: NDArray[np.bool_]
     places: NDArray[np.intp]
+    reference: LogFractions | None
     settings: DonorAbundanceSettings
 
     @single_threaded_products()
@@ -218,22 +225,22 @@ class SampleCounts:
         Raises
         ------
         ValueError
-            If there are fewer than 2 degrees of freedom, or a reference group does not exist.
+            If there are fewer than 2 degrees of freedom.
         """
         settings, counted = self.settings, self.counted
         contrast = testable_contrast(design)
-        shift = shift_of_reference(counted, contrast, settings.reference)
-        found = contrast_fractions(
-            counted.fractions, contrast, counted.weights, counted.largest_level, shift=shift
-        )
+        shift = median_change(counted, contrast) if settings.reference == "median" else 0.0
+        fractions = self._compared_to_reference(counted.fractions)
+        weights = counted.weights_of(fractions.testable)
+        found = contrast_fractions(fractions, contrast, weights, counted.largest_level, shift=shift)
         by_counts = np.lexsort((*design.matrix.T, *counted.counts.T))  # whatever samples are called
         rng = np.random.default_rng(settings.random_state)
         directions = rotation_directions(contrast, settings.n_rotations, rng, by_counts)
-        rotation = rotation_test(found, counted.fractions.values, contrast, directions)
+        rotation = rotation_test(found, fractions.values, contrast, directions)
         gate = rotation.p_gate < settings.fdr_threshold
         call = _Call(gate, settings.fdr_threshold, settings.lfc_threshold)
-        fractions = self._fractions_of_neighborhoods()
-        anchors = _contrast_neighborhoods(fractions, self.neighborhoods.share, contrast, shift)
+        nearby = self._compared_to_reference(self._fractions_of_neighborhoods())
+        anchors = _contrast_neighborhoods(nearby, self.neighborhoods.share, contrast, shift)
         cells = _of_cells(self.neighborhoods, anchors, counted.finest, call)
         return DonorAbundance(
             regions=_of_regions(counted, found, rotation, call),
@@ -242,7 +249,18 @@ class SampleCounts:
             neighborhood_size=self.neighborhoods.size,
             rotation=rotation,
             design=design,
+            reference_change=self._reference_change(contrast, shift),
         )
+
+    def _compared_to_reference(self, fractions: LogFractions) -> LogFractions:
+        """Shares of all cells, or ratios to those of the reference groups."""
+        return fractions if self.reference is None else relative_to(fractions, self.reference)
+
+    def _reference_change(self, contrast: Contrast, shift: float) -> float:
+        """By how much the share of what is taken to be unchanged differs, natural log."""
+        if self.reference is None:
+            return shift
+        return float(contrast.effect(self.reference.values)[0])
 
     def _fractions_of_neighborhoods(self) -> LogFractions:
         """Those of which some can be tested."""
@@ -277,8 +295,9 @@ def _of_regions(
 ) -> RegionAbundance:
     """Rates and calls of regions."""
     level, fdr_within = counted.level, np.full(len(found.p_value), np.nan)
-    for one in np.unique(np.where(counted.is_group, counted.n_clusters, level)):
-        members = np.minimum(level, counted.n_clusters) == one
+    family = np.minimum(level, counted.n_clusters)  # all groups are one
+    for one in np.unique(family):
+        members = family == one
         fdr_within[members] = weighted_benjamini_hochberg(found.p_value[members])
     fdr = weighted_benjamini_hochberg(found.p_value, found.weights)
     return RegionAbundance(

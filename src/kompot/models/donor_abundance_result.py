@@ -106,6 +106,8 @@ class DonorAbundance:
         Global statement: whether anything changes.
     design
         Linear model of the samples.
+    reference_change
+        Change of the share of what was taken to be unchanged, natural log; 0 if nothing was.
     """
 
     regions: RegionAbundance
@@ -114,3 +116,4 @@ class DonorAbundance:
     neighborhood_size: int
     rotation: RotationTest
     design: Design
+    reference_change: float

@@ -51,7 +51,7 @@ class ExpressionModel(Parameters):
     eps
         Added to the total variance before its root is taken, not negative.
     random_state
-        Seed of the landmarks.
+        Seed of the landmarks; None is 0, so that results repeat.
     batch_size
         Cells predicted at a time; None or 0 for all.
     store_arrays_on_disk, disk_storage_dir
@@ -375,9 +375,9 @@ class ExpressionModel(Parameters):
 
     def _check_parameters(self, sample: NDArray[np.intp] | None) -> None:
         number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
-        if not (np.isfinite(self.eps) and self.eps >= 0):
-            msg = f"`eps` must be finite and not negative, got {self.eps!r}."
-            raise ValueError(msg)
+        number("tol", self.tol, least=0, below=1)
+        number("eps", self.eps, least=0)
+        number("batch_size", self.batch_size, least=0, whole=True, optional=True)
         if self.function_predictor is None:
             return
         if sample is not None:

@@ -56,7 +56,7 @@ class FunctionEstimator(Parameters):
     tol
         Prior variance that features may leave on average (of 1).
     random_state
-        Seed of the landmarks.
+        Seed of the landmarks; None is 0, so that results repeat.
     batch_size
         Cells predicted at a time; None or 0 for all.
     jit_compile
@@ -119,6 +119,8 @@ class FunctionEstimator(Parameters):
             self.ls, self.ls_factor, self.sigma, self.kernel, self.random_state
         )
         number("n_landmarks", self.n_landmarks, least=1, whole=True, optional=True)
+        number("tol", self.tol, least=0, below=1)
+        number("batch_size", self.batch_size, least=0, whole=True, optional=True)
         states = as_states(X, "X")
         expression = as_expression(y, "y", len(states))
         condition = np.zeros(len(states), np.intp)

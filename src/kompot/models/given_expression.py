@@ -16,11 +16,11 @@ from kompot.models.given_function import values_of
 from kompot.settings import ModelSettings
 from kompot.stats.mahalanobis import mahalanobis
 
-__all__ = ["GivenExpression", "GivenFunction", "given_expression"]
+__all__ = ["MOST_POINTS", "GivenExpression", "GivenFunction", "given_expression"]
 
 Array = NDArray[np.float64]
 
-_MOST_POINTS = 1000
+MOST_POINTS = 1000
 """Cells at which distances are measured if there are no landmarks, or in a group."""
 _MOST_NUMBERS = 5e7
 """Numbers that covariances of single genes may hold: 400 MB."""
@@ -246,7 +246,7 @@ class GivenExpression:
         """Where distances over all cells are measured, ``(n_points, n_dims)``."""
         found = [self.landmarks] if self.landmarks is not None else self._own_landmarks()
         points = np.unique(np.vstack(found), axis=0) if found else states
-        most = len(points) if found else _MOST_POINTS
+        most = len(points) if found else MOST_POINTS
         return _evenly(points, min(most, self._most_points()))
 
     def distances(self, states: Array, share: float | None = None) -> tuple[Array, Array]:
@@ -274,7 +274,7 @@ class GivenExpression:
         if share is None:
             points = self.points(states)
         else:
-            points = _evenly(states, min(_MOST_POINTS, self._most_points()))
+            points = _evenly(states, min(MOST_POINTS, self._most_points()))
         first, second = self.values(points)
         delta = second - first
         total = self.functions[0].covariance(points) + self.functions[1].covariance(points)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kompot.models.arrays import require_fitted
+from kompot.models.arrays import as_states, require_fitted
 from kompot.models.given_expression import GivenExpression, given_expression
 from kompot.models.parameters import Parameters
 from kompot.settings import ModelSettings
@@ -96,7 +96,8 @@ class InjectedExpression(Parameters):
         del progress  # one product of matrices
         given = self.injected()
         if given is not None:
-            return given.distances(np.asarray(X, dtype=np.float64))[0]
+            return given.distances(as_states(X, "X"))[0]
         require_fitted(self, "delta_")
+        as_states(X, "X", self.features_.landmarks.shape[1])  # type: ignore[attr-defined]
         distance: NDArray[np.float64] = self.score().mahalanobis  # type: ignore[attr-defined]
         return distance

@@ -56,11 +56,10 @@ class CountedRegions:
         """Which are the user's."""
         return self.level >= self.n_clusters
 
-    @property
-    def weights(self) -> Array:
-        """Weights of the regions."""
+    def weights_of(self, testable: NDArray[np.bool_]) -> Array:
+        """Weights of the regions if these are tested."""
         share = np.array([one.weight for one in self.levels])
-        return level_weights(self.fractions.testable, self.level, share)
+        return level_weights(testable, self.level, share)
 
     @property
     def largest_level(self) -> NDArray[np.bool_]:

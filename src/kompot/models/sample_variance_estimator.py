@@ -17,6 +17,7 @@ from kompot.models.function_estimator import FunctionEstimator
 from kompot.models.parameters import Parameters
 from kompot.models.sample_densities import ConditionCells, fit_sample_densities
 from kompot.progress import bar
+from kompot.settings.checks import choice, number
 from kompot.stats.sample_variance import sample_deviations
 
 __all__ = ["SampleVarianceEstimator"]
@@ -167,12 +168,8 @@ class SampleVarianceEstimator(Parameters):
         return found + self.constants_.reshape(-1, 1, 1)
 
     def _check(self) -> None:
-        if self.estimator_type not in _KINDS:
-            msg = f"`estimator_type` must be one of {_KINDS}, got {self.estimator_type!r}."
-            raise ValueError(msg)
-        if not (np.isfinite(self.eps) and self.eps >= 0):
-            msg = f"`eps` must be finite and not negative, got {self.eps!r}."
-            raise ValueError(msg)
+        choice("estimator_type", self.estimator_type, _KINDS)
+        number("eps", self.eps, least=0)
 
 
 def _number_groups(

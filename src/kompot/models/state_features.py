@@ -35,7 +35,7 @@ def features_at(
     landmarks
         Landmarks to use, ``(n_landmarks, n_dims)``.
     seed
-        Of the landmarks; None draws others each time.
+        Of the landmarks; None is 0, so that results repeat.
 
     Raises
     ------
@@ -50,5 +50,5 @@ def features_at(
         max_rank=max_rank,
         tol=tol,
         landmarks=landmarks,
-        rng=np.random.default_rng(seed),
+        rng=np.random.default_rng(0 if seed is None else seed),
     )

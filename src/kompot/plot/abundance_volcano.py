@@ -25,6 +25,7 @@ from kompot.plot.cell_colors import (
 from kompot.plot.cells import cell_mask
 from kompot.plot.stored_abundance import AbundanceRun, cell_column, read_abundance_run
 from kompot.plot.words import between, shortened
+from kompot.records.direction_thresholds import thresholds_of
 
 __all__ = [
     "UPDATE_DIRECTION",
@@ -258,7 +259,8 @@ def read_changes(
     run
         The run.
     thresholds
-        Of the log fold change and the tail probability; None for those of the run.
+        Of the log fold change and the tail probability; None for those of the directions that
+        colour the cells, or else of the run.
     is_log
         Take -log10 of the tail probability, unless it is stored so.
     palette, scale
@@ -275,13 +277,16 @@ def read_changes(
     lfc = cell_column(adata, lfc_key or run.lfc, "log fold change").astype(float)
     ptp_key = ptp_key or run.ptp
     ptp = cell_column(adata, ptp_key, "tail probability").astype(float)
-    if ptp_key is not None and ptp_key in (run.donor_pvalue, run.donor_fdr):
-        # The thresholds of the run are those of the change in these cells.
+    is_donor_level = ptp_key is not None and ptp_key in (run.donor_pvalue, run.donor_fdr)
+    if color is None:
+        color = (is_donor_level and run.donor_direction) or run.direction
+    if is_donor_level:  # thresholds are those of the change in these cells
         run = replace(run, lfc_threshold=None, ptp_threshold=None)
+    elif (again := thresholds_of(adata, color)) is not None:
+        run = replace(run, lfc_threshold=again[0], ptp_threshold=again[1])
     is_stored_log = "neg_log10" in str(ptp_key)
     if is_log and not is_stored_log:
         ptp = -np.log10(np.clip(ptp, np.nanmin(ptp[ptp > 0], initial=1.0), None))
-    color = color or run.donor_direction or run.direction
     if color is None:
         colors: Any = Categories("", np.zeros(adata.n_obs, dtype=int), ["cells"], ["#4c4c4c"])
     else:

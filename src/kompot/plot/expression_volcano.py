@@ -24,6 +24,7 @@ from kompot.plot.stored_runs import (
 )
 from kompot.plot.volcanoes import VolcanoStyle, strongest, volcano
 from kompot.plot.words import between, shortened
+from kompot.records.group_names import stored_group
 
 __all__ = ["volcano_de"]
 
@@ -200,6 +201,7 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
     if direction_column is not None:
         table["stored"] = column(adata, direction_column)
     table["called"] = _called(table, n_top_genes, limit)
+    are_chosen = n_top_genes is not None or limit is not None or direction_column is not None
     if show_thresholds and limit is None:
         limit = _boundary(table)
     ax = volcano(
@@ -222,6 +224,7 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
             given_options(
                 fontsize=legend_fontsize, title_fontsize=legend_title_fontsize, ncols=legend_ncol
             ),
+            background="other genes" if are_chosen else "not called",
         ),
         ax=new_axes(figsize) if ax is None else ax,
     )
@@ -257,11 +260,12 @@ def _read(  # noqa: PLR0917
     found = {"lfc": group_table(adata, run, "mean_lfc"), "score": group_table(adata, run, score)}
     if "is_de" in run.groups:
         found["stored"] = group_table(adata, run, "is_de")
+    name_of = group if group in found["lfc"] else stored_group(group)
     for table in found.values():
-        if group not in table:
+        if name_of not in table:
             msg = f"The run has no group {group!r}; it has {list(table.columns)}."
             raise ValueError(msg)
-    columns = {name: table[group].to_numpy() for name, table in found.items()}
+    columns = {name: table[name_of].to_numpy() for name, table in found.items()}
     return pd.DataFrame({"stored": False} | columns, index=adata.var_names)
 
 

@@ -223,7 +223,7 @@ def heatmap(  # noqa: PLR0917 the documented order of arguments
     _explain_colors(tiles, colorbar_title or what, n_colorbar_ticks, pad, colorbar_kwargs or {})
     data = HeatmapResult(ax.figure, grid.condition1, grid.condition2, grid.fold_changes)
     shown: Any = data if return_data else ax
-    return finished(shown, ax.figure, save, return_fig)
+    return finished(shown, ax.figure, save, return_fig and not return_data)
 
 
 @dataclass(frozen=True)

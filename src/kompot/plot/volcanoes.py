@@ -62,6 +62,8 @@ class VolcanoStyle:
     text, points, legend
         Further arguments of the names (:class:`matplotlib.text.Text`), of ``Axes.scatter`` and of
         ``Axes.legend``.
+    background
+        What the legend calls the other genes.
     """
 
     color_up: str = KOMPOT_COLORS["direction"]["up"]
@@ -74,6 +76,7 @@ class VolcanoStyle:
     text: Mapping[str, Any] = field(default_factory=dict)
     points: Mapping[str, Any] = field(default_factory=dict)
     legend: Mapping[str, Any] = field(default_factory=dict)
+    background: str = "not called"
 
 
 def volcano(
@@ -244,7 +247,7 @@ def _background(
 
     Categories are mixed, so that none hides another; what explains them has no genes.
     """
-    alpha, name = {"alpha": style.alpha_background}, f"not called ({len(rows)})"
+    alpha, name = {"alpha": style.alpha_background}, f"{style.background} ({len(rows)})"
     if shades is None:
         return [(rows, alpha | {"c": style.color_background}, name)]
     if isinstance(shades, Values):

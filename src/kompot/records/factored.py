@@ -26,6 +26,7 @@ __all__ = [
     "expression_layers",
     "factored_entry",
     "factored_layers",
+    "factored_names",
     "factored_source",
     "is_shared",
     "recorded_writer",
@@ -186,6 +187,13 @@ def factored_source(adata: AnnData, name: str) -> FactoredLayer | None:
                 require_factors(adata, runs, number, layer)
                 return layer
     return None
+
+
+def factored_names(adata: AnnData) -> set[str]:
+    """Names of the layers that any run stored as factors."""
+    stored = [adata.uns.get(key) for key in HISTORY_KEYS.values()]
+    runs = [run for entry in stored if isinstance(entry, Mapping) for run in _readable(entry)]
+    return {name for run in runs for name in factored_layers(run)}
 
 
 def recorded_writer(adata: AnnData, name: str) -> int | None:

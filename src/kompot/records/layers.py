@@ -12,6 +12,7 @@ from scipy import sparse
 from kompot.records.factored import (
     FactoredLayer,
     Spread,
+    factored_names,
     factored_source,
     recorded_writer,
 )
@@ -196,7 +197,8 @@ def _source(adata: AnnData, name: str) -> FactoredLayer | str:
             return made
         if known in adata.layers:
             return known
-    msg = f"There is no layer {name!r}; there are {sorted(filter(None, adata.layers))}."
+    known_names = {*filter(None, adata.layers), *factored_names(adata)}
+    msg = f"There is no layer {name!r}; there are {sorted(known_names)}."
     number = recorded_writer(adata, name)
     if number is not None:
         msg += f" Run {number} wrote it; repeat that with layers='dense' or layers='factored'."

@@ -1,6 +1,6 @@
 """Gene tables of recorded runs, read from the fields that the runs stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
+from kompot.records.group_names import stored_group
 from kompot.records.recorded import recorded_fields, warn_if_overwritten
 from kompot.records.run_choice import find_run
 
@@ -158,7 +159,9 @@ def _chosen_groups(
     if group is True:
         recorded = run.get("subset_names", stored)
         return [name for name in recorded if name in stored]
-    chosen = [group] if isinstance(group, str) else list(group or [])
+    if isinstance(group, str) or not isinstance(group, Iterable):
+        group = [] if group is None or group is False else [str(group)]
+    chosen = [name if name in stored else stored_group(name) for name in group]
     absent = [name for name in chosen if name not in stored]
     if absent or not chosen:
         msg = f"`group`: {absent or chosen} not found; the run has the groups {stored[:50]}."

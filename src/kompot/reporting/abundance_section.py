@@ -177,7 +177,7 @@ def _shares(subject: Subject, run: AbundanceRun) -> list[Markup]:
             (6, 4.6),
             "Scatter plot of the cells: log fold change of abundance to the right, -log10 of its "
             "tail probability (or p between donors) upwards, coloured by direction of change.",
-            "Cells by change of abundance; dashed lines, if any, are the run's thresholds.",
+            "Cells by change of abundance; dashed lines, if any, are the thresholds of directions.",
         )
     )
     return pictures

@@ -317,7 +317,8 @@ def paired_design(
     if len(both) < 2:
         msg = (
             f"{len(both)} of {len(labels)} donors have samples in both conditions, but a paired "
-            "comparison needs at least 2; use `paired=False` to compare the groups."
+            "comparison needs at least 2; name the column of donors by `donor_col` if samples have "
+            "others, or use `paired=False` to compare the groups."
         )
         raise ValueError(msg)
     columns = {f"donor {name}": (codes == d).astype(float) for d, name in enumerate(labels)}

@@ -10,7 +10,7 @@ from kompot.stats.log_fractions import LogFractions
 from kompot.stats.moderation import Moderation, effective_number, moderate, two_sided_p
 from kompot.stats.overdispersion import Overdispersion, fit_overdispersion
 
-__all__ = ["FractionContrast", "contrast_fractions", "level_weights", "reference_shift"]
+__all__ = ["FractionContrast", "contrast_fractions", "level_weights", "weighted_median"]
 
 Array = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ class FractionContrast:
     Attributes
     ----------
     estimate
-        :math:`a z_k` less the reference, natural log.
+        :math:`a z_k` less the shift, natural log.
     standard_error
         Its moderated standard error; NaN where a region is not testable.
     p_value
@@ -44,7 +44,7 @@ class FractionContrast:
     moderation
         How variances were moderated.
     shift
-        Reference that was subtracted, natural log.
+        What was subtracted from the estimates, natural log.
     """
 
     estimate: Array
@@ -91,13 +91,13 @@ def level_weights(
     return weights / max(float(weights.sum()), np.finfo(float).tiny)
 
 
-def reference_shift(estimate: Array, fraction: Array) -> float:
-    """Change by which the median cell's region changed: weighted median of estimates.
+def weighted_median(estimate: Array, fraction: Array) -> float:
+    """Change of the region in which the median cell is.
 
     Parameters
     ----------
     estimate
-        Changes of reference regions, ``(n_regions,)``.
+        Changes of regions, ``(n_regions,)``.
     fraction
         Fraction of all cells in each, ``(n_regions,)``.
     """
@@ -141,7 +141,7 @@ def contrast_fractions(
     independent
         Regions that do not overlap, on which :math:`K_{eff}` is found, ``(n_regions,)``.
     shift
-        Reference to subtract from the estimates, natural log.
+        To subtract from the estimates, natural log; taken to be known.
     """
     a, df, unit = contrast.weights, contrast.degrees_of_freedom, contrast.unit_variance
     tested = fractions.testable

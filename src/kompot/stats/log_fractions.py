@@ -1,11 +1,11 @@
 """Share of each sample's cells in each region, in logs, and its sampling error."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LogFractions", "count_cells", "log_fractions"]
+__all__ = ["LogFractions", "count_cells", "log_fractions", "relative_to"]
 
 Array = NDArray[np.float64]
 
@@ -91,4 +91,28 @@ def log_fractions(
         sampling_variance=1.0 / np.maximum(size * mean, _SMALLEST_EXPECTED),
         mean=mean,
         testable=(inside >= _SMALLEST_MEAN) & (outside >= _SMALLEST_MEAN),
+    )
+
+
+def relative_to(fractions: LogFractions, reference: LogFractions) -> LogFractions:
+    r"""Log ratios of each sample's cells in regions to its cells in a reference.
+
+    :math:`z_{sk} - z_{sr}`, whose sampling variance is :math:`v_{sk} + v_{sr}` for regions that
+    share no cells with the reference, and less for others. What donors and the draw of cells do
+    to the reference is then in the residuals of every region, and their errors allow for it. The
+    reference itself is not testable.
+
+    Parameters
+    ----------
+    fractions
+        Of ``n_regions`` regions.
+    reference
+        Of one region.
+    """
+    values = fractions.values - reference.values
+    return replace(
+        fractions,
+        values=values,
+        sampling_variance=fractions.sampling_variance + reference.sampling_variance,
+        testable=fractions.testable & values.any(axis=0),
     )

@@ -80,9 +80,9 @@ def count_neighborhoods(
         Seed.
     """
     n_cells = len(coordinates)
-    number = min(_MOST_ANCHORS, max(n_cells // _CELLS_PER_ANCHOR, 2))
+    n_anchors = min(_MOST_ANCHORS, max(n_cells // _CELLS_PER_ANCHOR, 2))
     centers, anchor = kmeans_clusters(
-        coordinates, number, n_init=1, max_iter=_KMEANS_STEPS, random_state=random_state
+        coordinates, n_anchors, n_init=1, max_iter=_KMEANS_STEPS, random_state=random_state
     )
     compared = np.ones(n_samples, dtype=bool) if compared is None else compared
     n_compared = int(np.count_nonzero(compared[sample]))

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.gp.linalg import row_slices
 from kompot.progress import bar
+from kompot.settings.checks import number
 from kompot.stats.mahalanobis import mahalanobis
 
 __all__ = ["compute_mahalanobis_distance", "compute_mahalanobis_distances"]
@@ -120,9 +121,7 @@ def compute_mahalanobis_distances(  # noqa: PLR0917 the order of arguments that 
         if array is not None and not np.isfinite(array).all():
             msg = f"`{name}` holds NaN or infinite values; leave these genes or points out."
             raise ValueError(msg)
-    if not (np.isfinite(eps) and eps >= 0):
-        msg = f"`eps` must be finite and not negative, got {eps!r}."
-        raise ValueError(msg)
+    number("eps", eps, least=0)
     slices = list(row_slices(n_genes, batch_size))
     jitter = eps * np.eye(n_points)
     distances = np.empty(n_genes)
