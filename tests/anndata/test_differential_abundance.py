@@ -194,8 +194,8 @@ MISTAKES = [
         r"Unknown arguments: \['sgma'\]. Known arguments of the density: \['d'",
     ),
     ({"ls": -1.0}, ValueError, "`ls`"),
-    ({"optimizer": "sgd"}, ValueError, "`optimizer`"),
-    ({"kernel": "rbf"}, ValueError, "`kernel`"),
+    ({"optimizer": "sgd"}, ValueError, "'optimizer'"),
+    ({"kernel": "rbf"}, ValueError, "'kernel'"),
     ({"jit_compile": 1}, TypeError, "'jit_compile' must be True or False"),
     ({"groups": "pseudotime"}, ValueError, "numeric"),
     (

@@ -279,7 +279,7 @@ def test_every_count_and_share_is_tested(groups, conditions, min_cells, min_perc
 def test_groups_are_told_by_the_labels_that_users_gave(adata):
     adata.obs["type"] = adata.obs["type"].cat.rename_categories({"x": "T/x"})
     found = check(adata, min_cells=3)
-    assert set(found["type"]) == {"T/x", "y", "z", "unused"}
+    assert set(found["type"]) == {"T/x", "y", "z"}
     assert "T/x" in found[KEY]
     assert adata.obs["type"].isin(found["type"]).sum() == N - 1
     np.testing.assert_array_equal(parse_cell_filter(adata, found), adata.obs["type"].notna())

@@ -130,7 +130,7 @@ def test_distance_of_a_vector_is_the_textbook_one(rng):
     [
         (([[1.0, 2.0]], np.eye(3)), r"`covariance` must have shape \(2, 2\)"),
         (([[1.0, np.nan]], np.eye(2)), "`diff_values` holds NaN"),
-        (([[1.0, 2.0]], np.eye(2), 500, False, -1.0), "`eps` must be finite"),
+        (([[1.0, 2.0]], np.eye(2), 500, False, -1.0), "'eps' must be finite"),
         (([[1.0, 2.0]], np.eye(2), 500, False, 0, True, np.ones(2)), "`diagonal_variance` must"),
     ],
 )

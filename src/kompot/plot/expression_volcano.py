@@ -233,8 +233,7 @@ def volcano_de(  # noqa: PLR0917 the documented order of arguments
         xlabel=xlabel or f"mean log fold change, {between(run.condition1, run.condition2)}",
         ylabel=ylabel or (f"-log10 {name}" if is_rate else name),
     )
-    title = title or (shortened(group) if group else None)
-    if title:
+    if title := title or (shortened(group) if group else None):
         ax.set_title(title, pad=24 if show_legend and legend_loc is None else None)
     set_ticks(ax, n_x_ticks, n_y_ticks, grid=grid, grid_kwargs=grid_kwargs)
     return finished(ax, ax.figure, save, return_fig)
