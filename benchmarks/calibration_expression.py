@@ -41,10 +41,13 @@ def run(options: argparse.Namespace) -> None:
     from calibration.external import external_methods
     from calibration.runs import missing, read, run_all, source_version
     from calibration.scenarios import (
+        BLOOD,
         DEPTHS,
         EFFECTS,
         NORMALIZED,
         PAIRED,
+        PROGRAM_EFFECTS,
+        PROGRAM_NULLS,
         SENSITIVITY,
         TABLE,
         with_regions,
@@ -55,16 +58,17 @@ def run(options: argparse.Namespace) -> None:
     voom = ("voom clusters", "voom branches", "voom samples")
     parts = [
         (TABLE, {"donor": sets} | dict.fromkeys(voom, min(VOOM_SETS, sets))),
-        (SENSITIVITY + NORMALIZED + DEPTHS, dict.fromkeys(("donor", *voom), sets)),
+        (SENSITIVITY + NORMALIZED + DEPTHS + BLOOD, dict.fromkeys(("donor", *voom), sets)),
+        (PROGRAM_NULLS + PROGRAM_EFFECTS, dict.fromkeys(("donor", *voom[::2]), sets)),
         (DEPTHS, {"donor logs": sets}),
         (with_regions(), {"donor": sets}),
-        (EFFECTS + PAIRED + NORMALIZED + DEPTHS, {"voom strict": sets}),
+        (EFFECTS + PAIRED + NORMALIZED + DEPTHS + BLOOD, {"voom strict": sets}),
         (TABLE, {"cell": min(5, sets)}),
     ]
     peers = {}
     if "deseq" in options.peers:
         found = external_methods(deseq=options.deseq_python or python_with("deseq"))
-        parts.append((TABLE, dict.fromkeys(found, min(SLOW_SETS, sets))))
+        parts.append((TABLE + BLOOD, dict.fromkeys(found, min(SLOW_SETS, sets))))
         peers |= found
     if "original" in options.peers:
         found = external_methods(original=options.original_python or python_with("original"))

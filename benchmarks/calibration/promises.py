@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 from calibration.scenarios import (
     APART,
+    BLOOD,
     COMPLETE_NULLS,
     DEPTHS,
     EFFECTS,
     NORMALIZED,
     PAIRED,
+    PROGRAM_EFFECTS,
+    PROGRAM_NULLS,
     SAMPLES_APART,
     SENSITIVITY,
     TABLE,
@@ -23,6 +26,7 @@ from report import table
 Record = dict[str, Any]
 Line = tuple[str, str, str, str]
 
+EVERY = TABLE + SENSITIVITY + NORMALIZED + DEPTHS + PROGRAM_NULLS + PROGRAM_EFFECTS + BLOOD
 TYPE_1 = (0.03, 0.07)
 FALSE_SHARE = 0.06
 FALSE_SHARE_2V2 = 0.08
@@ -42,7 +46,7 @@ def promises(records: Sequence[Record]) -> str:
     """Table of promises: what was found and whether it is kept."""
     found = {
         scenario: summarise(runs)
-        for scenario in TABLE + SENSITIVITY + NORMALIZED + DEPTHS
+        for scenario in EVERY
         if (runs := pick(records, scenario.number, "donor", scenario.regions))
     }
     lines = [_type_1(found), *_false_shares(found), *_any_hit(found), *_power(records)]
@@ -90,6 +94,7 @@ def _any_hit(found: dict[Scenario, Summary]) -> Iterator[Line]:
         ", depths that differ": DEPTHS,
         ", conditions apart and a change of abundance": APART,
         ", samples apart": SAMPLES_APART,
+        ", gene programmes": PROGRAM_NULLS,
     }
     for where, scenarios in groups.items():
         rows = {_label(k): v for k, v in nulls.items() if k in scenarios}
@@ -111,6 +116,7 @@ def _power(records: Sequence[Record]) -> Iterator[Line]:
     unlike = [s for s in EFFECTS if UNLIKE_STATES.items() <= s.options.items()]
     groups = {
         "": [s for s in EFFECTS + PAIRED if s not in unlike],
+        ", states as in blood": BLOOD,
         ", unlike states": unlike,
         ", normalised to 1,000 counts": [s for s in NORMALIZED if not s.is_null],
         ", depths that differ": [s for s in DEPTHS if not s.is_null],

@@ -25,9 +25,9 @@ REALISTIC: dict[str, Any] = {
 compositions; unequal numbers of cells; 5 % of the genes differ everywhere, 5 % in a part of one
 branch, unless a row says otherwise."""
 UNLIKE_STATES: dict[str, Any] = {"state_sd": 1.0}
-"""Genes that vary over states as over the cell types of blood: over the five types of the
-`kang_ifnb` data the standard deviation of log mean expression is 0.9 (root mean square over genes
-with 200 counts; median 0.5), here 0.9 (median 0.8), and 0.45 (median 0.4) by default."""
+"""Genes that vary over states as much as over the cell types of blood, root mean square."""
+CELL_TYPES: dict[str, Any] = {"state_sd": 1.1, "state_sd_spread": 0.65}
+"""The same, and some far more than most, as there (`calibration/likeness.py`)."""
 SIMPLE: dict[str, Any] = {"donor_sd_dispersion": 0.0, "donor_state_fraction": 0.0}
 
 
@@ -286,6 +286,35 @@ DEPTHS = tuple(
 )
 """Samples sequenced to different depths, all of condition 2 to half, or each to its own."""
 
+_PROGRAMS: dict[str, Any] = {"donor_sd": 0.3, "donor_programs": 5, "donor_program_share": 0.8}
+PROGRAM_NULLS = rows(
+    140,
+    {f"{n}v{n}, programmes": ((n, n), NO_EFFECT | _PROGRAMS) for n in (3, 4, 8)},
+    n_sets=200,
+)
+PROGRAM_EFFECTS = rows(
+    145,
+    {
+        f"{n}v{n}, programmes": ((n, n), _PROGRAMS | {"lfc_global": 1.0, "lfc_local": 3.0})
+        for n in (3, 4, 8)
+    },
+    n_sets=100,
+)
+"""Donors that differ by five programmes, one of which every gene follows: genes say much the same,
+so that a difference by chance is one of hundreds of genes, and rates hold only on average."""
+
+BLOOD = rows(
+    150,
+    {
+        "3v3, states as in blood": ((3, 3), CELL_TYPES),
+        "4v4, states as in blood": ((4, 4), CELL_TYPES),
+        "8v8, states as in blood, donor sd 0.3": ((8, 8), CELL_TYPES | {"donor_sd": 0.3}),
+    },
+    n_sets=40,
+)
+"""Genes that vary over states as over the cell types of blood, which was measured before anything
+was compared."""
+
 REGIONS: dict[str, tuple[int, ...]] = {
     "1": (1,),
     "12": (12,),
@@ -304,6 +333,9 @@ def all_scenarios() -> Iterator[Scenario]:
     yield from SENSITIVITY
     yield from NORMALIZED
     yield from DEPTHS
+    yield from PROGRAM_NULLS
+    yield from PROGRAM_EFFECTS
+    yield from BLOOD
 
 
 def with_regions() -> tuple[Scenario, ...]:

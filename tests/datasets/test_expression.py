@@ -4,7 +4,7 @@ import pytest
 from kompot.datasets import simulate, true_fold_change
 from kompot.datasets.design import Design
 from kompot.datasets.donors import DonorVariation
-from kompot.datasets.expression import CELLS_PER_BLOCK, draw_counts
+from kompot.datasets.expression import CELLS_PER_BLOCK, Counts, draw_counts, draw_genes
 from kompot.datasets.states import CellStates
 from kompot.datasets.trajectory import Trajectory
 
@@ -200,6 +200,8 @@ def donor_variation(**options):
         "donor_frequency": 1.0,
         "donor_trend": 0.0,
         "donor_correlation": 0.0,
+        "donor_programs": 0,
+        "donor_program_share": 0.8,
     }
     return DonorVariation(**(simple | options))
 
@@ -257,6 +259,58 @@ def test_donor_trend_leaves_the_mean_over_donors():
     late = (flat.obs["pseudotime"] > 0.7).to_numpy()
     ratio = np.log(rising.layers["counts"][late].mean() / flat.layers["counts"][late].mean())
     assert abs(ratio) < 0.03
+
+
+CELLS = CellStates(np.array([0, 2]), np.array([0.1, 0.9]))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_genes_of_a_programme_are_correlated_and_vary_as_much_as_without(share):
+    donors = donor_variation(donor_programs=2, donor_program_share=share)
+    effect = donor_effects(donors, CELLS).reshape(2, 400, 20)
+    np.testing.assert_allclose(effect.var(axis=1).mean(axis=1), 0.09, rtol=0.1)
+    for at_state in effect:
+        correlation = np.corrcoef(at_state.T)
+        first = np.abs(correlation[0, 1:])
+        together = first > share / 2
+        if share:
+            assert 3 < together.sum() < 16  # of 19 other genes about half follow the same
+            assert first[together].mean() == pytest.approx(share, abs=0.06)
+        assert first[~together].max(initial=0.0) < 0.2
+        assert (correlation[0, 1:] < -0.5 * share).any()
+
+
+def test_pairs_share_the_programmes():
+    design = Design(
+        n_cells=1000,
+        conditions=("a", "b"),
+        n_donors=(400, 400),
+        paired=True,
+        cells_ratio=1.0,
+        unequal_cells=0.0,
+    )
+    donors = donor_variation(donor_correlation=0.7, donor_programs=1, donor_program_share=1.0)
+    weights = donors.draw_weights(design, np.ones(3), TREE.n_basis, np.random.default_rng(0))
+    first, second = weights[:400, 0, 0], weights[400:, 0, 0]
+    assert np.corrcoef(first, second)[0, 1] == pytest.approx(0.7, abs=0.08)
+
+
+def test_variation_over_states_differs_between_genes():
+    counts = Counts(
+        mean_count=1.0,
+        mean_count_sd=0.0,
+        state_sd=0.8,
+        state_sd_spread=0.5,
+        dispersion=0.2,
+        depth_sd=0.0,
+        dtype="float32",
+    )
+    genes = draw_genes(counts, 50_000, 30, np.random.default_rng(0))
+    assert np.sqrt(np.mean(genes.state_sd**2)) == pytest.approx(0.8, rel=0.02)
+    assert np.log(genes.state_sd).std() == pytest.approx(0.5, rel=0.02)
+    np.testing.assert_allclose(
+        np.sqrt(np.mean(genes.weights**2, axis=0)) / genes.state_sd, 1.0, atol=0.65
+    )
 
 
 def test_gene_specific_donor_variances_are_scaled_inverse_chi_square():

@@ -25,6 +25,10 @@ class DonorVariation:
     :math:`\tau` the variance is :math:`\sigma_g^2` at every state. The samples of one donor have
     correlation :math:`\rho` in :math:`e_g` and :math:`h_g`.
 
+    Genes of one programme go up and down together, or one up and the other down: of
+    :math:`e_g` and :math:`h_g` the share :math:`\psi` of the variance is that of the programme,
+    with a sign of the gene's own. Each gene varies as much as without.
+
     Parameters
     ----------
     donor_sd
@@ -41,6 +45,10 @@ class DonorVariation:
         :math:`\tau`, increase of the log standard deviation from pseudotime 0 to 1.
     donor_correlation
         :math:`\rho`, of the two samples of a donor in a paired design.
+    donor_programs
+        Number of programmes, of which every gene follows one at random. 0: genes are independent.
+    donor_program_share
+        :math:`\psi`, share of the variance that is the programme's.
     """
 
     donor_sd: float
@@ -49,6 +57,8 @@ class DonorVariation:
     donor_frequency: float
     donor_trend: float
     donor_correlation: float
+    donor_programs: int
+    donor_program_share: float
 
     def __post_init__(self) -> None:
         """Check the parameters."""
@@ -58,6 +68,8 @@ class DonorVariation:
         checks.number("donor_frequency", self.donor_frequency, above=0, most=20)
         checks.number("donor_trend", self.donor_trend, least=-5, most=5)
         checks.number("donor_correlation", self.donor_correlation, least=0, most=1)
+        checks.number("donor_programs", self.donor_programs, least=0, whole=True)
+        checks.number("donor_program_share", self.donor_program_share, least=0, most=1)
 
     def draw_sd(self, n_genes: int, rng: np.random.Generator) -> NDArray[np.float64]:
         r"""Draw the standard deviation :math:`\sigma_g` of each gene, ``(n_genes,)``."""
@@ -77,14 +89,26 @@ class DonorVariation:
         -------
         Array of shape ``(n_samples, 1 + n_basis, n_genes)``.
         """
+        weights = self._draw_standard(design, (1 + n_basis, len(sd)), rng)
+        if self.donor_programs > 0:
+            programs = self._draw_standard(design, (1 + n_basis, self.donor_programs), rng)
+            program = rng.integers(self.donor_programs, size=len(sd))
+            sign = rng.choice([-1.0, 1.0], size=len(sd))
+            weights *= np.sqrt(1 - self.donor_program_share)
+            weights += np.sqrt(self.donor_program_share) * sign * programs[:, :, program]
+        weights *= sd
+        return weights
+
+    def _draw_standard(
+        self, design: Design, rows: tuple[int, int], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Draw standard normal weights of each sample, correlated between those of a donor."""
         shared = self.donor_correlation if design.paired else 0.0
-        rows = (1 + n_basis, len(sd))
         weights = rng.standard_normal((design.n_samples, *rows))
         weights *= np.sqrt(1 - shared)
         if shared > 0:
             of_donor = rng.standard_normal((len(design.donors), *rows))
             weights += np.sqrt(shared) * of_donor[design.sample_donor]
-        weights *= sd
         return weights
 
     def relative_sd(self, pseudotime: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -137,7 +137,6 @@ class Experiment:
             treated=self.design.sample_condition[sample] == 1,
             log_depth=draw_depth(self.counts, len(sample), streams.depth),
             genes=genes,
-            state_sd=self.counts.state_sd,
             donor_sd=donor_sd,
             donors=self.donors,
             donor_weights=self.donors.draw_weights(

@@ -25,7 +25,9 @@ class Counts:
     mean_count_sd
         Standard deviation of the log mean count over genes.
     state_sd
-        Standard deviation of the log mean of a gene over cell states.
+        Standard deviation of the log mean of a gene over cell states, root mean square over genes.
+    state_sd_spread
+        Standard deviation of its log over genes.
     dispersion
         Median over genes of the negative binomial dispersion. 0: Poisson.
     depth_sd
@@ -37,6 +39,7 @@ class Counts:
     mean_count: float
     mean_count_sd: float
     state_sd: float
+    state_sd_spread: float
     dispersion: float
     depth_sd: float
     dtype: str
@@ -46,6 +49,7 @@ class Counts:
         checks.number("mean_count", self.mean_count, above=0, most=1e6)
         checks.number("mean_count_sd", self.mean_count_sd, least=0, most=5)
         checks.number("state_sd", self.state_sd, least=0, most=5)
+        checks.number("state_sd_spread", self.state_sd_spread, least=0, most=2)
         checks.number("dispersion", self.dispersion, least=0, most=100)
         checks.number("depth_sd", self.depth_sd, least=0, most=3)
         checks.choice("dtype", self.dtype, ("float32", "float64"))
@@ -59,6 +63,8 @@ class Genes:
     ----------
     log_mean
         Log mean count of each gene over states and donors, ``(n_genes,)``.
+    state_sd
+        Standard deviation of the log mean over states, ``(n_genes,)``.
     weights
         Weights of the smooth basis on the tree in the log rate, ``(n_basis, n_genes)``.
     dispersion
@@ -66,6 +72,7 @@ class Genes:
     """
 
     log_mean: NDArray[np.float64]
+    state_sd: NDArray[np.float64]
     weights: NDArray[np.float64]
     dispersion: NDArray[np.float64]
 
@@ -74,9 +81,13 @@ def draw_genes(counts: Counts, n_genes: int, n_basis: int, rng: np.random.Genera
     """Draw the mean function and the dispersion of each gene."""
     level = counts.mean_count_sd * rng.standard_normal(n_genes)
     level += np.log(counts.mean_count) - np.log(np.mean(np.exp(level)))
-    weights = counts.state_sd * rng.standard_normal((n_basis, n_genes))
+    weights = rng.standard_normal((n_basis, n_genes))
     spread = np.exp(DISPERSION_SPREAD * rng.standard_normal(n_genes))
-    return Genes(level, weights, counts.dispersion * spread)
+    state_sd = np.full(n_genes, float(counts.state_sd))
+    if counts.state_sd_spread > 0:
+        log_ratio = counts.state_sd_spread * rng.standard_normal(n_genes)
+        state_sd *= np.exp(log_ratio - counts.state_sd_spread**2)  # of mean square 1
+    return Genes(level, state_sd, state_sd * weights, counts.dispersion * spread)
 
 
 def draw_depth(counts: Counts, n_cells: int, rng: np.random.Generator) -> NDArray[np.float64]:

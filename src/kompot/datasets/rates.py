@@ -17,7 +17,7 @@ from kompot.datasets.trajectory import Trajectory
 class LogRates:
     r"""Log expected counts, computed for a slice of cells at a time.
 
-    :math:`\log\mu_{ig} = d_i + m_g - (\tau^2 + \sigma_{ig}^2)/2 + b(x_i)^\top w_g`
+    :math:`\log\mu_{ig} = d_i + m_g - (\tau_g^2 + \sigma_{ig}^2)/2 + b(x_i)^\top w_g`
     plus the donor effect of the sample, plus the planted log fold change in condition 2. The
     subtracted half variances, of the mean function over states and of the donor effect, make
     :math:`e^{m_g}` the mean over states and donors.
@@ -35,9 +35,7 @@ class LogRates:
     log_depth
         :math:`d_i`, ``(n_cells,)``.
     genes
-        :math:`m_g` and :math:`w_g`.
-    state_sd
-        :math:`\tau`.
+        :math:`m_g`, :math:`\tau_g` and :math:`w_g`.
     donor_sd
         :math:`\sigma_g` without trend, ``(n_genes,)``.
     donors
@@ -54,7 +52,6 @@ class LogRates:
     treated: NDArray[np.bool_]
     log_depth: NDArray[np.float64]
     genes: Genes
-    state_sd: float
     donor_sd: NDArray[np.float64]
     donors: DonorVariation
     donor_weights: NDArray[np.float64]
@@ -65,7 +62,7 @@ class LogRates:
         segment, pseudotime = self.cells.segment[rows], self.cells.pseudotime[rows]
         basis = self.tree.smooth_basis(segment, pseudotime)
         rates: NDArray[np.float64] = basis @ self.genes.weights
-        rates += self.genes.log_mean - (self.state_sd**2 + self.donor_sd**2) / 2
+        rates += self.genes.log_mean - (self.genes.state_sd**2 + self.donor_sd**2) / 2
         rates += self.log_depth[rows, np.newaxis]
 
         if self.donors.donor_sd > 0:

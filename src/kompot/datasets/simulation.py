@@ -49,6 +49,8 @@ def simulate(
     donor_frequency: float = 1.0,
     donor_trend: float = 0.0,
     donor_correlation: float = 0.7,
+    donor_programs: int = 0,
+    donor_program_share: float = 0.8,
     donor_composition: float | None = 8.0,
     donor_tilt: float = 0.5,
     abundance_log_odds: float = 1.0,
@@ -57,6 +59,7 @@ def simulate(
     mean_count: float = 0.7,
     mean_count_sd: float = 1.2,
     state_sd: float = 0.5,
+    state_sd_spread: float = 0.0,
     dispersion: float = 0.2,
     depth_sd: float = 0.3,
     dtype: str = "float32",
@@ -128,6 +131,11 @@ def simulate(
         Increase of :math:`\log\sigma_g` from pseudotime 0 to 1; `donor_sd` is at 0.5.
     donor_correlation
         Correlation between the two samples of a donor, in expression and composition, if `paired`.
+    donor_programs
+        Number of gene programmes, of which every gene follows one at random, with a sign of its
+        own. 0: donor effects of different genes are independent.
+    donor_program_share
+        Share of :math:`\sigma_g^2` that is the programme's, if there are any.
     donor_composition
         Concentration :math:`a` of the shares of root and branches in a donor,
         :math:`\mathrm{Dirichlet}(a, \dots, a)`. None: equal shares.
@@ -145,7 +153,9 @@ def simulate(
     mean_count_sd
         Standard deviation of log mean counts over genes.
     state_sd
-        Standard deviation of :math:`f_g`.
+        Standard deviation of :math:`f_g` over states, root mean square over genes.
+    state_sd_spread
+        Standard deviation of its log over genes (log-normal). 0: all equal.
     dispersion
         Median of :math:`\alpha_g`, which is log-normal with spread 0.5. 0: Poisson.
     depth_sd
@@ -230,11 +240,14 @@ def simulate(
             donor_frequency=donor_frequency,
             donor_trend=donor_trend,
             donor_correlation=donor_correlation,
+            donor_programs=donor_programs,
+            donor_program_share=donor_program_share,
         ),
         counts=Counts(
             mean_count=mean_count,
             mean_count_sd=mean_count_sd,
             state_sd=state_sd,
+            state_sd_spread=state_sd_spread,
             dispersion=dispersion,
             depth_sd=depth_sd,
             dtype=dtype,
