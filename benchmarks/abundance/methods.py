@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from abundance.scenarios import Scenario
-from bench import CHILDREN, run_process
+from worker import worker
 
 from kompot import compute_differential_abundance
 from kompot.models.donor_abundance import DonorAbundanceSettings, donor_abundance
@@ -94,7 +94,7 @@ def _with_regions(adata: Any, model: Any, design: Any, scenario: Scenario) -> An
 
 
 def find_peers(adata: Any, method: str, python: Path) -> Finding:
-    """Another package in a process of its own.
+    """Another package in its environment, in a process that does one data set after the other.
 
     Parameters
     ----------
@@ -115,8 +115,7 @@ def find_peers(adata: Any, method: str, python: Path) -> Finding:
             "states": STATES,
         }
         (folder / "task.json").write_text(json.dumps(task))
-        script = CHILDREN / "abundance.py"
-        run_process([python, "-I", script, folder / "task.json"], folder / "log.txt")
+        worker(python, "abundance").do(folder / "task.json")
         with np.load(folder / "found.npz") as found:
             seconds = float(found["seconds"])
             return Finding(found["direction"], found["score"], seconds, {})

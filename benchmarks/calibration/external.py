@@ -12,7 +12,7 @@ import pandas as pd
 from calibration.outcome import Finding
 from calibration.problem import CONDITIONS, Problem
 from calibration.pseudobulk import bulks, combine
-from calibration.worker import worker
+from worker import worker
 
 NULL_GENES = 2000
 LANDMARKS = 300

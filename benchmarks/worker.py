@@ -2,7 +2,6 @@
 
 import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 
 from bench import CHILDREN, ChildFailedError
@@ -29,6 +28,11 @@ class Worker:
             text=True,
         )
 
+    @property
+    def alive(self) -> bool:
+        """Whether it takes tasks; after one that failed it does not."""
+        return self._process.poll() is None
+
     def do(self, task: Path) -> None:
         """Do the task of a file, or raise `ChildFailedError` with the end of the log."""
         if self._process.stdin is None or self._process.stdout is None:  # for type checkers
@@ -45,7 +49,12 @@ class Worker:
             raise ChildFailedError(msg)
 
 
-@cache
+_WORKERS: dict[tuple[Path, str], Worker] = {}
+
+
 def worker(python: Path, script: str) -> Worker:
     """The one worker of this process for a script; it ends when its input does."""
-    return Worker(python, script)
+    key = python, script
+    if key not in _WORKERS or not _WORKERS[key].alive:
+        _WORKERS[key] = Worker(python, script)
+    return _WORKERS[key]
