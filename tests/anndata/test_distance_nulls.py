@@ -85,8 +85,12 @@ def test_bad_arrays_are_refused():
         kompot.compute_fdr([1.0], [])
     with pytest.raises(ValueError, match="2 names for 1 distances"):
         kompot.compute_fdr([1.0], [1.0], gene_names=["a", "b"])
-    with pytest.raises(ValueError, match="must hold a value for each gene"):
+    with pytest.raises(ValueError, match=r"`real_mahalanobis` must be a vector of distances"):
         kompot.compute_fdr([[1.0]], [1.0])
+    with pytest.raises(ValueError, match=r"`real_mahalanobis` holds 2 of 4 values .*negative"):
+        kompot.compute_fdr([1.0, np.nan, -1.0, np.inf], [1.0])
+    with pytest.raises(TypeError, match=r"`real_mahalanobis` must be .*, got \['a'\]"):
+        kompot.compute_fdr(["a"], [1.0])
     with pytest.raises(ValueError, match="fdr_threshold"):
         kompot.compute_fdr([1.0], [1.0], threshold=0.0)
     assert not kompot.compute_fdr([np.nan], [1.0])["is_de"].any()

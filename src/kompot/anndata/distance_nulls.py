@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kompot.anndata.expression_record import NULL_ARRAY, fdr_results
 from kompot.anndata.expression_results import cell_significance
-from kompot.anndata.null_inputs import read_null_distances
+from kompot.anndata.null_inputs import read_distances
 from kompot.anndata.on_disk import as_frame
 from kompot.anndata.writing import spread_genes, write_fields
 from kompot.records.encoding import decoded, digest
@@ -65,7 +65,8 @@ def compute_fdr(
     Raises
     ------
     ValueError, TypeError
-        If shapes disagree, the null is empty or not finite, or the threshold is not in (0, 1].
+        If shapes disagree, distances are not numbers or negative, the null is empty or not finite,
+        or the threshold is not in (0, 1].
 
     Examples
     --------
@@ -75,11 +76,8 @@ def compute_fdr(
     [0.25, 0.75, 1.0]
     """
     FDRSettings(threshold=threshold)
-    null = read_null_distances(null_mahalanobis)
-    distances = np.asarray(real_mahalanobis, dtype=np.float64)
-    if distances.ndim != 1 or not distances.size:
-        msg = f"`real_mahalanobis` must hold a value for each gene, got shape {distances.shape}."
-        raise ValueError(msg)
+    null = read_distances(null_mahalanobis, "null_mahalanobis")
+    distances = read_distances(real_mahalanobis, "real_mahalanobis", missing=True)
     index = None if gene_names is None else pd.Index(gene_names)
     if index is None and isinstance(real_mahalanobis, pd.Series):
         index = real_mahalanobis.index
@@ -148,7 +146,11 @@ def recompute_fdr(  # noqa: PLR0917 the documented order of arguments
             'run with `significance="cell"`.'
         )
         raise ValueError(msg)
-    null = _own_null(run) if null_mahalanobis is None else read_null_distances(null_mahalanobis)
+    null = (
+        _own_null(run)
+        if null_mahalanobis is None
+        else read_distances(null_mahalanobis, "null_mahalanobis")
+    )
     table = compute_fdr(distances, null, threshold)
     if inplace:
         source = "own" if null_mahalanobis is None else "given"

@@ -12,7 +12,7 @@ from kompot.gp.linalg import without_duplicates
 from kompot.models.arrays import unusable
 from kompot.settings import ExpressionSettings
 
-__all__ = ["NullInputs", "read_null", "read_null_distances"]
+__all__ = ["NullInputs", "read_distances", "read_null"]
 
 Array = NDArray[np.float64]
 
@@ -86,29 +86,45 @@ def read_null(
             "cannot be judged; give `null_expression` or null genes, or leave out `groups`."
         )
         raise ValueError(msg)
-    return NullInputs(choice, distances=read_null_distances(fdr.null_mahalanobis))
+    return NullInputs(choice, distances=read_distances(fdr.null_mahalanobis, "null_mahalanobis"))
 
 
-def read_null_distances(null_mahalanobis: ArrayLike) -> Array:
-    """Distances given as a null, ``(n_null,)``.
+def read_distances(values: ArrayLike, name: str, *, missing: bool = False) -> Array:
+    """Distances given as an argument, ``(n_distances,)``.
+
+    Parameters
+    ----------
+    values
+        What was given.
+    name
+        Of the argument.
+    missing
+        Whether some may be missing (NaN).
 
     Raises
     ------
+    TypeError
+        If they are not numbers.
     ValueError
-        If they are none.
+        If they are no vector of distances.
     """
-    null = np.asarray(null_mahalanobis, dtype=np.float64)
-    if null.ndim != 1 or not null.size:
-        msg = f"`null_mahalanobis` must be a vector of distances, got shape {null.shape}."
+    try:
+        found = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f"`{name}` must be a vector of distances, got {values!r:.80}."
+        raise TypeError(msg) from error
+    if found.ndim != 1 or not found.size:
+        msg = f"`{name}` must be a vector of distances, got shape {found.shape}."
         raise ValueError(msg)
-    bad = int((~np.isfinite(null) | (null < 0)).sum())
+    bad = int((np.isinf(found) | (found < 0) | (np.isnan(found) & (not missing))).sum())
     if bad:
+        kinds = "infinite or negative" if missing else "NaN, infinite or negative"
         msg = (
-            f"`null_mahalanobis` holds {bad} of {null.size} values that are no distances (NaN, "
-            "infinite or negative); leave them out."
+            f"`{name}` holds {bad} of {found.size} values that are no distances ({kinds}); "
+            "leave them out."
         )
         raise ValueError(msg)
-    return null
+    return found
 
 
 def _read_null_expression(null_expression: Any, cells: Cells) -> Any:

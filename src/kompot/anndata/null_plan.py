@@ -88,6 +88,8 @@ def planned_comparisons(
     counts = " and ".join(
         f"{size} of {name!r}" for size, name in zip(samples.sizes, names, strict=True)
     )
+    has_covariates = any(name.startswith("covariate ") for name in design.columns)
+    further = " or leave out covariates" if has_covariates else ""
     kind = plan.kind
     if kind is None:
         kind = "splits" if max(samples.sizes) >= _FEWEST_SAMPLES else "covariates"
@@ -98,8 +100,8 @@ def planned_comparisons(
             msg = (
                 f"{few if plan.kind is None else ''}Random covariates need a design with at least "
                 f"{least_freedom + 1} degrees of freedom, but the {design.n_samples} samples "
-                f"({counts}) and the columns {list(design.columns)} leave {freedom}; add samples "
-                "or leave out covariates."
+                f"({counts}) and the columns {list(design.columns)} leave {freedom}; add "
+                f"samples{further}."
             )
             raise ValueError(msg)
         return [NullComparison(None, design, plan.n_splits)]
@@ -112,7 +114,7 @@ def planned_comparisons(
         msg = (
             f"Splits need at least {_FEWEST_SAMPLES} samples in a condition, in groups that "
             f"covariates do not explain and with {least_freedom} degree(s) of freedom left, but "
-            f"there are {counts}; use kind='covariates', or leave out covariates."
+            f"there are {counts}; use kind='covariates'{further}."
         )
         raise ValueError(msg)
     return planned
