@@ -6,6 +6,9 @@ from pathlib import Path
 
 from bench import CHILDREN, ChildFailedError
 
+SECONDS_TO_END = 10.0
+"""Of a process whose task failed."""
+
 
 class Worker:
     """A script of `benchmarks/children`, kept running so that it compiles once only.
@@ -40,7 +43,12 @@ class Worker:
         self._process.stdin.write(f"{task}\n")
         self._process.stdin.flush()
         if self._process.stdout.readline() != "done\n":
-            self._process.wait()
+            self._process.stdin.close()
+            try:
+                self._process.wait(SECONDS_TO_END)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             self._log.seek(0)
             tail = self._log.read().decode(errors="replace").splitlines()[-20:]
             msg = f"{self._process.args!r} ended with {self._process.returncode}:\n" + "\n".join(

@@ -117,6 +117,7 @@ def _power(records: Sequence[Record]) -> Iterator[Line]:
     groups = {
         "": [s for s in EFFECTS + PAIRED if s not in unlike],
         ", states as in blood": BLOOD,
+        ", gene programmes": PROGRAM_EFFECTS,
         ", unlike states": unlike,
         ", normalised to 1,000 counts": [s for s in NORMALIZED if not s.is_null],
         ", depths that differ": [s for s in DEPTHS if not s.is_null],

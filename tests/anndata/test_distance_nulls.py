@@ -89,7 +89,9 @@ def test_bad_arrays_are_refused():
         kompot.compute_fdr([[1.0]], [1.0])
     with pytest.raises(ValueError, match=r"`real_mahalanobis` holds 2 of 4 values .*negative"):
         kompot.compute_fdr([1.0, np.nan, -1.0, np.inf], [1.0])
-    with pytest.raises(TypeError, match=r"`real_mahalanobis` must be .*, got \['a'\]"):
+    with pytest.raises(
+        TypeError, match=r"`real_mahalanobis` must be .*, got a list: could not convert"
+    ):
         kompot.compute_fdr(["a"], [1.0])
     with pytest.raises(ValueError, match="fdr_threshold"):
         kompot.compute_fdr([1.0], [1.0], threshold=0.0)
@@ -214,6 +216,13 @@ def test_donor_level_calls_are_not_replaced():
     pd.testing.assert_frame_equal(adata.var, before.var)
     table = kompot.recompute_fdr(adata, null, inplace=False)
     assert table["pvalue"].notna().all()
+
+
+def test_spoilt_distances_are_named_by_their_column(compared):
+    column = next(name for name in compared.var if name.endswith("mahalanobis"))
+    compared.var.loc[compared.var_names[0], column] = np.inf
+    with pytest.raises(ValueError, match=rf"`adata\.var\['{column}'\]` holds 1 of .*negative"):
+        kompot.recompute_fdr(compared)
 
 
 def test_removed_distances_are_named(compared):

@@ -313,6 +313,37 @@ def test_variation_over_states_differs_between_genes():
     )
 
 
+def test_programmes_and_unlike_states_reach_the_counts():
+    options = {
+        "n_cells": 4000,
+        "n_genes": 1500,
+        "n_donors": 10,
+        "fraction_global": 0,
+        "fraction_local": 0,
+        "mean_count": 3,
+        "mean_count_sd": 0,
+        "dispersion": 0,
+        "depth_sd": 0,
+        **NO_DONORS,
+    }
+    options |= {"donor_sd": 0.3, "donor_state_fraction": 0, "state_sd": 0.0}
+    adata = simulate(**options, donor_programs=1, donor_program_share=1.0)
+    counts, sample = adata.layers["counts"], adata.obs["sample"]
+    bulk = np.array([counts[(sample == s).to_numpy()].mean(0).A1 for s in sample.cat.categories])
+    correlation = np.corrcoef(np.log(bulk[:, :40]).T)
+    assert np.median(np.abs(correlation)) > 0.8
+    assert (correlation < -0.5).any()
+
+    options |= {"donor_sd": 0.0, "state_sd": 0.7}
+    means = []
+    for spread in (0.0, 0.6):
+        counts = simulate(**options, state_sd_spread=spread).layers["counts"]
+        assert counts.mean() == pytest.approx(3, rel=0.05)  # of every gene, over states
+        variance = counts.power(2).mean(0).A1 - counts.mean(0).A1 ** 2
+        means.append(np.std(np.log(variance / counts.mean(0).A1)))
+    assert means[1] > 1.2 * means[0]
+
+
 def test_gene_specific_donor_variances_are_scaled_inverse_chi_square():
     donors = donor_variation(donor_sd=0.2, donor_sd_dispersion=0.5)
     variance = donors.draw_sd(200_000, np.random.default_rng(0)) ** 2

@@ -228,6 +228,7 @@ def _distances(adata: AnnData, run: _Run) -> "pd.Series[Any]":
     tested = _tested(adata, run)
     if tested is not None:
         distances = distances.where(tested)
+    read_distances(distances, f"adata.var[{name!r}]", missing=True)
     if distances.isna().all():
         msg = (
             f"No distance of run {run.number} is left in adata.var (column {name!r}): none of the "

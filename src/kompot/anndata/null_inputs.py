@@ -104,24 +104,26 @@ def read_distances(values: ArrayLike, name: str, *, missing: bool = False) -> Ar
     Raises
     ------
     TypeError
-        If they are not numbers.
+        If they are no array of numbers.
     ValueError
         If they are no vector of distances.
     """
     try:
         found = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        msg = f"`{name}` must be a vector of distances, got {values!r:.80}."
+        msg = f"`{name}` must be a vector of distances, got a {type(values).__name__}: {error}."
         raise TypeError(msg) from error
     if found.ndim != 1 or not found.size:
         msg = f"`{name}` must be a vector of distances, got shape {found.shape}."
         raise ValueError(msg)
     bad = int((np.isinf(found) | (found < 0) | (np.isnan(found) & (not missing))).sum())
     if bad:
-        kinds = "infinite or negative" if missing else "NaN, infinite or negative"
+        kinds, remedy = "NaN, infinite or negative", "leave them out"
+        if missing:
+            kinds, remedy = "infinite or negative", "NaN says that a gene has none"
         msg = (
             f"`{name}` holds {bad} of {found.size} values that are no distances ({kinds}); "
-            "leave them out."
+            f"{remedy}."
         )
         raise ValueError(msg)
     return found

@@ -88,8 +88,16 @@ def planned_comparisons(
     counts = " and ".join(
         f"{size} of {name!r}" for size, name in zip(samples.sizes, names, strict=True)
     )
-    has_covariates = any(name.startswith("covariate ") for name in design.columns)
-    further = " or leave out covariates" if has_covariates else ""
+    left_out = "covariate left out: "  # samples that do not count have columns, too
+    has_covariates = any(
+        name.startswith("covariate ") and not name.startswith(left_out) for name in design.columns
+    )
+    groups, further = "", ""
+    if has_covariates:
+        groups, further = (
+            "in groups that covariates do not explain and ",
+            " or leave out covariates",
+        )
     kind = plan.kind
     if kind is None:
         kind = "splits" if max(samples.sizes) >= _FEWEST_SAMPLES else "covariates"
@@ -112,9 +120,9 @@ def planned_comparisons(
             planned += _splits(samples, design, c, plan.n_splits, rng, least_freedom)
     if not planned:
         msg = (
-            f"Splits need at least {_FEWEST_SAMPLES} samples in a condition, in groups that "
-            f"covariates do not explain and with {least_freedom} degree(s) of freedom left, but "
-            f"there are {counts}; use kind='covariates'{further}."
+            f"Splits need at least {_FEWEST_SAMPLES} samples in a condition, {groups}"
+            f"with {least_freedom} degree(s) of freedom left, but there are {counts}; "
+            f"use kind='covariates'{further}."
         )
         raise ValueError(msg)
     return planned
