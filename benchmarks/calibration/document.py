@@ -53,8 +53,8 @@ between donors is 0.1 (root mean square), its square differs from gene to gene (
 conditions everywhere (median absolute log fold change 0.5) and 5 % in a part of one branch (1.5 at
 the peak).
 
-* *Unlike states*: genes vary over states with a standard deviation of 1 on the log scale instead of
-  0.5, nearly all of them.
+* *Unlike states*: every gene varies over states with a standard deviation of 1 on the log scale
+  instead of 0.5.
 * *States as in blood*: it differs from gene to gene (log-normal, root mean square 1.1, standard
   deviation of its log 0.65), so that a few genes vary far more than most, as in blood. States are
   the same tree as elsewhere, and which genes change together is not that of blood.
