@@ -16,8 +16,9 @@ python benchmarks/calibration_abundance.py --varied --peer milo=/path/to/python 
 ```
 
 makes this page; nothing in the tables is typed. Runs are kept, so that the command can be stopped
-and called again, for some rows (`--rows`) or fewer data sets (`--sets`, as for the original:
-`--sets 2 --peer original=/path/to/python`, a minute a data set); `--report-only` runs nothing.
+and called again, for some rows (`--rows`) or fewer data sets (`--sets`, as for the original,
+`--peer original=/path/to/python`, which takes half a minute to four minutes a data set);
+`--report-only` runs nothing.
 Seeds are fixed and used by no test.
 
 ## What is promised, and what was found
