@@ -206,16 +206,21 @@ def donor_variation(**options):
     return DonorVariation(**(simple | options))
 
 
-def donor_effects(donors, cells):
-    """Donor effects at cells of 400 donors x 20 genes, ``(n_cells, 8000)``."""
-    design = Design(
+def samples(*, paired):
+    """200 samples of each condition."""
+    return Design(
         n_cells=1000,
         conditions=("a", "b"),
         n_donors=(200, 200),
-        paired=False,
+        paired=paired,
         cells_ratio=1.0,
         unequal_cells=0.0,
     )
+
+
+def donor_effects(donors, cells):
+    """Donor effects at cells of 400 donors x 20 genes, ``(n_cells, 8000)``."""
+    design = samples(paired=False)
     rng = np.random.default_rng(0)
     weights = donors.draw_weights(design, donors.draw_sd(20, rng), TREE.n_basis, rng)
     return np.einsum("cb,sbg->csg", donors.features(TREE, cells), weights).reshape(
@@ -272,27 +277,22 @@ def test_genes_of_a_programme_are_correlated_and_vary_as_much_as_without(share):
     for at_state in effect:
         correlation = np.corrcoef(at_state.T)
         first = np.abs(correlation[0, 1:])
+        if share == 0:
+            assert first.max() < 0.2
+            continue
         together = first > share / 2
-        if share:
-            assert 3 < together.sum() < 16  # of 19 other genes about half follow the same
-            assert first[together].mean() == pytest.approx(share, abs=0.06)
-        assert first[~together].max(initial=0.0) < 0.2
+        assert 3 < together.sum() < 16  # of 19 other genes about half follow the same
+        assert first[together].mean() == pytest.approx(share, abs=0.06)
+        assert first[~together].max() < 0.2
         assert (correlation[0, 1:] < -0.5 * share).any()
 
 
 def test_pairs_share_the_programmes():
-    design = Design(
-        n_cells=1000,
-        conditions=("a", "b"),
-        n_donors=(400, 400),
-        paired=True,
-        cells_ratio=1.0,
-        unequal_cells=0.0,
-    )
+    design = samples(paired=True)
     donors = donor_variation(donor_correlation=0.7, donor_programs=1, donor_program_share=1.0)
     weights = donors.draw_weights(design, np.ones(3), TREE.n_basis, np.random.default_rng(0))
-    first, second = weights[:400, 0, 0], weights[400:, 0, 0]
-    assert np.corrcoef(first, second)[0, 1] == pytest.approx(0.7, abs=0.08)
+    first, second = weights[:200, 0, 0], weights[200:, 0, 0]
+    assert np.corrcoef(first, second)[0, 1] == pytest.approx(0.7, abs=0.1)
 
 
 def test_variation_over_states_differs_between_genes():
