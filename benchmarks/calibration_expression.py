@@ -44,6 +44,8 @@ def run(options: argparse.Namespace) -> None:
         BLOOD,
         DEPTHS,
         EFFECTS,
+        FEW_GENES,
+        FURTHER_NULLS,
         NORMALIZED,
         PAIRED,
         PROGRAM_EFFECTS,
@@ -59,7 +61,10 @@ def run(options: argparse.Namespace) -> None:
     parts = [
         (TABLE, {"donor": sets} | dict.fromkeys(voom, min(VOOM_SETS, sets))),
         (SENSITIVITY + NORMALIZED + DEPTHS + BLOOD, dict.fromkeys(("donor", *voom), sets)),
-        (PROGRAM_NULLS + PROGRAM_EFFECTS, dict.fromkeys(("donor", *voom[::2]), sets)),
+        (
+            PROGRAM_NULLS + PROGRAM_EFFECTS + FEW_GENES + FURTHER_NULLS,
+            dict.fromkeys(("donor", *voom[::2]), sets),
+        ),
         (DEPTHS, {"donor logs": sets}),
         (with_regions(), {"donor": sets}),
         (EFFECTS + PAIRED + NORMALIZED + DEPTHS + BLOOD, {"voom strict": sets}),

@@ -3,43 +3,35 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from calibration.scenarios import (
     APART,
     BLOOD,
     COMPLETE_NULLS,
     DEPTHS,
-    EFFECTS,
+    FEW_GENES,
+    FURTHER_NULLS,
     NORMALIZED,
-    PAIRED,
     PROGRAM_EFFECTS,
     PROGRAM_NULLS,
     SAMPLES_APART,
     SENSITIVITY,
     TABLE,
-    UNLIKE_STATES,
     Scenario,
 )
-from calibration.summary import Mean, Summary, pick, power_of, summarise
+from calibration.summary import Mean, Summary, pick, summarise
 from report import table
 
 Record = dict[str, Any]
 Line = tuple[str, str, str, str]
 
-EVERY = TABLE + SENSITIVITY + NORMALIZED + DEPTHS + PROGRAM_NULLS + PROGRAM_EFFECTS + BLOOD
+EVERY = (
+    *(TABLE + SENSITIVITY + NORMALIZED + DEPTHS + PROGRAM_NULLS + PROGRAM_EFFECTS + BLOOD),
+    *(FEW_GENES + FURTHER_NULLS),
+)
 TYPE_1 = (0.03, 0.07)
 FALSE_SHARE = 0.06
 FALSE_SHARE_2V2 = 0.08
 ANY_HIT = 0.10
-POWER_RATIOS = {"global": 1.3, "local": 1.0}
-PSEUDOBULK = {
-    "voom clusters": "limma-voom, 12 clusters",
-    "voom strict": "limma-voom, 12 clusters, edgeR's filter",
-    "voom branches": "limma-voom, true branches",
-    "voom samples": "limma-voom, whole samples",
-    "deseq clusters": "PyDESeq2, 12 clusters",
-    "deseq branches": "PyDESeq2, true branches",
-}
 
 
 def promises(records: Sequence[Record]) -> str:
@@ -49,19 +41,19 @@ def promises(records: Sequence[Record]) -> str:
         for scenario in EVERY
         if (runs := pick(records, scenario.number, "donor", scenario.regions))
     }
-    lines = [_type_1(found), *_false_shares(found), *_any_hit(found), *_power(records)]
+    lines = [_type_1(found), *_false_shares(found), *_any_hit(found)]
     header = ("promised of the donor-level test", "found", "kept", "rows that break it")
     return table(header, [line for line in lines if line is not None])
 
 
 def _type_1(found: dict[Scenario, Summary]) -> Line:
     low, high = TYPE_1
-    values = {_label(scenario): summary.below_05 for scenario, summary in found.items()}
+    values = {label(scenario): summary.below_05 for scenario, summary in found.items()}
     broken = {k: v for k, v in values.items() if not low <= v.value <= high}
     shares = [v.value for v in values.values()]
     seen = f"{min(shares):.3f} to {max(shares):.3f}" if shares else ""
     return (
-        f"p < .05 of true nulls in {low:g} to {high:g}, every row",
+        f"p < .05 of true nulls in {low:g} to {high:g}, every row of simulated data",
         seen,
         *_verdict(broken, TYPE_1),
     )
@@ -70,11 +62,11 @@ def _type_1(found: dict[Scenario, Summary]) -> Line:
 def _false_shares(found: dict[Scenario, Summary]) -> Iterator[Line]:
     effects = {k: v.false_share for k, v in found.items() if not k.is_null}
     two = {
-        _label(k): v
+        label(k): v
         for k, v in effects.items()
         if k.donors == (2, 2) and not k.options.get("paired")
     }
-    more = {_label(k): v for k, v in effects.items() if _label(k) not in two}
+    more = {label(k): v for k, v in effects.items() if label(k) not in two}
     for title, limit, group in (
         ("mean FDP at most", FALSE_SHARE, more),
         ("mean FDP at most", FALSE_SHARE_2V2, two),
@@ -95,9 +87,11 @@ def _any_hit(found: dict[Scenario, Summary]) -> Iterator[Line]:
         ", conditions apart and a change of abundance": APART,
         ", samples apart": SAMPLES_APART,
         ", gene programmes": PROGRAM_NULLS,
+        ", 60 or 100 genes": FEW_GENES,
+        ", pairs, unequal cells or shifted": FURTHER_NULLS,
     }
     for where, scenarios in groups.items():
-        rows = {_label(k): v for k, v in nulls.items() if k in scenarios}
+        rows = {label(k): v for k, v in nulls.items() if k in scenarios}
         if rows:
             yield _hits(rows, where)
 
@@ -111,70 +105,7 @@ def _hits(rows: dict[str, Summary], where: str) -> Line:
     return title, f"{hits} of {runs}", kept, _verdict(broken, (0, ANY_HIT))[1]
 
 
-def _power(records: Sequence[Record]) -> Iterator[Line]:
-    """Ratio of mean power over rows with effects, on the data sets that both methods saw."""
-    unlike = [s for s in EFFECTS if UNLIKE_STATES.items() <= s.options.items()]
-    groups = {
-        "": [s for s in EFFECTS + PAIRED if s not in unlike],
-        ", states as in blood": BLOOD,
-        ", gene programmes": PROGRAM_EFFECTS,
-        ", unlike states": unlike,
-        ", normalised to 1,000 counts": [s for s in NORMALIZED if not s.is_null],
-        ", depths that differ": [s for s in DEPTHS if not s.is_null],
-    }
-    for kind, promised in POWER_RATIOS.items():
-        for where, scenarios in groups.items():
-            for rival, name in PSEUDOBULK.items():
-                ratio, equal = (
-                    _power_ratio(records, scenarios, rival, kind, equal=equal)
-                    for equal in (False, True)
-                )
-                if not np.isnan(ratio.value):
-                    title = f"power, {kind} effects{where}, at least {promised:g} times {name}"
-                    seen = f"{ratio:.2f} times; {equal:.2f} at equal FDP"
-                    yield title, seen, _reached(ratio, promised), ""
-
-
-def _power_ratio(
-    records: Sequence[Record],
-    scenarios: Sequence[Scenario],
-    rival: str,
-    kind: str,
-    *,
-    equal: bool,
-) -> Mean:
-    """Mean power of the donor-level test over that of another method; NaN if none ran.
-
-    Its standard error is that of a ratio of means, from the spread of data sets within rows.
-    """
-    shares = []
-    for scenario in scenarios:
-        ours, theirs = (
-            {
-                r["replicate"]: power_of(r, kind, equal=equal)
-                for r in pick(records, scenario.number, m, scenario.regions)
-            }
-            for m in ("donor", rival)
-        )
-        both = np.array([[ours[k], theirs[k]] for k in ours.keys() & theirs.keys()]).reshape(-1, 2)
-        shares.append(both[np.isfinite(both).all(axis=1)])
-    n = sum(map(len, shares))
-    mean = sum(row.sum(axis=0) for row in shares) / max(n, 1)
-    if not n or not mean[1]:
-        return Mean(np.nan, np.nan, 0)
-    ratio = float(mean[0] / mean[1])
-    excess = [row @ [1.0, -ratio] for row in shares if len(row)]
-    variance = sum(len(row) * row.var(ddof=min(1, len(row) - 1)) for row in excess) / n
-    return Mean(ratio, float(np.sqrt(variance) / mean[1]), n)
-
-
-def _reached(found: Mean, least: float) -> str:
-    if found.value >= least:
-        return "yes"
-    return "within two errors" if found.value + 2 * found.error >= least else "**no**"
-
-
-def _label(scenario: Scenario) -> str:
+def label(scenario: Scenario) -> str:
     """Name of a row that no other has."""
     if scenario in SENSITIVITY:
         return f"other donors, {scenario.name}"

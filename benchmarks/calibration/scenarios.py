@@ -315,6 +315,33 @@ BLOOD = rows(
 """Genes that vary over states as over the cell types of blood, which was measured before anything
 was compared."""
 
+FEW_GENES = rows(
+    160,
+    {
+        "2v2, no effects, 60 genes": ((2, 2), NO_EFFECT | {"n_genes": 60}),
+        "3v3, no effects, 60 genes": ((3, 3), NO_EFFECT | {"n_genes": 60}),
+        "8v8, no effects, 60 genes": ((8, 8), NO_EFFECT | {"n_genes": 60}),
+        "4v4, no effects, 100 genes": ((4, 4), NO_EFFECT | {"n_genes": 100}),
+        "3v3, 60 genes": ((3, 3), {"n_genes": 60}),
+        "4v4, 200 genes": ((4, 4), {"n_genes": 200}),
+    },
+    n_sets=100,
+)
+"""Panels of genes, from which the distribution of variances is hardly known."""
+
+_PAIRS: dict[str, Any] = {"paired": True, "donor_sd": 0.3}
+FURTHER_NULLS = rows(
+    170,
+    {
+        **{f"{n} pairs, donor sd 0.3, no effects": ((n, n), NO_EFFECT | _PAIRS) for n in (2, 3, 4)},
+        "3v3, no effects, 4x fewer cells": ((3, 3), NO_EFFECT | {"cells_ratio": 0.25}),
+        "3v3, no effects, shift 0.25": ((3, 3), NO_EFFECT | {"embedding_shift": 0.25}),
+        "3v3, no effects, shift 1.5": ((3, 3), NO_EFFECT | {"embedding_shift": 1.5}),
+    },
+    n_sets=40,
+)
+"""Nulls of what other rows show with effects."""
+
 REGIONS: dict[str, tuple[int, ...]] = {
     "1": (1,),
     "12": (12,),
@@ -336,6 +363,8 @@ def all_scenarios() -> Iterator[Scenario]:
     yield from PROGRAM_NULLS
     yield from PROGRAM_EFFECTS
     yield from BLOOD
+    yield from FEW_GENES
+    yield from FURTHER_NULLS
 
 
 def with_regions() -> tuple[Scenario, ...]:

@@ -39,6 +39,20 @@ def test_donors_in_both_conditions_are_found_by_name_or_by_where_their_cells_lie
     assert found(obs, states) == ("subject", "code")
 
 
+@pytest.mark.parametrize("name", ["cell_line", "Stage"])
+def test_names_that_only_contain_age_or_cell_do_not_hide_donors(cells, name):
+    obs, donor, *_ = cells
+    obs[name] = [f"x{d}" for d in donor]
+    assert found(obs) == (name,)
+
+
+def test_numbers_of_donors_may_be_floats_of_which_some_are_missing(cells):
+    obs, donor, *_ = cells
+    obs["donor"] = donor.astype(float)
+    obs.loc[:20, "donor"] = np.nan
+    assert found(obs) == ("donor",)
+
+
 def test_nested_samples_come_before_donors_of_both(cells):
     obs, donor, *_ = cells
     obs["mouse"] = (donor % 3).astype(str)
@@ -52,6 +66,8 @@ def test_other_columns_are_not_donors(cells, rng):
     obs["phase"] = rng.choice(["G1", "S", "G2M"], 600)
     obs["sex"] = np.where(donor % 2, "f", "m")
     obs["age"] = donor * 10 + 20
+    obs["sample_score"] = donor + 0.5
+    obs["lineage"] = np.where(kind < 2, "a", "b")
     obs["score"] = np.round(rng.normal(size=600), 1)
     obs["doublet"] = rng.random(600) < 0.1
     obs["barcode"] = [f"cell{i}" for i in range(600)]

@@ -95,6 +95,19 @@ def test_landmarks_are_cells(rng):
     assert len(np.unique(found.landmarks, axis=0)) == found.rank
 
 
+@pytest.mark.parametrize("pool", [50, 10_000])
+def test_landmarks_do_not_depend_on_the_order_of_cells(rng, monkeypatch, pool):
+    monkeypatch.setattr(features_module, "POOL", pool)
+    states = curve(rng, 500)
+    states[100:120] = states[:20]  # the same cells twice
+    one, two = (
+        fit_features(some, Matern52(1.0), tol=1e-4, rng=np.random.default_rng(3))
+        for some in (states, states[rng.permutation(500)])
+    )
+    np.testing.assert_array_equal(one.landmarks, two.landmarks)
+    np.testing.assert_array_equal(one.factor, two.factor)
+
+
 def test_seed_repeats_and_other_seeds_agree(rng):
     states = curve(rng, 500)
 

@@ -90,6 +90,38 @@ def test_rules_are_those_of_the_documentation():
     )
 
 
+def test_fewer_genes_leave_more_room_for_large_variances(rng):
+    """Half of a gene's worth to one for each degree of freedom; nothing where none is wanted."""
+    cells = np.array([50] * 8)
+
+    def admixture(n_genes, freedom=4, share=1 / 600):
+        values, within = drawn(rng, cells, n_genes)
+        few = replace(region(values, cells, within), admixture=share)
+        return few.admixture_at(freedom)
+
+    assert admixture(60) == pytest.approx(4 * 9 / 600)
+    assert admixture(60, 14) == pytest.approx(0.1)
+    assert admixture(300) == admixture(2000) == pytest.approx(4 / 600)
+    assert admixture(2000, 100) == 0.05
+    assert admixture(60, share=0.0) == 0.0
+
+
+def test_smallest_p_values_of_few_genes_are_more_honest(rng):
+    """Of 60 genes whose variances differ, 400 times."""
+    cells = np.array([50] * 6)
+    contrast = two_group_design([0] * 3 + [1] * 3).contrast_of()
+    learned, wider = [], []
+    for _ in range(400):
+        values, within = drawn(rng, cells, 60)
+        values *= np.sqrt(6 / rng.chisquare(6, size=60))
+        found = region(values, cells, None, trend_basis(rng.normal(size=60), np.log(within)))
+        learned.append(found.evidence(contrast).p)
+        wider.append(replace(found, admixture=1 / 600).evidence(contrast).p)
+    assert np.mean(np.array(learned) < 0.001) > 0.003
+    assert np.mean(np.array(wider) < 0.001) < 0.0025
+    assert 0.04 < np.mean(np.array(wider) < 0.05) < 0.062
+
+
 def adjusted(rng, groups, n_cells, *, scale, shift, donor_sd, ridge=0.5, n_genes=3000):
     """Means of 8 samples or more whose expression depends on state, adjusted for it."""
     rank, sample = 5, np.repeat(np.arange(len(groups)), n_cells)

@@ -65,6 +65,8 @@ def density_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(given) - set(known))
     if unknown:
         hint = nearest(unknown, [*known, *argument_names("da").values()])
+        if "regions" in unknown:
+            hint = "`regions` of your own are `groups` here. "
         msg = f"Unknown arguments: {unknown}. {hint}Known arguments of the density: {known}"
         raise TypeError(msg)
     DensityEstimator(**given).check_parameters()

@@ -25,14 +25,14 @@ _CELL_STATE_SHARE = 0.15
 
 _DONOR = re.compile(
     r"donor|sample|patient|subject|individual|participant|replicate|mouse|animal|biopsy|library"
-    r"|orig\.?_?ident|hashtag|\bhto\b|\bbatch|\bchannel|\blane|\bpool",
+    r"|orig\.?_?ident|hashtag|\bhto\b|\bbatch|\bchannel|\blane|\bpool|cell[_. ]?line(?!age)",
     re.IGNORECASE,
 )
 _PERSON = re.compile(r"donor|patient|subject|individual|participant|mouse|animal", re.IGNORECASE)
 """Names of who may be measured twice, unlike a batch or a lane."""
 _NO_DONOR = re.compile(
     r"cell|type|cluster|leiden|louvain|annot|lineage|state|phase|subset|doublet|singlet"
-    r"|\bsex\b|gender|age\b|tissue|organ|region|technology|chemistry|treatment|condition",
+    r"|\bsex\b|gender|(?<![a-z])age\b|tissue|organ|region|technology|chemistry|treatment|condition",
     re.IGNORECASE,
 )
 _OURS = re.compile(r"_(sample_var|donor_direction|donor_region)$")
@@ -141,7 +141,7 @@ def looks_like_donors(
       type, cluster or alike, and where cells lie hardly depends on their level: types and clusters
       are what cell states differ by.
 
-    Numbers count only if their name says so: an age or a score is no donor.
+    Whole numbers count only if their name says so: an age or a score is no donor.
 
     Parameters
     ----------
@@ -178,12 +178,13 @@ def _level_table(
     name: str, values: "pd.Series[Any]", is_second: NDArray[np.bool_]
 ) -> NDArray[np.intp] | None:
     """Cells of each level in each condition; None for a column that cannot name donors."""
-    if pd.api.types.is_bool_dtype(values) or pd.api.types.is_float_dtype(values):
+    if pd.api.types.is_bool_dtype(values) or _OURS.search(name):
         return None
-    if _OURS.search(name):
-        return None
-    if pd.api.types.is_numeric_dtype(values) and not _DONOR.search(name):
-        return None
+    if pd.api.types.is_numeric_dtype(values):
+        if not _DONOR.search(name) or _NO_DONOR.search(name):
+            return None
+        if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 != 0).any():
+            return None
     try:
         codes, _ = pd.factorize(values)
     except TypeError:  # lists and other values that are not hashable

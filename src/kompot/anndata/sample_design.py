@@ -175,8 +175,9 @@ def _report_design(
         )
     if samples.in_both and not paired:
         log.warning(
-            "%d donors are in both conditions but are compared as if they were others%s: %s",
+            "%d donor%s in both conditions but compared as if they were others%s: %s",
             len(samples.in_both),
+            " is" if len(samples.in_both) == 1 else "s are",
             "" if columns.paired is False else "; `paired=True` compares each with itself",
             list(samples.in_both[:5]),
         )

@@ -285,4 +285,6 @@ def _warn_of_small(samples: Samples, small: NDArray[np.bool_], limit: int, what:
     """Name samples that are small, if there are any, and what follows."""
     found = {samples.names[k]: int(samples.n_cells[k]) for k in np.flatnonzero(small)[:5]}
     if found:
-        log.warning("%d samples have fewer than %d cells%s: %s", small.sum(), limit, what, found)
+        n_small = int(small.sum())
+        have = "sample has" if n_small == 1 else "samples have"
+        log.warning("%d %s fewer than %d cells%s: %s", n_small, have, limit, what, found)

@@ -14,7 +14,11 @@ def lexicographic_order(states: NDArray[np.float64]) -> NDArray[np.intp]:
     states
         Cell states, ``(n_cells, n_dims)``.
     """
-    return np.lexsort(states.T[::-1])
+    if not states.shape[1]:
+        return np.arange(len(states))
+    order = np.argsort(states[:, 0], kind="stable")
+    first = states[order, 0]
+    return order if (first[1:] != first[:-1]).all() else np.lexsort(states.T[::-1])
 
 
 def evenly_spaced(n: int, most: int) -> NDArray[np.intp]:

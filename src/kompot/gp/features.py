@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from kompot import threads
 from kompot.gp.backend import accelerator, numpy_only
+from kompot.gp.cell_order import lexicographic_order
 from kompot.gp.kernels import Kernel
 from kompot.gp.linalg import row_slices, whiten
 from kompot.memory.expression_sizes import FEATURE_CHUNK
@@ -110,8 +111,9 @@ def fit_features(
 ) -> FeatureMap:
     r"""Find landmarks among the cells, or factorise given ones.
 
-    NumPy draws them in any case: the draws hang on the last digits of residuals, and a run through
-    JAX has the same landmarks.
+    They are drawn from the cells in an order of their states, so that the order in which the cells
+    come does not matter. NumPy draws them in any case: the draws hang on the last digits of
+    residuals, and a run through JAX has the same landmarks.
 
     Parameters
     ----------
@@ -152,7 +154,7 @@ def fit_features(
             raise ValueError(msg)
         return _with_residual(found, residual)
 
-    n_cells = len(states)
+    n_cells, states = len(states), states[lexicographic_order(states)]
     tol = effective_tolerance(tol, states, kernel, rng)
     max_rank = n_cells if max_rank is None else min(max_rank, n_cells)
     if n_cells <= POOL:

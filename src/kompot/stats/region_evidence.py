@@ -30,6 +30,8 @@ RegionStatus = Literal[
 ]
 
 _MOST_ADMIXTURE = 0.05
+_MOST_ADMIXED_GENES = 6.0
+_ADMIXTURE_GENES = 600
 _SMALLEST_MEAN = 1e-4
 _SMALLEST_VARIANCE = 1e-12
 
@@ -97,9 +99,10 @@ class RegionRules:
     admixture
         Share of the distribution of variances, for each degree of freedom, that is spread evenly
         over large ones (:func:`kompot.stats.variance_prior.fit_variance_prior`), at most 5 % in
-        all. It keeps the smallest p-values honest where errors are not quite normal or samples not
-        quite alike: of 300 complete nulls 9 had hits with it, 38 without. The fewer degrees of
-        freedom, the less a gene's own variance says against it, and the more power it would cost.
+        all; more with fewer than 300 genes (:meth:`RegionMeans.admixture_at`). It keeps the
+        smallest p-values honest where errors are not quite normal or samples not quite alike: of
+        300 complete nulls 9 had hits with it, 38 without. The fewer degrees of freedom, the less a
+        gene's own variance says against it, and the more power it would cost.
     """
 
     min_cells: int = 2
@@ -215,6 +218,19 @@ class RegionMeans:
         """Whether it is not adjusted for state, which may then pass for expression."""
         return self.status in {"standardised", "unadjusted", "dropped"}
 
+    def admixture_at(self, degrees_of_freedom: int) -> float:
+        r"""Share of the distribution of variances that is spread over large ones.
+
+        .. math:: \min\big(a\,d\,\max(1, 600/G - 1),\ \max(0.05, 6/G)\big)
+
+        for :math:`d` degrees of freedom and :math:`G` genes: about a gene's worth for each degree
+        of freedom where there are few, whose distribution says little of what is rarer than that.
+        """
+        n_genes = len(self.genes)
+        few = max(1.0, _ADMIXTURE_GENES / n_genes - 1.0)
+        most = max(_MOST_ADMIXTURE, _MOST_ADMIXED_GENES / n_genes)
+        return min(self.admixture * degrees_of_freedom * few, most)
+
     def evidence(self, contrast: Contrast) -> Evidence:
         r"""Effect and p-value of each gene.
 
@@ -250,7 +266,7 @@ class RegionMeans:
         if self.centred and len(effect) >= FEWEST_GENES:
             effect -= commonest(effect, unit * trend)
         ratio = variance / trend
-        prior = fit_variance_prior(ratio, freedom, min(self.admixture * freedom, _MOST_ADMIXTURE))
+        prior = fit_variance_prior(ratio, freedom, self.admixture_at(freedom))
         p, spread = prior.p_values(effect, unit * trend, ratio, further)
         return Evidence(effect, p, np.sqrt(spread))
 
