@@ -21,7 +21,8 @@ MOST_MEMORY, MOST_TIMES = 4e9, 3.0
 def replicates(bench: Bench, options: Namespace) -> bool:
     """Time and memory with and without samples; fails above 4 GB or three times the time."""
     size = f"{options.cells:,} x {options.genes:,}"
-    print(report.heading(bench, f"{size}, {2 * DONORS} samples, donor-level significance"))
+    title = f"{size}, {2 * DONORS} samples, donor-level significance, layers={options.layers!r}"
+    print(report.heading(bench, title))
     run_expression(bench, "kompot", simulated(bench, 300, 50), "warm-up", options=SMALL)
     data = simulated(bench, options.cells, options.genes)
     runs: dict[str, list[Any]] = {name: [] for name in CHOICES}

@@ -46,15 +46,15 @@ again, and goes on where it stopped; `--report-only` runs nothing. Seeds are fix
 test.
 """
 
-OTHERS = """Simulated data, that is. Real cells of which samples held unlike shares of the types have a
-section below; where conditions are far apart in composition, or moved in the embedding as well,
-the promises do not hold there.
+OTHERS = """These are simulated data. Real cells of which samples held unlike shares of the types
+have a section below; where conditions are far apart in composition, or moved in the embedding as
+well, the promises do not hold there.
 """
 
-POWER = """Power of the donor-level test over that of others, means over the data sets of all rows with
-effects: *as called; at equal FDP* (see Methods). In brackets: standard errors. Promised are 1.3 of
-global and 1.0 of local effects, both ways; **bold** is what is below by more than two errors one
-way or the other.
+POWER = """Power of the donor-level test over that of others, means over the data sets of all rows
+with effects: *as called; at equal FDP* (see Methods). In brackets: standard errors. Promised are
+1.3 of global and 1.0 of local effects, both ways, with ordinary donors in an embedding that the
+conditions share; **bold** is what is below by more than two errors one way or the other.
 """
 
 BELOW = """Single rows in which the power of the donor-level test over another method's is below 1.3
@@ -248,11 +248,11 @@ What no rule sees: a move along with a change of composition that genes do follo
 *Gene programmes* and *states as in blood* were added when all rules were fixed, and none followed
 from them. That the share kept for large variances grows where genes are fewer than 300 followed
 from a review with panels of 60 to 200 genes: without, 9 to 18 % of complete nulls of 60 had hits.
-How was chosen among four ways on 700 such data sets, other seeds than those shown. The two numbers of the latter were chosen to fit the blood cells, before any
-method had run; genes that vary most do so less than in blood still. The promises of power leave out
-the rows of other donors, of shifted embeddings, and those with each sample apart. At a complete
-null with programmes more p-values are below 0.01 than should be (0.012 to 0.013), since the
-variances of genes that move together do not tell how much they vary.
+How was chosen among four ways on 700 such data sets, other seeds than those shown. The two numbers
+of *states as in blood* were chosen to fit the blood cells, before any method had run; genes that
+vary most do so less than in blood still. At a complete null with programmes more p-values are below
+0.01 than should be (0.012 to 0.013), since the variances of genes that move together do not tell
+how much they vary.
 
 Donors are simulated as normal on the log scale and independent. A confounder aligned with the
 conditions (batch, sex) is called by every method. Real donors without an effect are the better

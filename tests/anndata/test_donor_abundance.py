@@ -377,4 +377,4 @@ def test_a_group_without_cells_has_no_change(cells):
 def test_regions_are_groups_here(cells):
     with pytest.raises(TypeError, match=r"Unknown arguments: \['regions'\]") as caught:
         run(cells, regions="branch")
-    assert "Did you mean 'regions'" not in str(caught.value)
+    assert "`regions` of your own are `groups` here. Known" in str(caught.value)

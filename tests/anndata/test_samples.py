@@ -68,6 +68,15 @@ def test_donors_in_both_conditions_are_pairs(data, columns):
     assert design().degrees_of_freedom == 2
 
 
+def test_cell_types_given_as_samples_are_pointed_out(data):
+    data.obsm["X"] += 5.0 * pd.factorize(data.obs["donor"])[0][:, None]
+    with pytest.warns(UserWarning, match=r"'donor' looks like cell types: 9\d% of .* paired=True"):
+        read(data, sample="donor")[1]()
+    read(data, sample="donor", paired=True)[1]()  # no warning
+    data.obsm["X"] = np.array(data.obs["condition"] == "stim", float)[:, None] + 0 * data.obsm["X"]
+    read(data, sample="donor")[1]()  # the conditions are apart, the donors are not
+
+
 def test_pairs_can_be_declined(data, caplog):
     _, design = read(data, sample="donor", paired=False)
     with caplog.at_level(logging.WARNING, "kompot"):
@@ -122,7 +131,7 @@ def test_few_samples_are_exploratory_and_small_ones_are_named(data, caplog):
     assert 0 < n_left < 10
     with caplog.at_level(logging.INFO, "kompot"):
         read(some)
-    assert f"1 samples have fewer than 10 cells: {{'a1': {n_left}}}" in caplog.text
+    assert f"1 sample has fewer than 10 cells: {{'a1': {n_left}}}" in caplog.text
 
 
 def test_advice_to_an_exploratory_design(data, caplog):

@@ -13,7 +13,13 @@ from kompot.models.arrays import usable_states
 from kompot.settings import Comparison
 from kompot.user_warnings import warn_user
 
-__all__ = ["CellLevelWarning", "donors_measured_twice", "looks_like_donors", "warn_of_donors"]
+__all__ = [
+    "CellLevelWarning",
+    "donors_measured_twice",
+    "looks_like_donors",
+    "share_of_variance",
+    "warn_of_donors",
+]
 
 _LEVELS = (2, 200)
 _CELLS_PER_LEVEL = 5
@@ -167,7 +173,9 @@ def looks_like_donors(
         table = _level_table(str(name), values, is_second)
         rank = None if table is None else _likeness(str(name), table)
         if rank == _BY_STATES:
-            share = 1.0 if states is None else _share_of_variance(states[compared], values)
+            share = 1.0
+            if states is not None:
+                share = share_of_variance(states[compared], pd.factorize(values)[0])
             rank = rank if share < _CELL_STATE_SHARE else None
         if rank is not None:
             found[name] = rank
@@ -213,9 +221,16 @@ def _likeness(name: str, table: NDArray[np.intp]) -> int | None:
     return _BY_STATES if crossed and not named and not other else None
 
 
-def _share_of_variance(states: NDArray[np.float64], values: "pd.Series[Any]") -> float:
-    """Share of the variance of cell states that lies between the levels of a column."""
-    codes, _ = pd.factorize(values)
+def share_of_variance(states: NDArray[np.float64], codes: NDArray[np.intp]) -> float:
+    """Share of the variance of cell states that lies between the levels of a column.
+
+    Parameters
+    ----------
+    states
+        Cell states, ``(n_cells, n_dims)``.
+    codes
+        Number of each cell's level, ``(n_cells,)``; negative for none.
+    """
     kept = (codes >= 0) & usable_states(states)
     inside, codes = states[kept], codes[kept]
     centred = inside - inside.mean(axis=0)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kompot.anndata.donor_columns import donors_measured_twice
+from kompot.anndata.donor_columns import donors_measured_twice, share_of_variance
 from kompot.anndata.inputs import Cells
 from kompot.anndata.samples import SampleColumns, Samples
 from kompot.records.annotation import obs_column
@@ -18,6 +18,9 @@ from kompot.user_warnings import warn_user
 __all__ = ["read_design"]
 
 log = logging.getLogger(__name__)
+
+_CELL_TYPE_SHARE = 0.5
+"""Share of the variance of cell states from which on samples seem to be kinds of cells."""
 
 
 def read_design(
@@ -71,8 +74,11 @@ def read_design(
         )
         raise
     _report_design(samples, design, columns, paired=bool(paired))
-    if columns.donor is None and columns.paired is None and not paired:
-        _warn_of_pairs(obs, comparison, columns.sample)
+    if columns.donor is None and columns.paired is None:
+        if paired:
+            _warn_of_cell_types(cells, samples, columns.sample)
+        else:
+            _warn_of_pairs(obs, comparison, columns.sample)
     return design
 
 
@@ -153,6 +159,18 @@ def _warn_of_pairs(obs: pd.DataFrame, comparison: Comparison, sample: str) -> No
             f"The samples of column {sample!r} are of donors (column {donor!r}) who are in both "
             f"conditions: give donor_col={donor!r} to compare each donor with itself, or "
             "paired=False if they are to be compared as others."
+        )
+
+
+def _warn_of_cell_types(cells: Cells, samples: Samples, sample: str) -> None:
+    """Say so if the labels that both conditions share look like cell types rather than donors."""
+    donors = pd.factorize(np.asarray(samples.labels))[0]
+    share = share_of_variance(cells.states, donors[samples.codes])
+    if share > _CELL_TYPE_SHARE:
+        warn_user(
+            f"Column {sample!r} looks like cell types: {share:.0%} of the variance of cell states "
+            "is between its labels, which are in both conditions. Cell types are no replicates: "
+            "give the column of donors or samples as `sample_col`, or paired=True if these are."
         )
 
 
