@@ -62,9 +62,10 @@ def run(options: argparse.Namespace) -> None:
         (TABLE, {"donor": sets} | dict.fromkeys(voom, min(VOOM_SETS, sets))),
         (SENSITIVITY + NORMALIZED + DEPTHS + BLOOD, dict.fromkeys(("donor", *voom), sets)),
         (
-            PROGRAM_NULLS + PROGRAM_EFFECTS + FEW_GENES + FURTHER_NULLS,
+            PROGRAM_NULLS + PROGRAM_EFFECTS + FEW_GENES,
             dict.fromkeys(("donor", *voom[::2]), sets),
         ),
+        (FURTHER_NULLS, {"donor": sets} | dict.fromkeys(voom[::2], min(VOOM_SETS, sets))),
         (DEPTHS, {"donor logs": sets}),
         (with_regions(), {"donor": sets}),
         (EFFECTS + PAIRED + NORMALIZED + DEPTHS + BLOOD, {"voom strict": sets}),

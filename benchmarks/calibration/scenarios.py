@@ -338,7 +338,7 @@ FURTHER_NULLS = rows(
         "3v3, no effects, shift 0.25": ((3, 3), NO_EFFECT | {"embedding_shift": 0.25}),
         "3v3, no effects, shift 1.5": ((3, 3), NO_EFFECT | {"embedding_shift": 1.5}),
     },
-    n_sets=40,
+    n_sets=100,
 )
 """Nulls of what other rows show with effects."""
 
